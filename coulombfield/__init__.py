@@ -1,0 +1,35 @@
+"""Potentials, fields and energies of softened charges, on NumPy, CuPy and any array-API library.
+
+Notation is that of Unterthiner et al., "Coulomb GANs" (ICLR 2018): real data carry positive charge, generated samples
+negative, Φ = Σ q k, E = −∇Φ and F = ½ Σ q Φ.
+
+Examples
+--------
+>>> import numpy as np
+>>> import coulombfield as cf
+>>> charges = cf.Charges(positions=np.zeros((1, 2)), weights=np.ones(1))
+>>> cf.potential(np.asarray([[3.0, 4.0]]), charges, cf.Coulomb(exponent=1))
+array([0.2])
+"""
+
+from .charges import Charges, generated_charges, real_charges, signed_charges
+from .energy import energy_gradient, interaction_energy
+from .kernels import Coulomb, Gaussian, Laplace, Plummer, RadialKernel
+from .sums import field, laplacian, potential
+
+__all__ = [
+    "Charges",
+    "Coulomb",
+    "Gaussian",
+    "Laplace",
+    "Plummer",
+    "RadialKernel",
+    "energy_gradient",
+    "field",
+    "generated_charges",
+    "interaction_energy",
+    "laplacian",
+    "potential",
+    "real_charges",
+    "signed_charges",
+]

@@ -1,0 +1,178 @@
+"""Array libraries: which one a call's arrays belong to, and which version of a hot operation serves it.
+
+This is the only file that imports CuPy. Nothing here converts an array from one library to another, except
+:func:`to_numpy` and :class:`Device`, whose purpose that is.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any, ClassVar, NamedTuple
+
+# GNU OpenMP, Numba's usual threading layer, spins after each parallel region and so takes the cores away from
+# OpenBLAS: a small matrix product next to a parallel loop becomes ten times slower. Read once, when Numba loads.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+import array_api_compat
+import numba
+import numpy as np
+
+Array = Any
+"""An array of any supported library; the libraries share no common base class."""
+
+jit: Callable[..., Any] = functools.partial(numba.njit, cache=True, nogil=True, error_model="numpy")
+"""Numba's compiler as this project uses it: cached on disk, without the GIL, dividing as NumPy does."""
+
+
+def backend(**arrays: Array) -> ModuleType:
+    """Array-API namespace of the library that all ``arrays`` belong to.
+
+    Parameters
+    ----------
+    **arrays : array
+        The arguments to look at, under the names that an error should use; None is skipped.
+
+    Returns
+    -------
+    module
+        The namespace, as array-api-compat gives it: NumPy, CuPy, PyTorch, JAX, array-api-strict, ...
+
+    Raises
+    ------
+    TypeError
+        If an argument is no array, or two belong to different libraries: nothing is converted silently.
+    ValueError
+        If two live on different devices.
+    """
+    given = {name: array for name, array in arrays.items() if array is not None}
+    for name, array in given.items():
+        if not array_api_compat.is_array_api_obj(array) or isinstance(array, np.generic):
+            raise TypeError(f"{name}: expected an array, got {type(array).__name__}")
+    if not given:
+        raise TypeError("backend() needs at least one array")
+    (first, reference), *others = given.items()
+    for name, array in others:
+        if library(type(array)) != library(type(reference)):
+            raise TypeError(
+                f"{name}: expected a {library(type(reference))} array like {first}, got one of {library(type(array))}"
+            )
+        if array_api_compat.device(array) != array_api_compat.device(reference):
+            raise ValueError(
+                f"{name}: expected an array on {array_api_compat.device(reference)} like {first}, "
+                f"got one on {array_api_compat.device(array)}"
+            )
+    return array_api_compat.array_namespace(reference)
+
+
+def library(array_type: type) -> str:
+    """Name of the package that defines an array type: 'numpy', 'cupy', 'torch', ..."""
+    return array_type.__module__.partition(".")[0]
+
+
+class Primitive:
+    """One hot operation: a reference in plain array code and faster versions for some libraries.
+
+    The version is chosen by the type of the first argument. The reference serves every other library, and is
+    the oracle that each version is tested against. A primitive returns its results and may reuse its inputs'
+    memory: in place on NumPy and CuPy, functional elsewhere.
+
+    Examples
+    --------
+    >>> @Primitive
+    ... def scale(x, factor):
+    ...     return x * factor
+    >>> @scale.version("numpy")
+    ... def scale_numpy(x, factor):
+    ...     return np.multiply(x, factor, out=x)
+    """
+
+    registry: ClassVar[dict[str, Primitive]] = {}
+
+    def __init__(self, reference: Callable[..., Any]):
+        functools.update_wrapper(self, reference)
+        self.reference = reference
+        self.versions: dict[str, Callable[..., Any]] = {}
+        self._chosen: dict[type, Callable[..., Any]] = {}
+        self.name = f"{reference.__module__}.{reference.__qualname__}"
+        self.registry[self.name] = self
+
+    def version(self, library_name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+        """Register a faster version for arrays of the named library."""
+
+        def register(function: Callable[..., Any]) -> Callable[..., Any]:
+            self.versions[library_name] = function
+            return function
+
+        return register
+
+    def __call__(self, first: Array, *rest: Any, **keywords: Any) -> Any:
+        """Call the version for the library of ``first``, or the reference."""
+        chosen = self._chosen.get(type(first))
+        if chosen is None:
+            chosen = self._chosen[type(first)] = self.versions.get(library(type(first)), self.reference)
+        return chosen(first, *rest, **keywords)
+
+
+class Device(NamedTuple):
+    """Where an experiment computes: the array namespace and a name for the log."""
+
+    xp: ModuleType
+    name: str
+
+    def put(self, array: np.ndarray) -> Array:
+        """Copy a host array to this device."""
+        return self.xp.asarray(array)
+
+
+def select_device(request: str = "auto", report: Callable[[str], None] = print) -> Device:
+    """Device for ``auto``, ``cpu`` or ``cuda``.
+
+    ``auto`` takes the GPU where CuPy can use one and otherwise the CPU; where CuPy is installed but can't use
+    a GPU, ``report`` is told why, once.
+
+    Raises
+    ------
+    ValueError
+        If ``request`` is none of the three.
+    RuntimeError
+        If CUDA was asked for by name and can't be used; the message has the reason.
+    """
+    if request not in ("auto", "cpu", "cuda"):
+        raise ValueError(f"device: expected auto, cpu or cuda, got {request!r}")
+    if request == "cpu":
+        return Device(np, "cpu")
+    try:
+        return _cuda_device()
+    except ImportError as error:
+        reason = f"CuPy is not installed ({error}); install the extra cuda12 or cuda13"
+        quiet = True
+    except Exception as error:  # the driver and each CUDA library have exception classes of their own
+        reason = f"CuPy can't use a GPU here: {error}"
+        quiet = False
+    if request == "cuda":
+        raise RuntimeError(f"device: cuda was asked for, but {reason}")
+    if not quiet:
+        report(f"device: cpu ({reason})")
+    return Device(np, "cpu")
+
+
+def _cuda_device() -> Device:
+    import cupy
+
+    if not cupy.cuda.is_available():
+        raise RuntimeError("no CUDA device is visible")
+    if float(cupy.ones(2) @ cupy.ones(2)) != 2.0:
+        raise RuntimeError("a product of two vectors came out wrong")
+    return Device(cupy, f"cuda:{cupy.cuda.Device().id}")
+
+
+def to_numpy(array: Array) -> np.ndarray:
+    """Host copy (or view) of an array of any library."""
+    if library(type(array)) == "cupy":
+        return array.get()
+    if isinstance(array, np.ndarray):
+        return array
+    return np.from_dlpack(array, device="cpu")

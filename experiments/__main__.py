@@ -1,0 +1,101 @@
+"""Command line of the experiments: ``python -m experiments list | run | resume | sample | report``."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from . import UserError
+
+NEEDED = ("array_api_compat", "h5py", "matplotlib", "numba", "numpy", "PIL", "scipy", "tqdm")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; return its exit status: 0, 2 for the user's mistakes, 1 for a failed run, 128 + a signal."""
+    arguments = _parser().parse_args(argv)
+    try:
+        from . import commands
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in NEEDED:
+            raise
+        print(f'error: {error.name} is not installed: pip install -e ".[experiments]"', file=sys.stderr)
+        return 2
+    try:
+        with _sigterm_raises(commands.Terminated):
+            getattr(commands, arguments.command)(arguments)
+    except commands.StoppedError as error:
+        return _fail(str(error), error.exit_code)
+    except UserError as error:
+        return _fail(f"error: {error}", error.exit_code)
+    except KeyboardInterrupt:
+        return _fail("stopped by SIGINT", 128 + signal.SIGINT)
+    except commands.Terminated:
+        return _fail("stopped by SIGTERM", 128 + signal.SIGTERM)
+    return 0
+
+
+def _fail(message: str, status: int) -> int:
+    print(message, file=sys.stderr, flush=True)
+    return status
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m experiments", description="The Coulomb GAN paper's experiments.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def add(name: str, function: str, text: str) -> argparse.ArgumentParser:
+        command = commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
+        command.set_defaults(command=function)
+        return command
+
+    add("list", "list_presets", "print the names and titles of the presets")
+
+    run = add("run", "run", "train a preset from the start, in a new folder")
+    run.add_argument("name", metavar="NAME", help="a preset, or the path of your own .toml file")
+    run.add_argument("--out", type=Path, metavar="DIR", help="new folder (default: runs/NAME-date-time)")
+    run.add_argument("--seed", type=_count, metavar="N", help="seed of all randomness, instead of the preset's")
+    run.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="(default: %(default)s)")
+    run.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="override, such as training.updates=1000"
+    )
+
+    resume = add("resume", "resume", "continue a run from its last checkpoint")
+    resume.add_argument("folder", type=Path, metavar="DIR")
+
+    sample = add("sample", "sample", "draw generated samples into a file")
+    sample.add_argument("folder", type=Path, metavar="DIR")
+    sample.add_argument("--count", type=_count, default=10_000, metavar="N", help="(default: %(default)s)")
+    sample.add_argument("--out", type=Path, metavar="FILE", help=".npy or .csv (default: DIR/samples.npy)")
+    sample.add_argument("--checkpoint", type=Path, metavar="FILE", help="(default: the run's last good one)")
+    sample.add_argument("--seed", type=_count, metavar="N", help="seed of the samples (default: the run's)")
+
+    report = add("report", "rebuild_report", "write figures, summary and report again")
+    report.add_argument("folder", type=Path, metavar="DIR")
+    return parser
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"expected a non-negative integer, got {text!r}")
+    return int(text)
+
+
+@contextlib.contextmanager
+def _sigterm_raises(exception: type[BaseException]) -> Iterator[None]:
+    def handle(_number: int, _frame: Any) -> None:
+        raise exception
+
+    before = signal.signal(signal.SIGTERM, handle)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

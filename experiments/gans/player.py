@@ -1,0 +1,130 @@
+"""A player of a GAN: its network, parameters and optimizer, and the memory that its passes use."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from nets.network import Network
+from nets.optimizers import Adam, add_l2
+from nets.parameters import Parameters
+from nets.schedules import Constant, Exponential, Schedule, Step
+from nets.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class ScheduleConfig:
+    """A number that changes with the update.
+
+    Parameters
+    ----------
+    start : float
+        Value at update 0.
+    kind : {"exponential", "constant", "step"}
+        How it goes on.
+    end : float
+        ``exponential`` only: value at the last update.
+    factor : float
+        ``step`` only: what the value is multiplied by at each milestone.
+    milestones : tuple of int
+        ``step`` only [updates].
+    """
+
+    start: float
+    kind: Literal["exponential", "constant", "step"] = "exponential"
+    end: float = 0.0
+    factor: float = 0.1
+    milestones: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.start > 0:
+            raise ValueError(f"start: expected a positive number, got {self.start}")
+        if self.kind == "exponential" and not self.end > 0:
+            raise ValueError(f"end: expected a positive number, got {self.end}")
+        if self.kind != "exponential" and self.end:
+            raise ValueError(f"end: expected with the kind exponential only, got {self.end} with {self.kind}")
+        if not 0 < self.factor <= 1:
+            raise ValueError(f"factor: expected a number in (0, 1], got {self.factor}")
+        if bool(self.milestones) != (self.kind == "step"):
+            raise ValueError(f"milestones: expected with the kind step and only there, got {self.milestones}")
+
+    def over(self, updates: int) -> Schedule:
+        """The schedule of a run of this many updates."""
+        if self.kind == "exponential":
+            return Exponential(self.start, self.end, updates)
+        if self.kind == "step":
+            return Step(self.start, self.factor, self.milestones)
+        return Constant(self.start)
+
+
+@dataclass(frozen=True)
+class OptimizerConfig:
+    """Adam and weight decay for one player.
+
+    Parameters
+    ----------
+    rate : ScheduleConfig
+        Learning rate.
+    beta1, beta2, epsilon : float
+        Adam's constants; the authors keep these defaults.
+    l2 : float
+        Coefficient of half the sum of squared weights, biases left out; the authors leave dense layers out too.
+    """
+
+    rate: ScheduleConfig
+    beta1: float = 0.9
+    beta2: float = 0.999
+    epsilon: float = 1e-8
+    l2: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name in ("beta1", "beta2"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ValueError(f"{name}: expected a number in [0, 1), got {getattr(self, name)}")
+        if not self.epsilon > 0:
+            raise ValueError(f"epsilon: expected a positive number, got {self.epsilon}")
+        if self.l2 < 0:
+            raise ValueError(f"l2: expected a number that is not negative, got {self.l2}")
+
+
+class Player:
+    """One network in training.
+
+    Parameters
+    ----------
+    network : Network
+        What is trained.
+    params : Parameters
+        Its parameters, updated in place.
+    config : OptimizerConfig
+        How.
+    updates : int
+        Length of the schedules [updates].
+    """
+
+    def __init__(self, network: Network, params: Parameters, config: OptimizerConfig, updates: int):
+        self.network = network
+        self.params = params
+        self.optimizer = Adam(
+            params, config.rate.over(updates), beta1=config.beta1, beta2=config.beta2, epsilon=config.epsilon
+        )
+        self.workspace = Workspace()
+        self._l2 = config.l2
+        self._decayed = [name for name in params if name.endswith("weight")]
+
+    def update(self, gradient: Parameters) -> None:
+        """One step against the gradient, which takes up the weight decay."""
+        if self._l2:
+            add_l2(gradient, self.params, self._l2, self._decayed)
+        self.optimizer.update(gradient)
+
+    def state(self) -> dict[str, Any]:
+        """Parameters and optimizer."""
+        return {"parameters": self.params.vector, "optimizer": self.optimizer.state()}
+
+    def load_state(self, state: Mapping[str, Any], put: Any) -> None:
+        """Continue from :meth:`state`, given as host arrays that ``put`` copies to the device."""
+        self.params.vector[...] = put(state["parameters"])
+        moments = {key: put(value) if key != "step" else value for key, value in state["optimizer"].items()}
+        self.optimizer.load_state(moments)

@@ -1,0 +1,190 @@
+"""The folder of a run and the files in it, each written so that a kill or a full disk never leaves half of one."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import itertools
+import json
+import os
+import shlex
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from . import UserError
+
+
+class RecordError(UserError):
+    """A folder that can't be used as asked."""
+
+
+class WriteError(UserError):
+    """A file of a run could not be written: the disk is full, or the folder is not ours."""
+
+    exit_code = 1
+
+
+@contextlib.contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turn the system's refusal to write ``path`` into a :class:`WriteError`."""
+    try:
+        yield
+    except OSError as error:
+        raise WriteError(f"{path}: can't be written ({error.strerror or error})") from error
+
+
+def write_atomically(path: Path, content: bytes | str) -> None:
+    """Replace a file so that readers, and a machine that loses power, see the old content or the new, whole.
+
+    Raises
+    ------
+    WriteError
+        If the system refuses, as on a full disk; the old file then stays.
+    """
+    data = content.encode() if isinstance(content, str) else content
+    temporary = path.with_name(f".{path.name}.tmp")
+    with writing(path):
+        try:
+            with open(temporary, "wb") as file:
+                file.write(data)
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
+            folder = os.open(path.parent, os.O_RDONLY)  # the new name itself lies in the folder
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
+        finally:
+            with contextlib.suppress(OSError):
+                temporary.unlink(missing_ok=True)
+
+
+def to_json(content: Any) -> str:
+    """Indented JSON text that ends in a newline."""
+    return json.dumps(content, indent=2) + "\n"
+
+
+class RunFolder:
+    """One run on disk: its configuration, where it came from, metrics, checkpoints, figures, summary and report.
+
+    Parameters
+    ----------
+    path : Path
+        The folder; :meth:`create` makes a new one, :meth:`open` expects one that holds a run.
+    """
+
+    def __init__(self, path: Path):
+        self.path = path
+        self.config = path / "config.toml"
+        self.provenance = path / "provenance.json"
+        self.metrics = path / "metrics.jsonl"
+        self.checkpoints = path / "checkpoints"
+        self.figures = path / "figures"
+        self.summary = path / "summary.json"
+        self.report = path / "report.html"
+
+    @classmethod
+    def create(cls, out: Path | None, name: str) -> RunFolder:
+        """New folder at ``out``, or in ``runs`` under the run's name and the time.
+
+        Raises
+        ------
+        RecordError
+            If ``out`` exists and is no empty folder.
+        """
+        if out is None:
+            base = Path("runs") / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}"
+            suffixes = itertools.chain([""], (f"-{count}" for count in itertools.count(2)))
+            out = next(path for suffix in suffixes if not (path := base.with_name(base.name + suffix)).exists())
+        elif out.exists() and (not out.is_dir() or any(out.iterdir())):
+            raise RecordError(f"{out}: expected a new or empty folder for --out")
+        run = cls(out)
+        with writing(out):
+            for folder in (run.path, run.checkpoints, run.figures):
+                folder.mkdir(parents=True, exist_ok=True)
+        return run
+
+    @classmethod
+    def open(cls, path: Path) -> RunFolder:
+        """Folder of an earlier run.
+
+        Raises
+        ------
+        RecordError
+            If there is none, or the run ended before its configuration was written.
+        """
+        run = cls(path)
+        if not path.is_dir():
+            raise RecordError(f"{path}: no such folder")
+        if not run.config.is_file():
+            raise RecordError(
+                f"{path}: no run (config.toml is missing; a run stopped that early has to be started again)"
+            )
+        with writing(path):
+            for folder in (run.checkpoints, run.figures):
+                folder.mkdir(exist_ok=True)
+        return run
+
+    @property
+    def resume_command(self) -> str:
+        """The command that continues this run."""
+        return f"python -m experiments resume {shlex.quote(str(self.path))}"
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep a second process from training in this folder; the system drops the lock with the process."""
+        folder = os.open(self.path, os.O_RDONLY)
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            yield
+        except BlockingIOError as error:
+            raise RecordError(f"{self.path}: another process is training in this folder") from error
+        finally:
+            os.close(folder)
+
+    def add_start(self, provenance: Mapping[str, Any]) -> None:
+        """Add the provenance of one more start of this run."""
+        earlier = self.read_starts() if self.provenance.exists() else []
+        write_atomically(self.provenance, to_json([*earlier, provenance]))
+
+    def read_starts(self) -> list[dict[str, Any]]:
+        """Provenance of every start, first to last."""
+        try:
+            return json.loads(self.provenance.read_text())
+        except (OSError, ValueError) as error:
+            raise RecordError(f"{self.provenance}: can't be read ({error})") from error
+
+    def append_metrics(self, record: Mapping[str, Any]) -> None:
+        """Add one line to the metrics; ``record`` has a ``step``."""
+        with writing(self.metrics), open(self.metrics, "ab") as file:
+            file.write(json.dumps(record).encode() + b"\n")
+
+    def sync_metrics(self) -> None:
+        """Force the metrics to the disk, so that no checkpoint is newer than the lines before it."""
+        if self.metrics.exists():
+            with writing(self.metrics), open(self.metrics, "rb") as file:
+                os.fsync(file.fileno())
+
+    def read_metrics(self) -> list[dict[str, Any]]:
+        """All whole lines of the metrics, in order; a last line that a kill cut short is left out."""
+        if not self.metrics.exists():
+            return []
+        records = []
+        for line in self.metrics.read_bytes().splitlines():
+            with contextlib.suppress(ValueError):
+                records.append(json.loads(line))
+        return [record for record in records if isinstance(record, dict) and "step" in record]
+
+    def cut_metrics(self, step: int) -> None:
+        """Drop what was recorded after ``step``: the run will record it again."""
+        kept = [record for record in self.read_metrics() if record["step"] <= step]
+        write_atomically(self.metrics, "".join(json.dumps(record) + "\n" for record in kept))
+
+    def remove_leftovers(self) -> None:
+        """Delete the temporary files that a kill left behind."""
+        for folder in (self.path, self.checkpoints, self.figures):
+            for temporary in folder.glob(".*.tmp"):
+                with contextlib.suppress(OSError):
+                    temporary.unlink()

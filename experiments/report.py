@@ -1,0 +1,148 @@
+"""The end of a run: summary, figures, and one HTML file that holds everything and opens without a network."""
+
+from __future__ import annotations
+
+import base64
+import html
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from .config import Setup
+from .figures import Figure, training_curves
+from .metrics import Metric
+from .record import RunFolder, to_json, write_atomically
+from .training import Experiment
+
+STYLE = """
+:root { color-scheme: light; }
+body { font: 16px/1.5 system-ui, sans-serif; color: #1a1a1a; background: #fff; }
+body { max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
+h1 { font-size: 1.6rem; }
+h2 { font-size: 1.2rem; margin-top: 2.2rem; border-bottom: 1px solid #ccc; }
+table { border-collapse: collapse; width: 100%; margin-bottom: 1.5rem; }
+th, td { text-align: left; vertical-align: top; padding: .3rem .8rem .3rem 0; border-bottom: 1px solid #e4e4e4; }
+th { white-space: nowrap; }
+td { overflow-wrap: anywhere; }
+td.number { font-variant-numeric: tabular-nums; white-space: nowrap; }
+figure { margin: 1.5rem 0; }
+figure img { width: 100%; height: auto; }
+figcaption { color: #444; font-size: .92rem; }
+pre { background: #f6f6f6; padding: .8rem; overflow-x: auto; font-size: .85rem; }
+.note { white-space: pre-line; }
+"""
+
+
+def publish(run: RunFolder, setup: Setup, experiment: Experiment, step: int, seconds: float) -> dict[str, Any]:
+    """Write summary, figures and report of the experiment as it stands; return the summary.
+
+    Parameters
+    ----------
+    run : RunFolder
+        Where everything goes, and where the metrics of the training are read.
+    setup : Setup
+        What was run.
+    experiment : Experiment
+        In the state to report.
+    step : int
+        Updates done [updates].
+    seconds : float
+        Time spent in training [s].
+
+    Notes
+    -----
+    The report is written last: a folder that has one has all.
+    """
+    reference = {name: _plain(value) for name, value in experiment.reference().items()}
+    metrics = {name: _plain(value) for name, value in experiment.evaluate().items()}
+    summary = {
+        **metrics,
+        "updates": step,
+        "seconds": round(seconds, 3),
+        "planned_updates": setup.config.training.updates,
+        "data": reference,
+    }
+    write_atomically(run.summary, to_json(summary))
+    curves = run.figures / "training_curves.png"
+    training_curves(curves, run.read_metrics(), experiment.metrics, reference)
+    figures = [
+        *experiment.figures(run.figures),
+        Figure(curves, "Training", "Losses, schedules and metrics; dashed, the metrics of the data itself."),
+    ]
+    write_atomically(run.report, render(setup, summary, experiment.metrics, figures, run.read_starts()))
+    return summary
+
+
+def render(
+    setup: Setup,
+    summary: Mapping[str, Any],
+    metrics: Mapping[str, Metric],
+    figures: Sequence[Figure],
+    starts: Sequence[Mapping[str, Any]],
+) -> str:
+    """HTML of a report, with its figures inside.
+
+    Parameters
+    ----------
+    setup : Setup
+        What was run.
+    summary : mapping
+        Content of ``summary.json``.
+    metrics : mapping of str to Metric
+        Definitions of the metrics, in the order of the table.
+    figures : sequence of Figure
+        Files to embed.
+    starts : sequence of mapping
+        Provenance of the run's start, and of each time that it was resumed.
+    """
+    title = html.escape(setup.title or setup.experiment)
+    done, planned = summary["updates"], summary["planned_updates"]
+    progress = f"{done} updates" if done == planned else f"{done} of {planned} updates (not finished)"
+    device, seed = html.escape(starts[-1]["device"]), starts[0]["seed"]
+    body = [
+        f"<h1>{title}</h1>",
+        f'<p class="note">{html.escape(setup.notes)}</p>' if setup.notes else "",
+        f"<p>{progress} in {summary['seconds']:.1f} s on {device}, seed {seed}.</p>",
+        "<h2>Metrics</h2>",
+        _metrics_table(summary, metrics),
+        "<h2>Figures</h2>",
+        *map(_figure, figures),
+        "<h2>Configuration</h2>",
+        f"<pre>{html.escape(setup.text())}</pre>",
+        "<h2>Provenance</h2>",
+        *map(_start_table, starts),
+    ]
+    return (
+        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
+        '<meta name="viewport" content="width=device-width">'
+        f"<style>{STYLE}</style></head>\n<body>\n" + "\n".join(filter(None, body)) + "\n</body></html>\n"
+    )
+
+
+def _metrics_table(summary: Mapping[str, Any], metrics: Mapping[str, Metric]) -> str:
+    rows = [
+        f'<tr><td>{html.escape(name)}</td><td class="number">{summary[name]:.4g}</td>'
+        f'<td class="number">{summary["data"][name]:.4g}</td><td>{html.escape(metric.definition)}</td></tr>'
+        for name, metric in metrics.items()
+    ]
+    head = "<tr><th>Metric</th><th>Generated</th><th>Data itself</th><th>Definition</th></tr>"
+    return f"<table>\n{head}\n" + "\n".join(rows) + "\n</table>"
+
+
+def _figure(figure: Figure) -> str:
+    title, data = html.escape(figure.title), base64.b64encode(figure.path.read_bytes()).decode()
+    return (
+        f'<figure><img alt="{title}" src="data:image/png;base64,{data}">'
+        f"<figcaption><strong>{title}.</strong> {html.escape(figure.caption)}</figcaption></figure>"
+    )
+
+
+def _start_table(start: Mapping[str, Any]) -> str:
+    rows = []
+    for key, value in start.items():
+        shown = ", ".join(f"{k} {v}" for k, v in value.items()) if isinstance(value, Mapping) else str(value)
+        rows.append(f"<tr><th>{html.escape(key.replace('_', ' '))}</th><td>{html.escape(shown)}</td></tr>")
+    return "<table>\n" + "\n".join(rows) + "\n</table>"
+
+
+def _plain(value: float) -> float | int:
+    return int(value) if isinstance(value, int) else float(value)

@@ -1,0 +1,263 @@
+"""The loop that all experiments share: step, log, evaluate, checkpoint, resume, stop."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+import numpy as np
+
+from coulombfield.arrays import Array, backend, to_numpy
+
+from . import UserError
+from .checkpoint import Checkpoint, CheckpointFolder, State, leaves, to_host
+from .config import TrainingConfig
+from .metrics import Metric
+from .progress import Progress
+from .record import RunFolder
+
+if TYPE_CHECKING:
+    from .figures import Figure
+
+HINT = "lower the learning rates, raise the softening or use float64, and start a new run"
+
+
+class Experiment(Protocol):
+    """What the loop and the report need of an experiment.
+
+    Everything random during training comes from streams that ``state`` holds. ``evaluate``, ``reference`` and
+    ``figures`` depend on the parameters and the configuration alone: they draw from streams made anew at each call, so
+    that calling them changes nothing and calling them again gives the same.
+    """
+
+    metrics: Mapping[str, Metric]
+    """The metrics of :meth:`evaluate` by name, in the order of the report's table."""
+
+    headline: tuple[str, ...]
+    """Names of the metrics that the progress bar shows."""
+
+    def step(self) -> Mapping[str, Any]:
+        """Do one update and return its losses: numbers or 0-d arrays that no later step overwrites."""
+
+    def schedule(self) -> Mapping[str, float]:
+        """Learning rates, softening and whatever else changes by a schedule, as of now."""
+
+    def evaluate(self) -> Mapping[str, float]:
+        """The metrics of the generator as of now."""
+
+    def reference(self) -> Mapping[str, float]:
+        """The same metrics of the data itself: what perfect looks like."""
+
+    def state(self) -> State:
+        """Everything that continuing bit for bit needs, but for the step; floating-point arrays are finite."""
+
+    def load_state(self, state: State) -> None:
+        """Go back to what :meth:`state` gave, whose arrays come as host arrays."""
+
+    def sample(self, count: int, rng: np.random.Generator) -> np.ndarray:
+        """Draw ``count`` generated samples, as a host array whose first axis counts them."""
+
+    def figures(self, folder: Path) -> list[Figure]:
+        """Draw the figures into ``folder``."""
+
+    def provenance(self) -> Mapping[str, str]:
+        """Checksums and names of the data, for the record."""
+
+
+class NonFiniteError(UserError):
+    """A loss or a parameter became NaN or infinite."""
+
+    exit_code = 1
+
+
+class Outcome(NamedTuple):
+    """How the loop ended.
+
+    Attributes
+    ----------
+    step : int
+        Updates done [updates].
+    seconds : float
+        Time spent in the loop over all starts of the run [s].
+    stopped_by : str
+        Name of the signal that ended the loop early, or empty.
+    """
+
+    step: int
+    seconds: float
+    stopped_by: str
+
+
+class Training:
+    """One run from its start or a checkpoint to its end or a signal.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        What is trained; it is in the state that ``checkpoint`` holds after this call.
+    plan : TrainingConfig
+        How long, and what happens how often.
+    run : RunFolder
+        Where metrics and checkpoints go.
+    config : str
+        The resolved configuration, kept in each checkpoint.
+    checkpoint : Checkpoint, optional
+        Where to continue.
+    """
+
+    def __init__(
+        self, experiment: Experiment, plan: TrainingConfig, run: RunFolder, config: str, checkpoint: Checkpoint | None
+    ):
+        self.experiment = experiment
+        self.plan = plan
+        self.run = run
+        self.config = config
+        self.store = CheckpointFolder(run.checkpoints, plan.keep_checkpoints)
+        self.step = 0
+        self.seconds = 0.0
+        self._window: list[Mapping[str, Any]] = []  # losses of each step since the last log line
+        self._saved_step: int | None = None
+        if checkpoint is not None:
+            self._restore(checkpoint)
+
+    def __call__(self) -> Outcome:
+        """Run the loop.
+
+        Raises
+        ------
+        NonFiniteError
+            If a loss or the state is NaN or infinite; nothing of it has been saved.
+        WriteError
+            If the disk is full; the run resumes from its last checkpoint.
+        """
+        progress = Progress(self.plan.updates, self.step)
+        self._clock = time.perf_counter()
+        self._timed_steps, self._stepping_seconds = 0, 0.0
+        try:
+            with stop_requests() as requests:
+                while self.step < self.plan.updates and not requests:
+                    self._advance(requests, progress)
+                    self._record(progress)
+                if requests and self._saved_step != self.step:
+                    self._save()
+        finally:
+            progress.close()
+        return Outcome(self.step, self.seconds, requests[0] if requests else "")
+
+    def _advance(self, requests: list[str], progress: Progress) -> None:
+        """Step up to the next update at which something is due."""
+        plan = self.plan
+        periods = (plan.log_every, plan.evaluate_every, plan.checkpoint_every)
+        due = min(plan.updates, *(self.step + period - self.step % period for period in periods))
+        step, keep, advance = self.experiment.step, self._window.append, progress.advance
+        first, start = self.step, time.perf_counter()
+        while self.step < due and not requests:
+            keep(step())
+            self.step += 1
+            advance()
+        self._timed_steps += self.step - first
+        self._stepping_seconds += time.perf_counter() - start
+
+    def _record(self, progress: Progress) -> None:
+        """Log, evaluate and checkpoint, whichever is due; a checkpoint last, so that it follows its metrics."""
+        plan, last = self.plan, self.step == self.plan.updates
+        if last or self.step % plan.log_every == 0:
+            self._log(progress)
+        if last or self.step % plan.evaluate_every == 0:
+            self._checked_state()
+            metrics = {name: float(value) for name, value in self.experiment.evaluate().items()}
+            self.run.append_metrics({"step": self.step, "seconds": self._elapsed(), "metrics": metrics})
+            progress.show(self.step, {name: metrics[name] for name in self.experiment.headline})
+        if last or self.step % plan.checkpoint_every == 0:
+            self._save()
+
+    def _log(self, progress: Progress) -> None:
+        start = time.perf_counter()
+        losses = {name: float(values.mean()) for name, values in self._checked_window().items()}
+        self._window.clear()
+        # Reading the losses waits for the device, so that this time belongs to the steps.
+        rate = self._timed_steps / (self._stepping_seconds + time.perf_counter() - start)
+        self._timed_steps, self._stepping_seconds = 0, 0.0
+        schedule = {name: float(value) for name, value in self.experiment.schedule().items()}
+        record = {"step": self.step, "seconds": self._elapsed(), "updates_per_s": rate}
+        self.run.append_metrics({**record, "losses": losses, "schedule": schedule})
+        progress.show(self.step, losses, rate)
+
+    def _checked_window(self) -> dict[str, np.ndarray]:
+        """Losses of the window as host arrays; the earliest that is not finite stops the run."""
+        names = self._window[0] if self._window else ()
+        window = {name: _stack([losses[name] for losses in self._window]) for name in names}
+        bad = [(int(np.argmin(np.isfinite(v))), name) for name, v in window.items() if not np.isfinite(v).all()]
+        if bad:
+            index, name = min(bad)
+            step = self.step - len(self._window) + index + 1
+            raise self._diverged(step, f"the loss {name} became {window[name][index]}")
+        return window
+
+    def _checked_state(self) -> State:
+        """State of the experiment and of the loop; what is not finite stops the run."""
+        loop = {"seconds": self._elapsed(), "window": self._checked_window()}
+        state = {"experiment": self.experiment.state(), "loop": loop}
+        for name, leaf in leaves(state):
+            if not isinstance(leaf, str) and not np.isfinite(to_host(leaf)).all():
+                raise self._diverged(self.step, f"{name} has values that are not finite")
+        return state
+
+    def _save(self) -> None:
+        state = self._checked_state()
+        self.run.sync_metrics()
+        self.store.save(Checkpoint(self.step, self.config, state))
+        self._saved_step = self.step
+
+    def _restore(self, checkpoint: Checkpoint) -> None:
+        loop = checkpoint.state["loop"]
+        window = loop.get("window", {})
+        self.experiment.load_state(checkpoint.state["experiment"])
+        self.step = self._saved_step = checkpoint.step
+        self.seconds = loop["seconds"]
+        self._window = [dict(zip(window, losses, strict=True)) for losses in zip(*window.values(), strict=True)]
+
+    def _elapsed(self) -> float:
+        now = time.perf_counter()
+        self.seconds += now - self._clock
+        self._clock = now
+        return self.seconds
+
+    def _diverged(self, step: int, what: str) -> NonFiniteError:
+        good = "none" if self._saved_step is None else f"{self.store.file(self._saved_step)} (step {self._saved_step})"
+        return NonFiniteError(f"stopped at step {step}: {what}; last good checkpoint: {good}; hint: {HINT}")
+
+
+@contextlib.contextmanager
+def stop_requests() -> Iterator[list[str]]:
+    """Let Ctrl-C and SIGTERM add their name to a list, so that the loop can end by itself.
+
+    A second signal finds the handlers of before, so that a loop that hangs can still be ended.
+    """
+    requests: list[str] = []
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def restore() -> None:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+    def request(number: int, _frame: Any) -> None:
+        requests.append(signal.Signals(number).name)
+        restore()
+
+    for number in before:
+        signal.signal(number, request)
+    try:
+        yield requests
+    finally:
+        restore()
+
+
+def _stack(scalars: list[Array]) -> np.ndarray:
+    if isinstance(scalars[0], int | float | np.generic | np.ndarray):
+        return np.array(scalars, dtype=np.float64)
+    return to_numpy(backend(loss=scalars[0]).stack(scalars)).astype(np.float64)  # one copy from the device for all

@@ -1,0 +1,1 @@
+"""Networks with explicit gradients: layers, losses and optimizers on flat parameter vectors."""

@@ -1,0 +1,60 @@
+"""Multiplication by a constant: the units of a network's input or output."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from coulombfield.arrays import Array
+from nets.parameters import Parameters
+from nets.primitives.inplace import module_of
+from nets.workspace import Workspace, allocate
+
+
+class Scale:
+    """``y = factor x``, with no parameters.
+
+    Parameters
+    ----------
+    factor : float
+        The constant, neither 0 nor infinite.
+    """
+
+    def __init__(self, factor: float):
+        self.factor = float(factor)
+        if self.factor == 0 or not math.isfinite(self.factor):
+            raise ValueError(f"factor: expected a finite number other than 0, got {factor}")
+
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """No parameters."""
+        return {}
+
+    def initialize(self, rng: np.random.Generator) -> dict[str, np.ndarray]:
+        """No parameters."""
+        return {}
+
+    def forward(self, params: Parameters, x: Array, workspace: Workspace | None = None) -> tuple[Array, tuple]:
+        """``y = factor x``."""
+        y = allocate(workspace, self, "y", x.shape, x)
+        return module_of(x).multiply(x, self.factor, out=y), ()
+
+    def backward(
+        self,
+        params: Parameters,
+        cache: tuple,
+        dy: Array,
+        *,
+        into: Parameters | None = None,
+        need_dx: bool = True,
+        workspace: Workspace | None = None,
+    ) -> Array | None:
+        """``dx = factor dy``."""
+        if not need_dx:
+            return None
+        dy *= self.factor
+        return dy
+
+    def jvp(self, params: Parameters, cache: tuple, x_dot: Array, params_dot: Parameters | None = None) -> Array:
+        """``y_dot = factor x_dot``."""
+        return x_dot * self.factor

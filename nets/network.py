@@ -1,0 +1,209 @@
+"""Networks: layers in sequence, and the flat parameter vector that serves them all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from types import ModuleType
+
+import numpy as np
+
+from coulombfield.arrays import Array, library
+from nets.layers.base import Cache, Layer
+from nets.parameters import Layout, Parameters
+from nets.primitives.inplace import module_of
+from nets.workspace import Workspace, allocate, empty
+
+
+class Sequential:
+    """Layers one after the other; itself a layer, so that sequences nest.
+
+    Parameters
+    ----------
+    layers : sequence of Layer
+        At least one, and each a layer of its own, since a layer owns its memory in a workspace.
+
+    Raises
+    ------
+    ValueError
+        If there is none, or the same one twice.
+    """
+
+    def __init__(self, layers: Sequence[Layer]):
+        if not layers:
+            raise ValueError("layers: expected at least one layer, got none")
+        self.layers = list(layers)
+        leaves = list(self._leaves())
+        for i, leaf in enumerate(leaves):
+            if any(leaf is earlier for earlier in leaves[:i]):
+                raise ValueError(f"layers: the same {type(leaf).__name__} stands in two places; make one for each")
+        parametric = [i for i, layer in enumerate(self.layers) if layer.shapes()]
+        self._first_with_parameters = parametric[0] if parametric else len(self.layers)
+
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Every layer's parameters, as ``index.name``."""
+        return {f"{i}.{name}": shape for i, layer in enumerate(self.layers) for name, shape in layer.shapes().items()}
+
+    def initialize(self, rng: np.random.Generator) -> dict[str, np.ndarray]:
+        """Every layer's initial values, drawn in the order of the layers."""
+        return {f"{i}.{name}": v for i, layer in enumerate(self.layers) for name, v in layer.initialize(rng).items()}
+
+    def forward(self, params: Parameters, x: Array, workspace: Workspace | None = None) -> tuple[Array, Cache]:
+        """Output of the last layer and the caches of all."""
+        caches = []
+        for i, layer in enumerate(self.layers):
+            x, cache = layer.forward(params.child(str(i)), x, workspace)
+            caches.append(cache)
+        return x, tuple(caches)
+
+    def backward(
+        self,
+        params: Parameters,
+        cache: Cache,
+        dy: Array,
+        *,
+        into: Parameters | None = None,
+        need_dx: bool = True,
+        workspace: Workspace | None = None,
+    ) -> Array | None:
+        """The chain rule, from the last layer to the first that anything is needed of."""
+        if into is None and not need_dx:
+            return None
+        first = 0 if need_dx else self._first_with_parameters
+        gradient: Array | None = dy
+        for i in range(len(self.layers) - 1, first - 1, -1):
+            gradient = self.layers[i].backward(
+                params.child(str(i)),
+                cache[i],
+                gradient,
+                into=None if into is None else into.child(str(i)),
+                need_dx=need_dx or i > first,
+                workspace=workspace,
+            )
+        return gradient if need_dx else None
+
+    def jvp(self, params: Parameters, cache: Cache, x_dot: Array, params_dot: Parameters | None = None) -> Array:
+        """The chain rule, from the first layer to the last."""
+        for i, layer in enumerate(self.layers):
+            child = None if params_dot is None else params_dot.child(str(i))
+            x_dot = layer.jvp(params.child(str(i)), cache[i], x_dot, child)
+        return x_dot
+
+    def _leaves(self) -> Iterator[Layer]:
+        for layer in self.layers:
+            if isinstance(layer, Sequential):
+                yield from layer._leaves()
+            else:
+                yield layer
+
+
+def first_rows(cache: Cache, count: int) -> Cache:
+    """Cache of the first ``count`` samples of a batch, as views: to pull back a gradient of these alone.
+
+    Valid for networks that treat each sample by itself, as a batch-norm layer does not.
+
+    Raises
+    ------
+    ValueError
+        If the count is not positive. One beyond the batch gives the whole batch.
+    """
+    if count < 1:
+        raise ValueError(f"count: expected at least one sample, got {count}")
+    if isinstance(cache, tuple):
+        parts = [first_rows(part, count) for part in cache]
+        return type(cache)(*parts) if hasattr(cache, "_fields") else tuple(parts)
+    return cache[:count]
+
+
+class Network:
+    """A layer together with the layout of its parameters: what the users of a network call.
+
+    Parameters
+    ----------
+    body : Layer
+        Usually a :class:`Sequential`.
+    """
+
+    def __init__(self, body: Layer):
+        self.body = body
+        self.layout = Layout(body.shapes())
+
+    def initialize(
+        self, rng: np.random.Generator, dtype: np.dtype | type = np.float32, xp: ModuleType = np
+    ) -> Parameters:
+        """Fresh parameters: drawn on the host in float64, so that every dtype and device starts alike.
+
+        Raises
+        ------
+        ValueError
+            If an initializer gives another shape than it was asked for.
+        """
+        vector = np.empty(self.layout.size)
+        values = self.body.initialize(rng)
+        for name, shape in self.layout.shapes.items():
+            if values[name].shape != shape:
+                raise ValueError(f"{name}: expected initial values of shape {shape}, got {values[name].shape}")
+            vector[self.layout.slices[name]] = values[name].ravel()
+        return Parameters(self.layout, xp.asarray(vector.astype(dtype)))
+
+    def zeros_like(self, params: Parameters) -> Parameters:
+        """Parameters of the same dtype and device, all 0."""
+        return Parameters(self.layout, module_of(params.vector).zeros_like(params.vector))
+
+    def forward(self, params: Parameters, x: Array, workspace: Workspace | None = None) -> tuple[Array, Cache]:
+        """``(y, cache)`` for a batch ``x``, which is left as it is.
+
+        The cache refers to x and y: neither may change before the last backward pass through it. With a workspace,
+        y and the cache are valid until the next forward pass with it.
+
+        Raises
+        ------
+        TypeError
+            If x belongs to another library than the parameters.
+        ValueError
+            If x has another dtype than the parameters, or a shape that the first layer does not take.
+        """
+        _check_input(x, params.vector)
+        return self.body.forward(params, x, workspace)
+
+    def backward(
+        self,
+        params: Parameters,
+        cache: Cache,
+        dy: Array,
+        *,
+        need_dx: bool = True,
+        need_dparams: bool = True,
+        workspace: Workspace | None = None,
+    ) -> tuple[Array | None, Parameters | None]:
+        """Pull ``dy = dL/dy`` back to ``(dL/dx, dL/dparams)``; what is not needed is None and costs nothing.
+
+        The cache stays as it is, so that several ``dy`` can be pulled back through one forward pass. With a
+        workspace, the results are valid until the next backward pass with it.
+
+        Raises
+        ------
+        ValueError
+            If dy has not the shape and dtype of the y that the cache belongs to.
+        """
+        gradient = self._gradient(params, workspace) if need_dparams else None
+        owned = allocate(workspace, self, "dy", dy.shape, dy)
+        owned[...] = dy
+        dx = self.body.backward(params, cache, owned, into=gradient, need_dx=need_dx, workspace=workspace)
+        return dx, gradient
+
+    def jvp(self, params: Parameters, cache: Cache, x_dot: Array, params_dot: Parameters | None = None) -> Array:
+        """Directional derivative of y along ``x_dot`` and, where given, ``params_dot``."""
+        return self.body.jvp(params, cache, x_dot, params_dot)
+
+    def _gradient(self, params: Parameters, workspace: Workspace | None) -> Parameters:
+        def make() -> Parameters:
+            return Parameters(self.layout, empty((self.layout.size,), params.vector))
+
+        return make() if workspace is None else workspace.get((self, "gradient", params.vector.dtype), make)
+
+
+def _check_input(x: Array, vector: Array) -> None:
+    if library(type(x)) != library(type(vector)):
+        raise TypeError(f"x: expected a {library(type(vector))} array like the parameters, got {type(x).__name__}")
+    if x.dtype != vector.dtype:
+        raise ValueError(f"x: expected {vector.dtype} like the parameters, got {x.dtype}")

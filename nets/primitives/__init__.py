@@ -1,0 +1,1 @@
+"""Hot operations: a reference in plain array code and faster versions of each."""

@@ -1,0 +1,40 @@
+"""Memory that one training step leaves to the next."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from typing import Any
+
+from coulombfield.arrays import Array
+from nets.primitives.inplace import module_of
+
+
+class Workspace:
+    """Arrays that are allocated once and handed out again on every later request for the same key.
+
+    What a network writes into a workspace is valid until the same network writes there again: a forward pass
+    overwrites the cache of the last one, a backward pass the gradients of the last one. Without a workspace
+    every pass returns arrays of its own.
+    """
+
+    def __init__(self) -> None:
+        self._kept: dict[Hashable, Any] = {}
+
+    def get(self, key: Hashable, make: Callable[[], Any]) -> Any:
+        """What was made for this key, made now if it is new."""
+        kept = self._kept.get(key)
+        if kept is None:
+            kept = self._kept[key] = make()
+        return kept
+
+
+def empty(shape: tuple[int, ...], like: Array) -> Array:
+    """New uninitialised array of this shape with the dtype and library of ``like``."""
+    return module_of(like).empty(shape, like.dtype)
+
+
+def allocate(workspace: Workspace | None, owner: object, purpose: str, shape: tuple[int, ...], like: Array) -> Array:
+    """Array for one purpose of one owner: from the workspace, or a new one where there is none."""
+    if workspace is None:
+        return empty(shape, like)
+    return workspace.get((owner, purpose, shape, like.dtype), lambda: empty(shape, like))

@@ -1,0 +1,68 @@
+"""What every test file shares: the Hypothesis profile and the array libraries under test."""
+
+from __future__ import annotations
+
+import functools
+import os
+from types import ModuleType
+from typing import Any, NamedTuple
+
+import array_api_compat
+import array_api_strict
+import numpy as np
+import pytest
+from hypothesis import settings
+
+from coulombfield.arrays import backend, to_numpy
+
+# A first call may compile for seconds, so a deadline would say nothing.
+settings.register_profile("local", deadline=None, max_examples=20)
+settings.register_profile("ci", deadline=None, max_examples=20, derandomize=True)
+settings.load_profile("ci" if "CI" in os.environ else "local")
+
+
+class Library(NamedTuple):
+    """An array library on one of its devices, with the ways there and back."""
+
+    name: str
+    xp: ModuleType
+    device: Any
+
+    def put(self, array: np.ndarray) -> Any:
+        return self.xp.asarray(array, device=self.device)
+
+    def get(self, array: Any) -> np.ndarray:
+        """Copy to the host, and check on the way that the array lies where this library put its own."""
+        assert backend(array=array) is self.xp
+        assert array_api_compat.device(array) == array_api_compat.device(self.put(np.zeros(1)))
+        return to_numpy(array)
+
+
+@functools.cache
+def _library(name: str) -> Library | None:
+    if name == "numpy":
+        return Library(name, backend(array=np.zeros(1)), "cpu")
+    if name.startswith("strict"):
+        device = array_api_strict.Device("CPU_DEVICE" if name == "strict" else name.removeprefix("strict-"))
+        return Library(name, array_api_strict, device)
+    try:
+        import cupy
+
+        assert float(cupy.ones(2) @ cupy.ones(2)) == 2.0
+    except Exception:  # not installed, no driver, or no device: each raises something else
+        return None
+    return Library(name, backend(array=cupy.zeros(1)), None)
+
+
+@pytest.fixture(scope="session", params=["numpy", "strict", "strict-device1", "cupy"])
+def library(request: pytest.FixtureRequest) -> Library:
+    """Each array library in turn; CuPy only where it can compute."""
+    found = _library(request.param)
+    if found is None:
+        pytest.skip("CuPy is not installed or has no device")
+    return found
+
+
+@pytest.fixture(scope="session", params=["float32", "float64"])
+def dtype(request: pytest.FixtureRequest) -> str:
+    return request.param

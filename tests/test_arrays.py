@@ -1,0 +1,88 @@
+"""Which library arrays belong to, which version of a primitive serves them, and which device is chosen."""
+
+import array_api_strict
+import numpy as np
+import pytest
+
+from coulombfield.arrays import Primitive, backend, select_device, to_numpy
+
+
+def test_backend_knows_each_library(library, dtype):
+    array = library.put(np.zeros(3, dtype))
+    assert backend(one=array, none=None, two=array) is library.xp
+
+
+def test_backend_refuses_a_mix_of_libraries():
+    with pytest.raises(TypeError, match=r"^b: expected a numpy array like a"):
+        backend(a=np.zeros(1), b=array_api_strict.zeros(1))
+
+
+def test_backend_refuses_a_mix_of_devices():
+    there = array_api_strict.zeros(1, device=array_api_strict.Device("device1"))
+    with pytest.raises(ValueError, match=r"^b: expected an array on .*CPU_DEVICE"):
+        backend(a=array_api_strict.zeros(1), b=there)
+
+
+@pytest.mark.parametrize("thing", [1.0, [1.0], np.float64(1.0), "array"])
+def test_backend_refuses_what_is_no_array(thing):
+    with pytest.raises(TypeError, match=r"^a: expected an array"):
+        backend(a=thing)
+
+
+def test_backend_needs_an_array():
+    with pytest.raises(TypeError, match="at least one"):
+        backend(a=None)
+
+
+def test_to_numpy_brings_the_same_numbers(library, dtype):
+    numbers = np.arange(6, dtype=dtype).reshape(2, 3)
+    back = to_numpy(library.put(numbers))
+    assert type(back) is np.ndarray
+    assert back.dtype == numbers.dtype
+    assert np.array_equal(back, numbers)
+
+
+def test_a_primitive_takes_the_version_of_the_first_argument(monkeypatch):
+    monkeypatch.setattr(Primitive, "registry", {})
+
+    @Primitive
+    def half(x, *, offset=0.0):
+        """Half."""
+        return "reference", x * 0.5 + offset
+
+    @half.version("numpy")
+    def half_numpy(x, *, offset=0.0):
+        return "numpy", x * 0.5 + offset
+
+    assert Primitive.registry == {half.name: half}
+    assert half.__doc__ == "Half."
+    assert half(np.ones(1))[0] == "numpy"
+    version, result = half(array_api_strict.ones(1), offset=1.0)
+    assert version == "reference"
+    assert float(result[0]) == 1.5
+
+
+def test_the_cpu_is_numpy():
+    device = select_device("cpu")
+    assert device.xp is np
+    assert isinstance(device.put(np.zeros(1)), np.ndarray)
+
+
+def test_auto_finds_a_device_and_says_why_not_cuda():
+    reports = []
+    device = select_device("auto", reports.append)
+    assert device.name == "cpu" or device.name.startswith("cuda:")
+    assert len(reports) <= (device.name == "cpu")
+
+
+def test_cuda_works_or_says_why_not():
+    if select_device("auto", lambda reason: None).name == "cpu":
+        with pytest.raises(RuntimeError, match=r"^device: cuda was asked for, but CuPy"):
+            select_device("cuda")
+    else:
+        assert float(to_numpy(select_device("cuda").put(np.ones(2)).sum())) == 2.0
+
+
+def test_an_unknown_device_is_refused():
+    with pytest.raises(ValueError, match=r"^device: expected auto, cpu or cuda, got 'tpu'"):
+        select_device("tpu")

@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from experiments import config
+from experiments.__main__ import main
+from tests.tiny_experiment import write_preset
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("finished")
+    assert main(["run", str(write_preset(folder)), "--out", str(folder / "run"), "--seed", "5"]) == 0
+    return folder / "run"
+
+
+def test_run_prints_its_configuration_first_and_the_report_last(tmp_path, capsys):
+    preset = write_preset(tmp_path)
+    assert main(["run", str(preset), "--out", str(tmp_path / "run"), "--set", "shape.width=4"]) == 0
+    printed = capsys.readouterr().out
+    setup = config.resolve(preset, ["shape.width=4"])
+    assert printed.startswith(setup.text())
+    assert (tmp_path / "run" / "config.toml").read_text() == setup.text()
+    assert printed.splitlines()[-1] == str(tmp_path / "run" / "report.html")
+
+
+def test_the_summary_has_metrics_updates_seconds_and_the_data_itself(finished):
+    summary = json.loads((finished / "summary.json").read_text())
+    assert summary.keys() == {"distance", "energy", "floor", "updates", "planned_updates", "seconds", "data"}
+    assert summary["data"]["distance"] == 0.1
+    assert summary["updates"] == 60
+    last = json.loads((finished / "metrics.jsonl").read_text().splitlines()[-1])
+    assert {name: summary[name] for name in last["metrics"]} == last["metrics"]
+
+
+def test_the_provenance_names_code_machine_seed_and_command(finished):
+    (start,) = json.loads((finished / "provenance.json").read_text())
+    assert start["seed"] == 5
+    assert start["device"] == "cpu"
+    assert start["data"] == {"data": "none"}
+    assert start["versions"]["numpy"] == np.__version__
+    assert {"git_commit", "git_dirty", "platform", "cpu", "threads", "command", "started"} <= start.keys()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["run", "nope"], "error: unknown preset 'nope'"),
+        (["run", "{preset}", "--set", "seeed=1"], "error: seeed: unknown key (with value 1); did you mean seed?"),
+        (["run", "{preset}", "--out", "{here}"], "expected a new or empty folder for --out"),
+        (["resume", "{here}/nothing"], "no such folder"),
+        (["resume", "{here}"], "config.toml is missing"),
+        (["report", "{here}"], "config.toml is missing"),
+        (["sample", "{finished}", "--out", "{here}/x.txt"], "--out: expected a name that ends in .npy or .csv"),
+        (["sample", "{finished}", "--out", "{here}/no/x.npy"], "--out: no such folder"),
+        (["sample", "{finished}", "--checkpoint", "{preset}"], "not a readable HDF5 file"),
+    ],
+)
+def test_a_mistake_is_one_line_and_writes_nothing(tmp_path, capsys, monkeypatch, finished, arguments, message):
+    monkeypatch.chdir(tmp_path)
+    names = {"preset": write_preset(tmp_path), "here": tmp_path, "finished": finished}
+    before = sorted(tmp_path.rglob("*"))
+    assert main([argument.format(**names) for argument in arguments]) == 2
+    captured = capsys.readouterr()
+    assert message in captured.err
+    assert captured.err.count("\n") == 1
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize("arguments", [["sample", "x", "--count", "-1"], ["run", "x", "--seed", "a"], ["fly"], []])
+def test_arguments_are_checked(arguments):
+    with pytest.raises(SystemExit, match="2"):
+        main(arguments)
+
+
+def test_samples_depend_on_the_seed_alone_and_csv_keeps_their_digits(finished, tmp_path):
+    def draw(name, *options):
+        assert main(["sample", str(finished), "--count", "7", "--out", str(tmp_path / name), *options]) == 0
+        return tmp_path / name
+
+    first = np.load(draw("a.npy"))
+    assert first.shape == (7, 2)
+    assert np.array_equal(first, np.load(draw("b.npy", "--seed", "5")))
+    assert not np.array_equal(first, np.load(draw("c.npy", "--seed", "6")))
+    text = draw("d.csv").read_text()
+    assert text.startswith("x1,x2\n")
+    assert np.array_equal(first, np.loadtxt(text.splitlines()[1:], delimiter=","))
+
+
+def test_samples_of_an_earlier_checkpoint(finished, tmp_path):
+    for name, step in (("a.npy", 45), ("b.npy", 60)):
+        source = finished / "checkpoints" / f"step-{step:09d}.h5"
+        assert main(["sample", str(finished), "--out", str(tmp_path / name), "--checkpoint", str(source)]) == 0
+    assert not np.array_equal(np.load(tmp_path / "a.npy"), np.load(tmp_path / "b.npy"))
+
+
+def test_report_rebuilds_what_was_deleted(finished):
+    files = [finished / name for name in ("report.html", "summary.json", "figures/scatter.png")]
+    before = [file.read_bytes() for file in files]
+    for file in files:
+        file.unlink()
+    assert main(["report", str(finished)]) == 0
+    assert [file.read_bytes() for file in files] == before
+
+
+def test_a_run_without_a_checkpoint_has_no_report(tmp_path, capsys):
+    assert main(["run", str(write_preset(tmp_path)), "--out", str(tmp_path / "run"), "--set", "nan_loss_at=1"]) == 1
+    assert main(["report", str(tmp_path / "run")]) == 2
+    assert "no checkpoint yet" in capsys.readouterr().err
+
+
+def test_list_prints_every_preset_with_its_title(capsys, monkeypatch, tmp_path):
+    write_preset(tmp_path)
+    monkeypatch.setattr(config, "PRESETS", tmp_path)
+    assert main(["list"]) == 0
+    assert capsys.readouterr().out == "tiny  Tiny <run>\n"
+
+
+def test_a_missing_extra_is_named_with_the_command_that_installs_it():
+    program = "import sys; sys.modules['tqdm'] = None; from experiments.__main__ import main; sys.exit(main(['list']))"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr == 'error: tqdm is not installed: pip install -e ".[experiments]"\n'

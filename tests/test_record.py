@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+import errno
+import os
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from experiments.record import RecordError, RunFolder, WriteError, write_atomically
+
+
+def full_disk(*_arguments, **_keywords):
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+@pytest.mark.parametrize("call", ["fsync", "replace"])
+def test_a_failed_write_leaves_the_old_file_and_no_other(tmp_path, monkeypatch, call):
+    path = tmp_path / "file"
+    write_atomically(path, "old")
+    monkeypatch.setattr(os, call, full_disk)
+    with pytest.raises(WriteError, match=r"file: can't be written \(No space left on device\)"):
+        write_atomically(path, "new")
+    assert path.read_text() == "old"
+    assert os.listdir(tmp_path) == ["file"]
+
+
+def test_a_write_syncs_the_file_before_its_name_and_the_folder_after(tmp_path, monkeypatch):
+    calls = []
+    sync, replace = os.fsync, os.replace
+    monkeypatch.setattr(os, "fsync", lambda fd: (calls.append(os.path.isdir(f"/dev/fd/{fd}")), sync(fd)))
+    monkeypatch.setattr(os, "replace", lambda a, b: (calls.append("replace"), replace(a, b)))
+    write_atomically(tmp_path / "file", b"x")
+    assert calls == [False, "replace", True]
+
+
+def test_a_new_run_refuses_a_folder_with_something_in_it(tmp_path):
+    (tmp_path / "file").touch()
+    for path in (tmp_path, tmp_path / "file"):
+        with pytest.raises(RecordError, match="expected a new or empty folder"):
+            RunFolder.create(path, "name")
+    assert os.listdir(tmp_path) == ["file"]
+
+
+def test_runs_of_the_same_second_get_folders_of_their_own(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("time.strftime", lambda _format: "20260102-030405")
+    paths = [RunFolder.create(None, "toy").path for _ in range(3)]
+    assert [str(path) for path in paths] == [f"runs/toy-20260102-030405{end}" for end in ("", "-2", "-3")]
+
+
+def test_a_folder_without_a_configuration_is_no_run(tmp_path):
+    with pytest.raises(RecordError, match="no such folder"):
+        RunFolder.open(tmp_path / "nothing")
+    with pytest.raises(RecordError, match="has to be started again"):
+        RunFolder.open(RunFolder.create(tmp_path / "run", "name").path)
+
+
+@given(steps=st.lists(st.integers(0, 30), max_size=20).map(sorted), cut=st.integers(0, 30), torn=st.integers(0, 12))
+@settings(max_examples=50)
+def test_cutting_keeps_whole_lines_up_to_the_step(tmp_path_factory, steps, cut, torn):
+    run = RunFolder.create(tmp_path_factory.mktemp("runs") / "run", "name")
+    for step in steps:
+        run.append_metrics({"step": step, "x": 0.1})
+    with open(run.metrics, "ab") as file:
+        file.write(b'{"step": 99}'[:torn])
+    run.cut_metrics(min(cut, 30))
+    assert run.read_metrics() == [{"step": step, "x": 0.1} for step in steps if step <= cut]
+    run.append_metrics({"step": 31})
+    assert run.read_metrics()[-1] == {"step": 31}
+
+
+def test_only_one_process_trains_in_a_folder(tmp_path):
+    run = RunFolder.create(tmp_path / "run", "name")
+    with run.locked(), pytest.raises(RecordError, match="another process"), run.locked():
+        pass
+    with run.locked():
+        pass
+
+
+def test_every_start_is_kept(tmp_path):
+    run = RunFolder.create(tmp_path / "run", "name")
+    run.add_start({"from_step": 0})
+    run.add_start({"from_step": 7})
+    assert [start["from_step"] for start in run.read_starts()] == [0, 7]
+
+
+def test_leftovers_of_a_kill_are_removed(tmp_path):
+    run = RunFolder.create(tmp_path / "run", "name")
+    leftover, other = run.checkpoints / ".step-000000005.h5.tmp", run.path / "notes.tmp"
+    leftover.touch()
+    other.touch()
+    run.remove_leftovers()
+    assert not leftover.exists()
+    assert other.exists()
+
+
+def test_the_resume_command_quotes_the_folder(tmp_path):
+    assert RunFolder(tmp_path / "a b").resume_command == f"python -m experiments resume '{tmp_path}/a b'"

@@ -1,0 +1,246 @@
+"""What holds for potential, field and Laplacian, on every array library."""
+
+import array_api_strict
+import numpy as np
+import pytest
+from charge_clouds import (
+    KERNELS,
+    charges_in,
+    cloud,
+    counts,
+    dimensions,
+    pair_sum,
+    plummer_field_pair,
+    plummer_pair,
+    seeds,
+)
+from hypothesis import given
+from hypothesis import strategies as st
+
+from coulombfield import Charges, Coulomb, Laplace, Plummer, field, laplacian, potential
+from coulombfield.calculus import (
+    best_step,
+    difference_tolerance,
+    directional_derivative,
+    machine_epsilon,
+    random_direction,
+    second_directional_derivative,
+)
+
+OPERATIONS = {"potential": potential, "field": field, "laplacian": laplacian}
+LAPLACE = KERNELS["laplace"]
+SMOOTH = [kernel for kernel in KERNELS.values() if kernel is not LAPLACE]
+
+
+def magnitude(positions, weights, targets, kernel):
+    """Sum of |q| k, |q| |f'| r and |q| |f''| s: the size of all terms before they cancel, with room for 2m."""
+    s = np.sum((targets[:, None] - positions[None]) ** 2, axis=-1)
+    sizes = np.abs(kernel.value(s)) + (np.sqrt(s) + 2 * targets.shape[1]) * np.abs(kernel.slope(s))
+    sizes = sizes + 4 * s * np.abs(kernel.curvature(s))
+    return float(np.sum(np.abs(weights) * sizes)) + np.finfo(float).tiny
+
+
+@given(n=counts, t=counts, dimension=dimensions, seed=seeds, exponent=st.sampled_from([1.0, 2.0, 3.0, 4.0, 2.5]))
+def test_sums_are_those_of_the_equations(library, dtype, n, t, dimension, seed, exponent):
+    rng = np.random.default_rng(seed)
+    positions, weights = cloud(rng, n, dimension, dtype)
+    targets = rng.standard_normal((t, dimension)).astype(dtype)
+    charges = charges_in(library, positions, weights)
+    for function, pair in ((potential, plummer_pair), (field, plummer_field_pair)):
+        found = library.get(function(library.put(targets), charges, Plummer(exponent, 0.75)))
+        expected, size = pair_sum(targets, positions, weights, pair(exponent, 0.75))
+        assert found.dtype == dtype
+        assert found.shape == expected.shape
+        # A sum of n terms with some ten roundings each, magnified by the exponent.
+        assert np.all(np.abs(found - expected) <= machine_epsilon(dtype) * (10 + 2 * exponent + n) * size)
+
+
+@pytest.mark.parametrize("name", KERNELS)
+@given(n=counts, dimension=dimensions, seed=seeds)
+def test_the_field_is_minus_the_gradient_of_the_potential(library, name, n, dimension, seed):
+    rng = np.random.default_rng(seed)
+    positions, weights = cloud(rng, n, dimension)
+    target = rng.standard_normal((1, dimension))
+    if name == "laplace":  # keep away from its tip, at whose foot the third derivative is unbounded
+        positions = positions + 3 * np.sign(positions - target)
+    charges, x = charges_in(library, positions, weights), library.put(target)
+    v, step = random_direction(rng, x), best_step("float64")
+    difference = directional_derivative(lambda y: potential(y, charges, KERNELS[name]), x, v, step)
+    found = -np.sum(library.get(field(x, charges, KERNELS[name])) * library.get(v))
+    size = magnitude(positions, weights, target, KERNELS[name])
+    assert abs(found - library.get(difference)[0]) <= difference_tolerance(size, step, "float64", truncation=10)
+
+
+@pytest.mark.parametrize("name", KERNELS)
+@given(n=counts, dimension=dimensions, seed=seeds)
+def test_the_laplacian_is_the_trace_of_second_derivatives(library, name, n, dimension, seed):
+    rng = np.random.default_rng(seed)
+    positions, weights = cloud(rng, n, dimension)
+    target = rng.standard_normal((1, dimension))
+    if name == "laplace":
+        positions = positions + 3 * np.sign(positions - target)
+    charges, x = charges_in(library, positions, weights), library.put(target)
+    step = best_step("float64", 2)
+    trace = 0.0
+    for axis in np.eye(dimension):
+        v = library.put(axis[None, :])
+        second = second_directional_derivative(lambda y: potential(y, charges, KERNELS[name]), x, v, step)
+        trace += float(library.get(second)[0])
+    found = float(library.get(laplacian(x, charges, KERNELS[name]))[0])
+    size = dimension * magnitude(positions, weights, target, KERNELS[name])
+    assert abs(found - trace) <= difference_tolerance(size, step, "float64", derivative=2, truncation=30)
+
+
+@pytest.mark.parametrize("name", KERNELS)
+@given(n=counts, dimension=dimensions, seed=seeds)
+def test_the_laplacian_is_minus_the_divergence_of_the_field(name, n, dimension, seed):
+    rng = np.random.default_rng(seed)
+    positions, weights = cloud(rng, n, dimension)
+    target = rng.standard_normal((1, dimension))
+    if name == "laplace":
+        positions = positions + 3 * np.sign(positions - target)
+    charges, step = Charges(positions, weights), best_step("float64")
+    divergence = 0.0
+    for axis, v in enumerate(np.eye(dimension)):
+        derivative = directional_derivative(lambda y: field(y, charges, KERNELS[name]), target, v[None, :], step)
+        divergence += derivative[0, axis]
+    size = dimension * magnitude(positions, weights, target, KERNELS[name])
+    tolerance = difference_tolerance(size, step, "float64", truncation=30)
+    assert abs(laplacian(target, charges, KERNELS[name])[0] + divergence) <= tolerance
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+@given(n=counts, t=counts, dimension=dimensions, seed=seeds)
+def test_charges_have_no_order_and_no_origin_and_add_up(library, operation, n, t, dimension, seed):
+    rng = np.random.default_rng(seed)
+    positions, weights = cloud(rng, n, dimension)
+    more, targets = rng.standard_normal(n), rng.standard_normal((t, dimension))
+    shift = rng.standard_normal(dimension)
+    a, b = rng.standard_normal(2)
+    for kernel in SMOOTH:
+
+        def at(x, y, w, kernel=kernel):
+            return library.get(OPERATIONS[operation](library.put(x), charges_in(library, y, w), kernel))
+
+        reference = at(targets, positions, weights)
+        size = magnitude(positions, np.abs(weights) + np.abs(more), targets, kernel)
+        tolerance = 64 * machine_epsilon("float64") * size
+        order = rng.permutation(n)
+        assert np.allclose(at(targets, positions[order], weights[order]), reference, rtol=0, atol=tolerance)
+        # Moving the points rounds them anew, by an epsilon of their own size.
+        moved = at(targets + shift, positions + shift, weights)
+        assert np.allclose(moved, reference, rtol=0, atol=tolerance * (1 + np.max(np.abs(shift))) * 8)
+        both = at(targets, positions, a * weights + b * more)
+        apart = a * reference + b * at(targets, positions, more)
+        assert np.allclose(both, apart, rtol=0, atol=tolerance * (1 + abs(a) + abs(b)))
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+@given(n=counts, dimension=dimensions, seed=seeds)
+def test_exclude_self_leaves_out_just_the_charge_itself(library, dtype, operation, n, dimension, seed):
+    rng = np.random.default_rng(seed)
+    positions, weights = cloud(rng, n, dimension, dtype)
+    positions[-1] = positions[0]  # coincident, but another charge: it counts
+    charges, function = charges_in(library, positions, weights), OPERATIONS[operation]
+    found = library.get(function(charges.positions, charges, Plummer(), exclude_self=True))
+    for i in range(n):
+        others = np.arange(n) != i
+        alone = charges_in(library, positions[others], weights[others])
+        expected = library.get(function(library.put(positions[i : i + 1]), alone, Plummer()))[0]
+        size = magnitude(positions, weights, positions[i : i + 1], Plummer())
+        assert np.allclose(found[i], expected, rtol=0, atol=4 * n * machine_epsilon(dtype) * size)
+
+
+@given(exponent=st.floats(0.5, 5.5) | st.sampled_from([1.0, 2.0, 3.0, 4.0]), softening=st.floats(1e-3, 1e3), seed=seeds)
+def test_a_charge_at_home_counts_softening_to_the_minus_exponent(library, dtype, exponent, softening, seed):
+    positions = np.random.default_rng(seed).standard_normal((1, 3)).astype(dtype)
+    charges = charges_in(library, positions, np.ones(1, dtype))
+    found = library.get(potential(charges.positions, charges, Plummer(exponent, softening)))
+    assert np.array_equal(found, np.asarray([softening**-exponent]).astype(dtype))
+    assert np.array_equal(
+        library.get(field(charges.positions, charges, Plummer(exponent, softening))), np.zeros((1, 3))
+    )
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_no_charges_make_zeros_and_no_targets_nothing(library, dtype, operation):
+    function, shape = OPERATIONS[operation], (lambda t: (t, 2) if operation == "field" else (t,))
+    none = charges_in(library, np.zeros((0, 2), dtype), np.zeros(0, dtype))
+    some = charges_in(library, np.zeros((4, 2), dtype), np.ones(4, dtype))
+    found = library.get(function(library.put(np.ones((3, 2), dtype)), none, Plummer()))
+    assert found.dtype == dtype
+    assert np.array_equal(found, np.zeros(shape(3)))
+    for charges in (none, some):
+        found = library.get(function(library.put(np.ones((0, 2), dtype)), charges, Plummer()))
+        assert found.dtype == dtype
+        assert found.shape == shape(0)
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_a_nan_reaches_what_depends_on_it_only(library, dtype, operation):
+    function = OPERATIONS[operation]
+    positions, weights = cloud(np.random.default_rng(0), 5, 2, dtype)
+    targets = positions.copy()
+    targets[2, 1] = np.nan
+    bad = np.isnan(library.get(function(library.put(targets), charges_in(library, positions, weights), Plummer())))
+    assert bad[2].all()
+    assert not np.delete(bad, 2, axis=0).any()
+    assert np.isnan(
+        library.get(function(library.put(positions), charges_in(library, targets, weights), Plummer()))
+    ).all()
+
+
+def test_a_bare_coulomb_charge_is_infinite_at_home_unless_left_out(library, dtype):
+    positions = np.arange(6, dtype=dtype).reshape(3, 2)
+    charges = charges_in(library, positions, np.asarray([1, -1, 2], dtype))
+    found = library.get(potential(charges.positions, charges, Coulomb(1.0)))
+    assert np.array_equal(found, [np.inf, -np.inf, np.inf])
+    for function in (field, laplacian):
+        assert np.isnan(library.get(function(charges.positions, charges, Coulomb(1.0)))).all()
+    for function in OPERATIONS.values():
+        assert np.isfinite(library.get(function(charges.positions, charges, Coulomb(1.0), exclude_self=True))).all()
+
+
+def test_coincident_charges_of_the_laplace_kernel_do_not_push(library, dtype):
+    charges = charges_in(library, np.ones((2, 3), dtype), np.ones(2, dtype))
+    assert np.array_equal(library.get(field(charges.positions, charges, Laplace(0.5))), np.zeros((2, 3)))
+    assert (library.get(laplacian(charges.positions, charges, Laplace(0.5))) < -1e8).all()
+
+
+CHARGES = Charges(np.zeros((3, 2)), np.ones(3))
+STRICT = array_api_strict.zeros((3, 2), dtype=array_api_strict.float64)
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        ({"targets": [[0.0, 0.0]]}, TypeError, r"^targets: expected an array"),
+        ({"targets": STRICT}, TypeError, r"^targets: expected a numpy array"),
+        ({"targets": np.zeros(2)}, ValueError, r"^targets: expected shape"),
+        ({"targets": np.zeros((3, 3))}, ValueError, r"^targets: expected 2 columns like the charges, got 3"),
+        ({"targets": np.zeros((3, 2), int)}, TypeError, r"^targets: expected dtype float32 or float64, got int64"),
+        ({"targets": np.zeros((3, 2), "float32")}, TypeError, r"^targets: expected dtype float64 like the charges"),
+        ({"charges": np.zeros((3, 2))}, TypeError, r"^charges: expected Charges"),
+        ({"kernel": 1.0}, TypeError, r"^kernel: expected a RadialKernel"),
+        ({"exclude_self": 1}, TypeError, r"^exclude_self: expected True or False"),
+        (
+            {"exclude_self": True, "targets": np.zeros((2, 2))},
+            ValueError,
+            r"^targets: expected as many as charges \(3\)",
+        ),
+        ({"method": "guess"}, ValueError, r"^method: expected auto or one of simd, direct, got 'guess'"),
+    ],
+)
+def test_a_wrong_argument_is_named(operation, change, error, message):
+    arguments = {"targets": np.zeros((3, 2)), "charges": CHARGES, "kernel": Plummer()} | change
+    with pytest.raises(error, match=message):
+        OPERATIONS[operation](**arguments)
+
+
+@pytest.mark.parametrize("kernel", [Plummer(3.0, 1e-15), Plummer(1.0, 1e-25), Coulomb(1e39), 1e-40 * Plummer()])
+def test_a_kernel_out_of_the_range_of_float32_is_refused_there_only(kernel):
+    single = Charges(np.zeros((3, 2), "float32"), np.ones(3, "float32"))
+    with pytest.raises(ValueError, match=r"^kernel: .* leaves the range of float32"):
+        potential(single.positions, single, kernel)
+    assert potential(CHARGES.positions, CHARGES, kernel).shape == (3,)

@@ -1,0 +1,1 @@
+"""Does it hold, and how fast is it? ``python -m validation``."""

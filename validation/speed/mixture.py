@@ -1,0 +1,82 @@
+"""One update of the 25-Gaussian Coulomb GAN, against the same update in eager PyTorch."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from coulombfield.arrays import select_device
+from coulombfield.rng import Streams
+from experiments import config, gaussian_mixture
+from experiments.gaussian_mixture import Config
+
+from .timing import Spread, sgemm_rate, take_turns
+
+PRESET = "gaussian-mixture"
+
+
+def run(seconds: float) -> list[dict[str, Any]]:
+    """Time the update, print what was found, and return one row for each peer.
+
+    Parameters
+    ----------
+    seconds : float
+        Time to spend on each side [s].
+    """
+    settings = config.resolve(PRESET).config
+    experiment = gaussian_mixture.build(settings, select_device("cpu"), Streams(settings.seed))
+    calls: dict[str, Callable[[], object]] = {"ours": experiment.step}
+    with contextlib.suppress(ImportError):
+        from . import torch_mixture
+
+        calls |= torch_mixture.updates(settings)
+    spreads = take_turns(calls, seconds)
+    _print_ours(settings, spreads["ours"])
+    if len(calls) == 1:
+        print("no peer: PyTorch is not installed (pip install torch==2.13.0)")
+    return [_row(name, spreads["ours"], spread) for name, spread in spreads.items() if name != "ours"]
+
+
+def operations(settings: Config) -> int:
+    """Floating-point operations of the matrix products of one update.
+
+    The generator's pass forward and back takes 3 products for each weight matrix but the first, which needs no dx;
+    the discriminator's takes the same on twice the batch, and the generator's gradient through it one more forward.
+    """
+    batch = settings.training.batch
+    generator = _weights(settings.generator.latent, *settings.generator.network.hidden, 2)
+    discriminator = _weights(2, *settings.discriminator.network.hidden, 1)
+    g_products = 3 * sum(generator) - generator[0]
+    d_products = 2 * (3 * sum(discriminator) - discriminator[0]) + sum(discriminator)
+    return 2 * batch * (g_products + d_products)
+
+
+def _weights(*widths: int) -> list[int]:
+    return [int(np.prod(pair)) for pair in zip(widths[:-1], widths[1:], strict=True)]
+
+
+def _print_ours(settings: Config, ours: Spread) -> None:
+    rate, peak = operations(settings) / ours.median, sgemm_rate()
+    print("one update of both players, min / median / max of the timed blocks:")
+    print(f"  {'ours':<28}{ours}   ({1e6 * ours.median / 60:.1f} min for 1M updates)")
+    print(f"  {operations(settings) / 1e6:.1f} MFLOP in matrix products at {rate / 1e9:.0f} GFLOP/s,", end=" ")
+    print(f"{rate / peak:.0%} of this machine's sgemm rate of {peak / 1e9:.0f} GFLOP/s")
+
+
+def _row(name: str, ours: Spread, peer: Spread) -> dict[str, Any]:
+    ratio = peer.median / ours.median
+    print(f"  {name:<28}{peer}   ours is {ratio:.2f}x as fast")
+    return {
+        "name": "gaussian-mixture update",
+        "ours_s": ours.median,
+        "ours_min_s": ours.minimum,
+        "ours_max_s": ours.maximum,
+        "peer": name,
+        "peer_s": peer.median,
+        "peer_min_s": peer.minimum,
+        "peer_max_s": peer.maximum,
+        "ratio": ratio,
+    }

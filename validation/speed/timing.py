@@ -1,0 +1,61 @@
+"""Timing on a noisy machine: blocks of calls, in turns, and their spread."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+BLOCK_SECONDS = 0.25
+
+
+class Spread(NamedTuple):
+    """Seconds a call: the fastest, the middle and the slowest of the timed blocks."""
+
+    minimum: float
+    median: float
+    maximum: float
+
+    def __str__(self) -> str:
+        return " / ".join(f"{1e3 * seconds:.3f}" for seconds in self) + " ms"
+
+
+def take_turns(calls: Mapping[str, Callable[[], object]], seconds: float) -> dict[str, Spread]:
+    """Time several calls block by block in turns, so that a disturbance of the machine falls on all of them.
+
+    Parameters
+    ----------
+    calls : mapping from str to callable
+        What to time.
+    seconds : float
+        Time to spend on each [s].
+    """
+    repeats = {name: _repeats(call) for name, call in calls.items()}
+    blocks: dict[str, list[float]] = {name: [] for name in calls}
+    for _ in range(max(3, round(seconds / BLOCK_SECONDS))):
+        for name, call in calls.items():
+            blocks[name].append(_time(call, repeats[name]))
+    return {name: Spread(min(times), statistics.median(times), max(times)) for name, times in blocks.items()}
+
+
+def sgemm_rate(seconds: float = 1.0) -> float:
+    """Rate of NumPy's float32 matrix product at a size that suits it [operations/s]."""
+    side = 1024
+    a, out = np.ones((side, side), np.float32), np.empty((side, side), np.float32)
+    spread = take_turns({"sgemm": lambda: np.matmul(a, a, out=out)}, seconds)["sgemm"]
+    return 2 * side**3 / spread.median
+
+
+def _repeats(call: Callable[[], object]) -> int:
+    call()  # compiles, allocates and warms the caches
+    return max(1, round(BLOCK_SECONDS / _time(call, 3)))
+
+
+def _time(call: Callable[[], object], repeats: int) -> float:
+    start = time.perf_counter()
+    for _ in range(repeats):
+        call()
+    return (time.perf_counter() - start) / repeats
