@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 
@@ -128,7 +129,7 @@ class Network:
         self.layout = Layout(body.shapes())
 
     def initialize(
-        self, rng: np.random.Generator, dtype: np.dtype | type = np.float32, xp: ModuleType = np
+        self, rng: np.random.Generator, dtype: np.typing.DTypeLike = np.float32, xp: ModuleType = np
     ) -> Parameters:
         """Fresh parameters: drawn on the host in float64, so that every dtype and device starts alike.
 
@@ -174,7 +175,7 @@ class Network:
         need_dx: bool = True,
         need_dparams: bool = True,
         workspace: Workspace | None = None,
-    ) -> tuple[Array | None, Parameters | None]:
+    ) -> tuple[Array, Any]:
         """Pull ``dy = dL/dy`` back to ``(dL/dx, dL/dparams)``; what is not needed is None and costs nothing.
 
         The cache stays as it is, so that several ``dy`` can be pulled back through one forward pass. With a

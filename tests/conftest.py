@@ -54,13 +54,33 @@ def _library(name: str) -> Library | None:
     return Library(name, backend(array=cupy.zeros(1)), None)
 
 
-@pytest.fixture(scope="session", params=["numpy", "strict", "strict-device1", "cupy"])
+LIBRARIES = ["numpy", "strict", "strict-device1", "cupy"]
+
+
+@pytest.fixture(scope="session", params=LIBRARIES)
 def library(request: pytest.FixtureRequest) -> Library:
     """Each array library in turn; CuPy only where it can compute."""
     found = _library(request.param)
     if found is None:
         pytest.skip("CuPy is not installed or has no device")
     return found
+
+
+class Engine(NamedTuple):
+    """A way to sum over charges, by its name in the package, and a library whose arrays it takes."""
+
+    method: str
+    library: Library
+
+
+@pytest.fixture(scope="session", params=["simd numpy", *(f"direct {name}" for name in LIBRARIES)])
+def engine(request: pytest.FixtureRequest) -> Engine:
+    """Each engine with each library that it serves."""
+    method, name = request.param.split()
+    found = _library(name)
+    if found is None:
+        pytest.skip("CuPy is not installed or has no device")
+    return Engine(method, found)
 
 
 @pytest.fixture(scope="session", params=["float32", "float64"])

@@ -30,7 +30,7 @@ def _devices() -> Iterator[Device]:
 
 
 DEVICES = list(_devices())
-on_each_device = pytest.mark.parametrize("device", DEVICES, ids=lambda device: device.name)
+on_each_device = pytest.mark.parametrize("device", DEVICES, ids=lambda device: device.xp.__name__)
 in_each_dtype = pytest.mark.parametrize("dtype", [np.float32, np.float64], ids=["float32", "float64"])
 
 seeds = st.integers(0, 2**32 - 1)

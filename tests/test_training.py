@@ -66,7 +66,7 @@ class Killed(BaseException):
 
 
 @given(calls=st.lists(st.integers(1, 16), min_size=1, max_size=2))
-@settings(max_examples=10)
+@settings(max_examples=6)
 def test_a_kill_between_any_two_writes_changes_nothing(tmp_path_factory, uninterrupted, calls):
     """Each number is the replacement of a file at which that start of the run dies."""
     folder = tmp_path_factory.mktemp("killed")

@@ -13,7 +13,8 @@ from ..kernels import RadialKernel
 from ..profiles import Laplacian, numbers_of
 from . import direct, simd
 
-_FLOAT32 = np.finfo(np.float32)
+_SMALLEST = float(np.finfo(np.float32).tiny)
+_LARGEST = float(np.finfo(np.float32).max)
 
 
 class Engine(NamedTuple):
@@ -139,5 +140,5 @@ def _validate(targets: Any, charges: Any, kernel: Any, exclude_self: Any) -> Non
         raise ValueError(f"targets: expected as many as charges ({count}) with exclude_self, got {targets.shape[0]}")
     if targets.dtype == xp.float32:
         for number in numbers_of(kernel.profile):
-            if number != 0 and not _FLOAT32.tiny <= abs(number) <= _FLOAT32.max:
+            if number != 0 and not _SMALLEST <= abs(number) <= _LARGEST:
                 raise ValueError(f"kernel: {kernel} holds a power of its parameters that leaves the range of float32")

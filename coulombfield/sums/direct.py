@@ -47,17 +47,18 @@ def _sum(block_sum, targets, positions, weights, exclude_self):
     # A bare Coulomb kernel divides by zero where points coincide, and its documented answer there is inf or NaN.
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         for i in range(0, max(1, targets.shape[0]), rows):
-            tile = targets[i : i + rows, :]
+            tile = targets[i : min(i + rows, targets.shape[0]), :]
             total = None
             # No charges at all make one empty block, whose sum is 0 in the right shape.
             for j in range(0, max(1, count), block):
-                difference = tile[:, None, :] - positions[None, j : j + block, :]
+                end = min(j + block, count)  # the standard leaves a slice beyond the end undefined
+                difference = tile[:, None, :] - positions[None, j:end, :]
                 s = xp.sum(difference * difference, axis=-1)
                 own = None
                 if exclude_self:
                     own_row = xp.arange(i, i + s.shape[0], device=device)
                     own = own_row[:, None] == xp.arange(j, j + s.shape[1], device=device)[None, :]
-                part = block_sum(xp, difference, s, weights[j : j + block], own)
+                part = block_sum(xp, difference, s, weights[j:end], own)
                 total = part if total is None else total + part
             tiles.append(total)
     return xp.concat(tiles)

@@ -15,7 +15,7 @@ ACTIVATIONS = {"elu": nn.ELU, "relu": nn.ReLU, "leaky_relu": lambda: nn.LeakyReL
 def updates(settings: Config) -> dict[str, Callable[[], object]]:
     """The update with PyTorch's own number of threads and with one, which small products may prefer."""
     threads = torch.get_num_threads()
-    calls = {}
+    calls: dict[str, Callable[[], object]] = {}
     for count in sorted({1, threads}):
         update = Update(settings)
 

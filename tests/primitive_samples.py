@@ -1,0 +1,54 @@
+"""Sample arguments for each primitive of ``nets``: by its name, a function of a generator, in float64 on the host.
+
+Sizes are drawn too; values are such that results are of the order of 1, with both signs and each branch among them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+Sample = Callable[[np.random.Generator], tuple[Any, ...]]
+
+
+def rows_and_bias(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """``h`` (N, C) and ``bias`` (C,)."""
+    n, c = rng.integers(1, 40, 2)
+    return 2 * rng.standard_normal((n, c)), rng.standard_normal(c)
+
+
+def gradient_and_output(rng: np.random.Generator, low: float, high: float) -> tuple[np.ndarray, np.ndarray]:
+    """``dy`` and ``y`` (N, C), where y is within the range of the activation."""
+    shape = tuple(rng.integers(1, 40, 2))
+    return rng.standard_normal(shape), rng.uniform(low, high, shape)
+
+
+def adam(rng: np.random.Generator) -> tuple[Any, ...]:
+    """Parameters, gradient and moments (P,) as at some update t, a quarter of them never touched by a gradient."""
+    size, t, beta1, beta2 = int(rng.integers(1, 200)), int(rng.integers(1, 100)), 0.9, 0.999
+    parameters, gradient, mean = rng.standard_normal((3, size))
+    square = rng.uniform(0.1, 2, size)  # not far below the mean's square, as an average of squares can't be
+    for moment in (gradient, mean, square):
+        moment[: size // 4] = 0
+    return parameters, gradient, mean, square, 0.01, beta1, beta2, 1e-8, 1 - beta1**t, 1 - beta2**t
+
+
+SAMPLES: dict[str, Sample] = {
+    "nets.primitives.activations.bias_identity": rows_and_bias,
+    "nets.primitives.activations.bias_leaky_relu": lambda rng: (*rows_and_bias(rng), rng.uniform(0, 1)),
+    "nets.primitives.activations.bias_elu": rows_and_bias,
+    "nets.primitives.activations.bias_tanh": lambda rng: (*rows_and_bias(rng), 1.7159, 2 / 3),
+    "nets.primitives.activations.leaky_relu_gradient": lambda rng: (
+        *gradient_and_output(rng, -2, 2),
+        rng.uniform(0, 1),
+    ),
+    "nets.primitives.activations.elu_gradient": lambda rng: gradient_and_output(rng, -1, 2),
+    "nets.primitives.activations.tanh_gradient": lambda rng: (
+        *gradient_and_output(rng, -1.7159, 1.7159),
+        1.7159,
+        2 / 3,
+    ),
+    "nets.primitives.adam.adam": adam,
+}
