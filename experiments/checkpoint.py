@@ -21,7 +21,7 @@ from coulombfield.arrays import to_numpy
 
 from . import UserError
 from .provenance import digest
-from .record import writing, write_atomically
+from .record import write_atomically, writing
 
 FORMAT = "coulombfield experiment checkpoint"
 SCHEMA_VERSION = 1

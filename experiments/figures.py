@@ -174,7 +174,8 @@ def training_curves(
     reference : mapping of str to float
         The same metrics of the data itself.
     """
-    logged, evaluated = [], []
+    logged: list[Mapping[str, Any]] = []
+    evaluated: list[Mapping[str, Any]] = []
     for record in records:
         (evaluated if "metrics" in record else logged).append(record)
     losses = list(logged[0]["losses"]) if logged else []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from hypothesis import strategies as st
 
-from coulombfield import Charges, Coulomb, Gaussian, Laplace, Plummer
+from coulombfield import Charges, Gaussian, Laplace, Plummer
 
 KERNELS = {
     "plummer": Plummer(),
@@ -50,7 +50,3 @@ def plummer_field_pair(exponent, softening):
     return lambda d: (
         exponent * d / np.sqrt(np.sum(d * d) + np.longdouble(softening) ** 2) ** np.longdouble(exponent + 2)
     )
-
-
-def coulomb_kernel():
-    return Coulomb(exponent=1.0)

@@ -48,6 +48,7 @@ def test_a_configuration_survives_toml(original):
     [
         ("training.udpates=5", "training.udpates: unknown key (with value 5); did you mean training.updates"),
         ("updates=5", "updates: unknown key (with value 5); did you mean training.updates?"),
+        ("rate=1", "rate: unknown key (with value 1); did you mean shape.rate?"),
         ("qqqqqq=1", "qqqqqq: unknown key (with value 1); expected one of training.updates, "),
         ("shape.qqqqqq=1", "shape.qqqqqq: unknown key (with value 1); expected one of shape.width, shape.sizes"),
         ("training.updates=5.0", "training.updates: expected an integer, got 5.0"),
@@ -95,8 +96,8 @@ def test_an_override_is_toml_or_a_bare_word(tmp_path, override, expected):
 
 
 def test_an_override_sets_nothing_but_its_key(tmp_path):
-    setup = config.resolve(write_preset(tmp_path), ['title=a"\nseed = 9'])
-    assert setup.title == 'a"\nseed = 9'
+    setup = config.resolve(write_preset(tmp_path), ['title="a"\nseed = 9'])
+    assert setup.title == '"a"\nseed = 9'
     assert setup.config.seed != 9
 
 
@@ -135,7 +136,7 @@ def test_a_file_that_is_no_preset_is_refused_in_one_line(tmp_path, content, mess
 
 
 def test_an_unknown_preset_lists_those_there_are():
-    with pytest.raises(ConfigError, match="unknown preset 'nope'; expected a .toml file or one of"):
+    with pytest.raises(ConfigError, match=r"unknown preset 'nope'; expected a \.toml file or one of"):
         config.resolve("nope")
 
 

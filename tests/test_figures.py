@@ -39,11 +39,9 @@ def colours(path) -> set[tuple[int, ...]]:
     return set(map(tuple, pixels.reshape(-1, 3)))
 
 
-@given(seed=seeds, real=st.integers(1, 300), generated=st.integers(1, 300))
-@settings(max_examples=2)
-def test_every_figure_is_a_png_of_the_report_s_width_and_the_same_again(tmp_path_factory, seed, real, generated):
-    folder, rng = tmp_path_factory.mktemp("figures"), np.random.default_rng(seed)
-    data, samples = rng.uniform(-5, 5, (real, 2)), rng.uniform(-5, 5, (generated, 2)).astype(np.float32)
+def test_every_figure_is_a_png_of_the_report_s_width_and_the_same_again(tmp_path):
+    rng = np.random.default_rng(0)
+    data, samples = rng.uniform(-5, 5, (30, 2)), rng.uniform(-5, 5, (1, 2)).astype(np.float32)
     ticks = np.linspace(-5, 5, 21)
     grid = np.stack(np.meshgrid(ticks, ticks), axis=-1)
     panel = figures.Panel("title", -(grid**2).sum(axis=-1) / 2, -grid)
@@ -55,7 +53,7 @@ def test_every_figure_is_a_png_of_the_report_s_width_and_the_same_again(tmp_path
         lambda path: figures.training_curves(path, log, METRICS, PERFECT),
     ]
     for index, call in enumerate(calls):
-        path = folder / f"{index}.png"
+        path = tmp_path / f"{index}.png"
         call(path)
         assert imread(path).shape[1] == figures.WIDTH * figures.DPI
         assert len(colours(path)) > 2

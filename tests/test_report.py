@@ -62,7 +62,7 @@ def build_page(tmp_path, done):
 
 
 def test_the_page_is_well_formed_and_needs_nothing_else(page):
-    setup, text = page
+    _, text = page
     parsed = Page(text)
     assert parsed.references == []
     assert not re.search(r"https?:|url\(|@import|<script|<link", text)

@@ -28,8 +28,7 @@ from coulombfield.calculus import (
 )
 
 OPERATIONS = {"potential": potential, "field": field, "laplacian": laplacian}
-LAPLACE = KERNELS["laplace"]
-SMOOTH = [kernel for kernel in KERNELS.values() if kernel is not LAPLACE]
+PLUMMER = KERNELS["plummer"]
 
 
 def magnitude(positions, weights, targets, kernel):
@@ -84,7 +83,9 @@ def test_the_laplacian_is_the_trace_of_second_derivatives(library, name, n, dime
     trace = 0.0
     for axis in np.eye(dimension):
         v = library.put(axis[None, :])
-        second = second_directional_derivative(lambda y: potential(y, charges, KERNELS[name], method="direct"), x, v, step)
+        second = second_directional_derivative(
+            lambda y: potential(y, charges, KERNELS[name], method="direct"), x, v, step
+        )
         trace += float(library.get(second)[0])
     found = float(library.get(laplacian(x, charges, KERNELS[name], method="direct"))[0])
     size = dimension * magnitude(positions, weights, target, KERNELS[name])
@@ -102,106 +103,103 @@ def test_the_laplacian_is_minus_the_divergence_of_the_field(name, n, dimension, 
     charges, step = Charges(positions, weights), best_step("float64")
     divergence = 0.0
     for axis, v in enumerate(np.eye(dimension)):
-        derivative = directional_derivative(lambda y: field(y, charges, KERNELS[name], method="direct"), target, v[None, :], step)
+        derivative = directional_derivative(
+            lambda y: field(y, charges, KERNELS[name], method="direct"), target, v[None, :], step
+        )
         divergence += derivative[0, axis]
     size = dimension * magnitude(positions, weights, target, KERNELS[name])
     tolerance = difference_tolerance(size, step, "float64", truncation=30)
     assert abs(laplacian(target, charges, KERNELS[name], method="direct")[0] + divergence) <= tolerance
 
 
+def evaluate(engine, operation, targets, positions, weights, kernel=PLUMMER, **options):
+    """One operation with NumPy arrays in and out, through an engine and its library."""
+    library = engine.library
+    charges = charges_in(library, positions, weights)
+    return library.get(OPERATIONS[operation](library.put(targets), charges, kernel, method=engine.method, **options))
+
+
 @pytest.mark.parametrize("operation", OPERATIONS)
 @given(n=counts, t=counts, seed=seeds)
 def test_charges_have_no_order_and_no_origin_and_add_up(engine, operation, n, t, seed):
     rng = np.random.default_rng(seed)
-    positions, weights = cloud(rng, n, dimension)
-    more, targets = rng.standard_normal(n), rng.standard_normal((t, dimension))
-    shift = rng.standard_normal(dimension)
+    positions, weights = cloud(rng, n, 2)
+    more, targets = rng.standard_normal(n), rng.standard_normal((t, 2))
+    shift, order = rng.standard_normal(2), rng.permutation(n)
     a, b = rng.standard_normal(2)
-    KERNELLOOP            return library.get(OPERATIONS[operation](library.put(x), charges_in(library, y, w), kernel))
-
-        reference = at(targets, positions, weights)
-        size = magnitude(positions, np.abs(weights) + np.abs(more), targets, kernel)
-        tolerance = 64 * machine_epsilon("float64") * size
-        order = rng.permutation(n)
-        assert np.allclose(at(targets, positions[order], weights[order]), reference, rtol=0, atol=tolerance)
-        # Moving the points rounds them anew, by an epsilon of their own size.
-        moved = at(targets + shift, positions + shift, weights)
-        assert np.allclose(moved, reference, rtol=0, atol=tolerance * (1 + np.max(np.abs(shift))) * 8)
-        both = at(targets, positions, a * weights + b * more)
-        apart = a * reference + b * at(targets, positions, more)
-        assert np.allclose(both, apart, rtol=0, atol=tolerance * (1 + abs(a) + abs(b)))
+    reference = evaluate(engine, operation, targets, positions, weights)
+    tolerance = 64 * machine_epsilon("float64") * magnitude(positions, np.abs(weights) + np.abs(more), targets, PLUMMER)
+    reordered = evaluate(engine, operation, targets, positions[order], weights[order])
+    assert np.allclose(reordered, reference, rtol=0, atol=tolerance)
+    # Moving the points rounds them anew, by an epsilon of their own size.
+    moved = evaluate(engine, operation, targets + shift, positions + shift, weights)
+    assert np.allclose(moved, reference, rtol=0, atol=tolerance * (1 + np.max(np.abs(shift))))
+    both = evaluate(engine, operation, targets, positions, a * weights + b * more)
+    apart = a * reference + b * evaluate(engine, operation, targets, positions, more)
+    assert np.allclose(both, apart, rtol=0, atol=tolerance * (1 + abs(a) + abs(b)))
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
 @given(n=counts, seed=seeds)
 def test_exclude_self_leaves_out_just_the_charge_itself(engine, dtype, operation, n, seed):
-    rng = np.random.default_rng(seed)
-    positions, weights = cloud(rng, n, dimension, dtype)
+    positions, weights = cloud(np.random.default_rng(seed), n, 2, dtype)
     positions[-1] = positions[0]  # coincident, but another charge: it counts
-    charges, function = charges_in(library, positions, weights), OPERATIONS[operation]
-    found = library.get(function(charges.positions, charges, Plummer(), exclude_self=True))
+    found = evaluate(engine, operation, positions, positions, weights, exclude_self=True)
     for i in range(n):
         others = np.arange(n) != i
-        alone = charges_in(library, positions[others], weights[others])
-        expected = library.get(function(library.put(positions[i : i + 1]), alone, Plummer()))[0]
-        size = magnitude(positions, weights, positions[i : i + 1], Plummer())
+        expected = evaluate(engine, operation, positions[i : i + 1], positions[others], weights[others])[0]
+        size = magnitude(positions, weights, positions[i : i + 1], PLUMMER)
         assert np.allclose(found[i], expected, rtol=0, atol=4 * n * machine_epsilon(dtype) * size)
 
 
 @given(exponent=st.floats(0.5, 5.5) | st.sampled_from([1.0, 2.0, 3.0, 4.0]), softening=st.floats(1e-3, 1e3), seed=seeds)
-def test_a_charge_at_home_counts_softening_to_the_minus_exponent(library, dtype, exponent, softening, seed):
-    positions = np.random.default_rng(seed).standard_normal((1, 3)).astype(dtype)
-    charges = charges_in(library, positions, np.ones(1, dtype))
-    found = library.get(potential(charges.positions, charges, Plummer(exponent, softening)))
+def test_a_charge_at_home_counts_softening_to_the_minus_exponent(engine, dtype, exponent, softening, seed):
+    positions = np.random.default_rng(seed).standard_normal((1, 2)).astype(dtype)
+    found = evaluate(engine, "potential", positions, positions, np.ones(1, dtype), Plummer(exponent, softening))
     assert np.array_equal(found, np.asarray([softening**-exponent]).astype(dtype))
-    assert np.array_equal(
-        library.get(field(charges.positions, charges, Plummer(exponent, softening))), np.zeros((1, 3))
-    )
+    push = evaluate(engine, "field", positions, positions, np.ones(1, dtype), Plummer(1.0, softening))
+    assert np.array_equal(push, np.zeros((1, 2)))
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
-def test_no_charges_make_zeros_and_no_targets_nothing(library, dtype, operation):
-    function, shape = OPERATIONS[operation], (lambda t: (t, 2) if operation == "field" else (t,))
-    none = charges_in(library, np.zeros((0, 2), dtype), np.zeros(0, dtype))
-    some = charges_in(library, np.zeros((4, 2), dtype), np.ones(4, dtype))
-    found = library.get(function(library.put(np.ones((3, 2), dtype)), none, Plummer()))
+def test_no_charges_make_zeros_and_no_targets_nothing(engine, dtype, operation):
+    def shape(targets):
+        return (targets, 2) if operation == "field" else (targets,)
+
+    found = evaluate(engine, operation, np.ones((3, 2), dtype), np.zeros((0, 2), dtype), np.zeros(0, dtype))
     assert found.dtype == dtype
     assert np.array_equal(found, np.zeros(shape(3)))
-    for charges in (none, some):
-        found = library.get(function(library.put(np.ones((0, 2), dtype)), charges, Plummer()))
+    for count in (0, 4):
+        found = evaluate(engine, operation, np.ones((0, 2), dtype), np.ones((count, 2), dtype), np.ones(count, dtype))
         assert found.dtype == dtype
         assert found.shape == shape(0)
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
-def test_a_nan_reaches_what_depends_on_it_only(library, dtype, operation):
-    function = OPERATIONS[operation]
+def test_a_nan_reaches_what_depends_on_it_only(engine, dtype, operation):
     positions, weights = cloud(np.random.default_rng(0), 5, 2, dtype)
     targets = positions.copy()
     targets[2, 1] = np.nan
-    bad = np.isnan(library.get(function(library.put(targets), charges_in(library, positions, weights), Plummer())))
+    bad = np.isnan(evaluate(engine, operation, targets, positions, weights)).reshape(5, -1)
     assert bad[2].all()
     assert not np.delete(bad, 2, axis=0).any()
-    assert np.isnan(
-        library.get(function(library.put(positions), charges_in(library, targets, weights), Plummer()))
-    ).all()
+    assert np.isnan(evaluate(engine, operation, positions, targets, weights)).all()
 
 
-def test_a_bare_coulomb_charge_is_infinite_at_home_unless_left_out(library, dtype):
-    positions = np.arange(6, dtype=dtype).reshape(3, 2)
-    charges = charges_in(library, positions, np.asarray([1, -1, 2], dtype))
-    found = library.get(potential(charges.positions, charges, Coulomb(1.0)))
-    assert np.array_equal(found, [np.inf, -np.inf, np.inf])
-    for function in (field, laplacian):
-        assert np.isnan(library.get(function(charges.positions, charges, Coulomb(1.0)))).all()
-    for function in OPERATIONS.values():
-        assert np.isfinite(library.get(function(charges.positions, charges, Coulomb(1.0), exclude_self=True))).all()
+def test_a_bare_coulomb_charge_is_infinite_at_home_unless_left_out(engine, dtype):
+    positions, weights = np.arange(6, dtype=dtype).reshape(3, 2), np.asarray([1, -1, 2], dtype)
+    arguments = positions, positions, weights, Coulomb(1.0)
+    assert np.array_equal(evaluate(engine, "potential", *arguments), [np.inf, -np.inf, np.inf])
+    for operation in ("field", "laplacian"):
+        assert np.isnan(evaluate(engine, operation, *arguments)).all()
+    for operation in OPERATIONS:
+        assert np.isfinite(evaluate(engine, operation, *arguments, exclude_self=True)).all()
 
 
-def test_coincident_charges_of_the_laplace_kernel_do_not_push(library, dtype):
-    charges = charges_in(library, np.ones((2, 3), dtype), np.ones(2, dtype))
-    assert np.array_equal(library.get(field(charges.positions, charges, Laplace(0.5))), np.zeros((2, 3)))
-    assert (library.get(laplacian(charges.positions, charges, Laplace(0.5))) < -1e8).all()
+def test_coincident_charges_of_the_laplace_kernel_do_not_push(engine, dtype):
+    arguments = np.ones((2, 2), dtype), np.ones((2, 2), dtype), np.ones(2, dtype), Laplace(0.5)
+    assert np.array_equal(evaluate(engine, "field", *arguments), np.zeros((2, 2)))
+    assert (evaluate(engine, "laplacian", *arguments) < -1e8).all()
 
 
 CHARGES = Charges(np.zeros((3, 2)), np.ones(3))

@@ -24,8 +24,12 @@ def sizes(targets, charges, kernel):
     return (terms + 4 * s * np.abs(kernel.curvature(s))) @ np.abs(charges.weights)
 
 
+# Each combination is compiled anew on a fresh machine: float32 need not go with every operation.
+CASES = [("potential", "float32"), ("potential", "float64"), ("field", "float64"), ("laplacian", "float32")]
+
+
 @pytest.mark.parametrize("name", KERNELS)
-@pytest.mark.parametrize("operation", OPERATIONS)
+@pytest.mark.parametrize(("operation", "dtype"), CASES)
 @given(
     # Around the ends of simd's tiles of 128 targets and of its blocks of 256 and direct's of 512 charges.
     t=st.integers(1, 4) | st.integers(126, 130),
@@ -34,7 +38,7 @@ def sizes(targets, charges, kernel):
     exclude_self=st.booleans(),
 )
 @settings(max_examples=8)
-def test_simd_gives_what_direct_gives(dtype, operation, name, t, n, seed, exclude_self):
+def test_simd_gives_what_direct_gives(operation, dtype, name, t, n, seed, exclude_self):
     rng = np.random.default_rng(seed)
     dimension = 2
     charges = Charges(*cloud(rng, n, dimension, dtype))
@@ -50,7 +54,7 @@ def test_simd_gives_what_direct_gives(dtype, operation, name, t, n, seed, exclud
     assert np.all(np.abs(fast - reference).max(axis=tuple(range(1, fast.ndim))) <= tolerance)
 
 
-@pytest.mark.parametrize("dimension", range(1, simd.MAX_DIMENSION + 1))
+@pytest.mark.parametrize("dimension", [1, 3, simd.MAX_DIMENSION])
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_simd_serves_each_low_dimension(operation, dimension):
     rng = np.random.default_rng(dimension)
@@ -96,10 +100,11 @@ def test_direct_holds_no_more_than_its_tiles(monkeypatch):
 
 @pytest.mark.parametrize("method", ["simd", "direct"])
 @pytest.mark.parametrize("operation", OPERATIONS)
-def test_read_only_and_strided_arrays_are_taken_as_they_are(operation, method, dtype):
+def test_read_only_and_strided_arrays_are_taken_as_they_are(operation, method):
+    dtype = "float64"
     rng = np.random.default_rng(1)
-    positions, weights = cloud(rng, 6, 3, dtype)
-    targets = rng.standard_normal((4, 3)).astype(dtype)
+    positions, weights = cloud(rng, 6, 2, dtype)
+    targets = rng.standard_normal((4, 2)).astype(dtype)
     expected = OPERATIONS[operation](targets, Charges(positions, weights), Plummer(), method=method)
     views = [np.asfortranarray(x) for x in (targets, positions)] + [np.repeat(weights, 2)[::2]]
     views[0] = np.flip(np.flip(views[0], axis=0).copy(), axis=0)
@@ -176,6 +181,6 @@ def test_methods_are_refused_where_they_do_not_fit(library):
 
 def test_auto_takes_the_fast_engine_where_it_can(monkeypatch):
     monkeypatch.setattr(direct, "potential", None)
-    charges = Charges(*cloud(np.random.default_rng(5), 4, 3))
+    charges = Charges(*cloud(np.random.default_rng(5), 4, 2))
     fast = potential(charges.positions, charges, Coulomb(1.0), exclude_self=True, method="simd")
     assert np.array_equal(potential(charges.positions, charges, Coulomb(1.0), exclude_self=True), fast)

@@ -14,6 +14,7 @@ from coulombfield.arrays import Array, Device
 from coulombfield.rng import Streams
 from nets.losses import Reduction, generator_potential, potential_regression
 from nets.network import first_rows
+from nets.parameters import Parameters
 
 from .player import Player, ScheduleConfig
 
@@ -111,13 +112,34 @@ class CoulombGAN:
 
     def step(self) -> dict[str, Array]:
         """One update of both players on one minibatch; returns their losses."""
+        losses, d_generator, d_discriminator = self.gradients(self._draw_latent(), self._draw_real())
+        self.discriminator.update(d_discriminator)
+        self.generator.update(d_generator)
+        return losses
+
+    def gradients(self, z: Array, real: Array) -> tuple[dict[str, Array], Parameters, Parameters]:
+        """Losses of both players on one minibatch, and their gradients.
+
+        Parameters
+        ----------
+        z : array, shape (batch, latent)
+            Latent vectors.
+        real : array, shape (batch, m)
+            Real samples [length].
+
+        Returns
+        -------
+        losses : dict
+            ``discriminator`` (Eq 9) and ``generator`` (Eq 10), 0-d.
+        d_generator, d_discriminator : Parameters
+            Gradient of each player's loss in its own parameters; valid until the next call.
+        """
         generator, discriminator, batch, points = self.generator, self.discriminator, self.batch, self._points
-        x, generator_cache = generator.network.forward(generator.params, self._draw_latent(), generator.workspace)
+        x, generator_cache = generator.network.forward(generator.params, z, generator.workspace)
         points[:batch] = x
-        points[batch:] = self._draw_real()
+        points[batch:] = real
         values, cache = discriminator.network.forward(discriminator.params, points, discriminator.workspace)
 
-        loss_d, d_values = potential_regression(values, self._target(), batch, reduction=self.config.reduction)
         loss_g, d_generated = generator_potential(values[:batch])
         dx, _ = discriminator.network.backward(
             discriminator.params,
@@ -129,12 +151,11 @@ class CoulombGAN:
         _, d_generator = generator.network.backward(
             generator.params, generator_cache, dx, need_dx=False, workspace=generator.workspace
         )
+        loss_d, d_values = potential_regression(values, self._target(), batch, reduction=self.config.reduction)
         _, d_discriminator = discriminator.network.backward(
             discriminator.params, cache, d_values, need_dx=False, workspace=discriminator.workspace
         )
-        discriminator.update(d_discriminator)
-        generator.update(d_generator)
-        return {"discriminator": loss_d, "generator": loss_g}
+        return {"discriminator": loss_d, "generator": loss_g}, d_generator, d_discriminator
 
     def sample(self, count: int, rng: np.random.Generator) -> Array:
         """Generated samples, shape (count, m), on the device."""

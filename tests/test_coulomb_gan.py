@@ -1,0 +1,230 @@
+"""The Coulomb GAN's update: its losses and gradients against the paper, on each array library that networks run on."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from coulombfield import Charges, Plummer, generated_charges, potential, real_charges
+from coulombfield.arrays import Device, to_numpy
+from coulombfield.calculus import best_step, difference_tolerance, directional_derivative
+from coulombfield.rng import Streams
+from experiments.gans.coulomb import CoulombGAN, PotentialConfig
+from experiments.gans.player import OptimizerConfig, Player, ScheduleConfig
+from nets.architectures import mlp
+from nets.initializers import normal, uniform
+from nets.layers.activations import ELU
+
+UPDATES = 50
+seeds = st.integers(0, 2**32 - 1)
+
+
+def build(seed, device, dtype="float64", *, batch=6, latent=3, m=2, l2=0.0, **potential_settings):
+    """A small smooth GAN: ELU in both players, biases off zero."""
+    streams = Streams(seed)
+    rng = streams.stream("initialization")
+
+    def player(*widths):
+        network = mlp(widths, ELU, first_weight=normal(1.0), first_bias=uniform(1.0))
+        rate = ScheduleConfig(start=1e-2, end=1e-3)
+        return Player(network, network.initialize(rng, dtype, device.xp), OptimizerConfig(rate, l2=l2), UPDATES)
+
+    config = PotentialConfig(exponent=1.0, softening=ScheduleConfig(start=1.0, end=0.5), **potential_settings)
+    data = device.put(streams.stream("data").standard_normal((40, m)).astype(dtype))
+    return CoulombGAN(
+        player(latent, 8, m),
+        player(m, 8, 1),
+        data,
+        latent=latent,
+        batch=batch,
+        config=config,
+        updates=UPDATES,
+        device=device,
+        streams=streams,
+    )
+
+
+@pytest.fixture(scope="module", params=["numpy", "cupy"])
+def device(request):
+    if request.param == "numpy":
+        return Device(np, "cpu")
+    cupy = pytest.importorskip("cupy")
+    if not cupy.cuda.is_available():
+        pytest.skip("CuPy has no device")
+    return Device(cupy, "cuda:0")
+
+
+def draw(gan, seed):
+    rng = np.random.default_rng(seed)
+    z = rng.standard_normal((gan.batch, gan.latent)).astype(gan.data.dtype)
+    return gan._device.put(z), gan.data[: gan.batch]
+
+
+def forward(player, x):
+    return player.network.forward(player.params, x)[0]
+
+
+def target(gan, generated, real):
+    """Eq 8 at the minibatch's own points, written anew from the public functions on the host."""
+    x, y = to_numpy(generated), to_numpy(real)
+    points = np.concatenate([x, y])
+    weights = np.concatenate([generated_charges(x).weights, real_charges(y).weights])
+    kernel = Plummer(gan.config.exponent, gan.softening)
+    return gan.config.scale * potential(
+        points, Charges(points, weights), kernel, exclude_self=gan.config.exclude_self, method="direct"
+    )
+
+
+@pytest.mark.parametrize("reduction", ["expectation", "sum"])
+@pytest.mark.parametrize("exclude_self", [False, True])
+def test_losses_are_those_of_the_paper(device, reduction, exclude_self):
+    gan = build(1, device, scale=3.0, reduction=reduction, exclude_self=exclude_self)
+    z, real = draw(gan, 2)
+    losses, _, _ = gan.gradients(z, real)
+    x = forward(gan.generator, z)
+    at_x, at_y = (to_numpy(forward(gan.discriminator, points))[:, 0] for points in (x, real))
+    square = (np.concatenate([at_x, at_y]) - target(gan, x, real)) ** 2
+    eq_9 = 0.5 * (0.5 * square[: gan.batch].mean() + 0.5 * square[gan.batch :].mean())
+    assert float(losses["discriminator"]) == pytest.approx(eq_9 * (2 * gan.batch if reduction == "sum" else 1), rel=1e-12)
+    assert float(losses["generator"]) == pytest.approx(-0.5 * at_x.mean(), rel=1e-12)
+
+
+@given(seed=seeds, batch=st.integers(1, 5), m=st.integers(1, 3))
+def test_generator_gradient_is_that_of_the_whole_chain(device, seed, batch, m):
+    """The gradient through D and G agrees with moving the generator's parameters."""
+    gan = build(seed, device, batch=batch, m=m)
+    z, real = draw(gan, seed)
+    _, gradient, _ = gan.gradients(z, real)
+    params = gan.generator.params.vector
+    exact, start = to_numpy(gradient.vector).copy(), params.copy()
+    direction = device.put(np.random.default_rng(seed).standard_normal(params.shape) / params.size**0.5)
+
+    def loss(vector):
+        params[...] = vector
+        return float(-0.5 * forward(gan.discriminator, forward(gan.generator, z)).mean())
+
+    step = best_step("float64")
+    found = directional_derivative(loss, start, direction, step)
+    assert abs(found - exact @ to_numpy(direction)) <= difference_tolerance(10.0, step, "float64")
+
+
+@given(seed=seeds, batch=st.integers(1, 5), m=st.integers(1, 3))
+def test_discriminator_gradient_treats_the_potential_as_given(device, seed, batch, m):
+    """Moving the discriminator changes the regression's left side only: the potential does not depend on it."""
+    gan = build(seed, device, batch=batch, m=m)
+    z, real = draw(gan, seed)
+    _, _, gradient = gan.gradients(z, real)
+    params = gan.discriminator.params.vector
+    exact, start = to_numpy(gradient.vector).copy(), params.copy()
+    direction = device.put(np.random.default_rng(seed).standard_normal(params.shape) / params.size**0.5)
+
+    def loss(vector):
+        params[...] = vector
+        return float(gan.gradients(z, real)[0]["discriminator"])
+
+    step = best_step("float64")
+    found = directional_derivative(loss, start, direction, step)
+    assert abs(found - exact @ to_numpy(direction)) <= difference_tolerance(10.0, step, "float64")
+
+
+def test_a_step_moves_both_players_against_their_gradients_once(device):
+    """Adam's first step is the rate times the gradient's sign, for both players on one and the same minibatch."""
+    gan, twin = build(3, device), build(3, device)
+    before = [to_numpy(player.params.vector).copy() for player in (gan.generator, gan.discriminator)]
+    gradients = twin.gradients(twin._draw_latent(), twin._draw_real())[1:]
+    gan.step()
+    for player, start, gradient in zip((gan.generator, gan.discriminator), before, gradients, strict=True):
+        slope = to_numpy(gradient.vector)
+        clear = np.abs(slope) > 1e-5  # where Adam's epsilon is small beside the gradient
+        assert clear.sum() > clear.size / 2
+        moved = to_numpy(player.params.vector) - start
+        np.testing.assert_allclose(moved[clear], -1e-2 * np.sign(slope[clear]), rtol=2e-3)
+
+
+def test_weight_decay_spares_biases():
+    gan = build(4, Device(np, "cpu"), l2=0.5)
+    player = gan.generator
+    gradient = player.network.zeros_like(player.params)
+    gradient.vector[...] = 0
+    weights = {name: value.copy() for name, value in player.params.items()}
+    player.update(gradient)
+    for name, gradient_now in gradient.items():
+        expected = 0.5 * weights[name] if name.endswith("weight") else np.zeros_like(weights[name])
+        np.testing.assert_array_equal(gradient_now, expected)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_state_continues_bit_for_bit(device, dtype):
+    gan = build(5, device, dtype)
+    for _ in range(3):
+        gan.step()
+    saved = host(gan.state())
+    other = build(5, device, dtype)
+    other.step()
+    other.load_state(saved)
+    for _ in range(3):
+        gan.step(), other.step()
+    np.testing.assert_equal(host(other.state()), host(gan.state()))
+
+
+def host(state):
+    if isinstance(state, dict):
+        return {name: host(value) for name, value in state.items()}
+    return state if isinstance(state, str | int) else to_numpy(state).copy()
+
+
+def test_schedules_follow_the_updates():
+    gan = build(7, Device(np, "cpu"))
+    assert gan.schedule() == {"rate_generator": 1e-2, "rate_discriminator": 1e-2, "softening": 1.0}
+    for _ in range(UPDATES):
+        gan.step()
+    assert gan.schedule() == pytest.approx({"rate_generator": 1e-3, "rate_discriminator": 1e-3, "softening": 0.5})
+
+
+def test_learned_potential_undoes_the_scale(device):
+    gan = build(8, device, scale=4.0)
+    points = gan.data[:5]
+    value, slope = gan.learned_potential(points)
+    np.testing.assert_allclose(to_numpy(value), to_numpy(forward(gan.discriminator, points))[:, 0] / 4)
+    step = 1e-6
+    for axis in range(2):
+        shift = device.put(np.eye(2)[axis] * step)
+        difference = (gan.learned_potential(points + shift)[0] - gan.learned_potential(points - shift)[0]) / (2 * step)
+        np.testing.assert_allclose(to_numpy(slope)[:, axis], to_numpy(difference), atol=1e-8)
+
+
+def test_cupy_takes_the_same_steps_as_numpy():
+    cupy = pytest.importorskip("cupy")
+    if not cupy.cuda.is_available():
+        pytest.skip("CuPy has no device")
+    there, here = build(9, Device(cupy, "cuda:0")), build(9, Device(np, "cpu"))
+    for _ in range(5):
+        theirs, ours = there.step(), here.step()
+    for name in ours:
+        assert float(theirs[name]) == pytest.approx(float(ours[name]), rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"start": 0.0, "end": 1.0}, "start: expected a positive number, got 0.0"),
+        ({"start": 1.0}, "end: expected a positive number, got 0.0"),
+        ({"start": 1.0, "kind": "constant", "end": 2.0}, "end: expected with the kind exponential only"),
+        ({"start": 1.0, "kind": "step"}, "milestones: expected with the kind step and only there"),
+        ({"start": 1.0, "end": 1.0, "milestones": (3,)}, "milestones: expected with the kind step and only there"),
+        ({"start": 1.0, "end": 1.0, "factor": 2.0}, "factor: expected a number in"),
+    ],
+)
+def test_a_schedule_says_what_is_wrong(settings, message):
+    with pytest.raises(ValueError, match=message):
+        ScheduleConfig(**settings)
+
+
+def test_each_kind_of_schedule():
+    exponential = ScheduleConfig(start=4.0, end=1.0).over(10)
+    assert [exponential(step) for step in (0, 5, 10, 20)] == pytest.approx([4, 2, 1, 1])
+    step = ScheduleConfig(start=1.0, kind="step", factor=0.5, milestones=(2, 4)).over(10)
+    assert [step(i) for i in (0, 1, 2, 3, 4, 9)] == [1, 1, 0.5, 0.5, 0.25, 0.25]
+    assert ScheduleConfig(start=3.0, kind="constant").over(10)(7) == 3
