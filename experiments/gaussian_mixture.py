@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from coulombfield import Charges, Plummer, field, potential, signed_charges
+from coulombfield import Plummer, field, potential, signed_charges
 from coulombfield.arrays import Array, Device, to_numpy
 from coulombfield.rng import Streams
 from nets import architectures, initializers

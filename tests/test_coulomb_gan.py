@@ -87,7 +87,9 @@ def test_losses_are_those_of_the_paper(device, reduction, exclude_self):
     at_x, at_y = (to_numpy(forward(gan.discriminator, points))[:, 0] for points in (x, real))
     square = (np.concatenate([at_x, at_y]) - target(gan, x, real)) ** 2
     eq_9 = 0.5 * (0.5 * square[: gan.batch].mean() + 0.5 * square[gan.batch :].mean())
-    assert float(losses["discriminator"]) == pytest.approx(eq_9 * (2 * gan.batch if reduction == "sum" else 1), rel=1e-12)
+    assert float(losses["discriminator"]) == pytest.approx(
+        eq_9 * (2 * gan.batch if reduction == "sum" else 1), rel=1e-12
+    )
     assert float(losses["generator"]) == pytest.approx(-0.5 * at_x.mean(), rel=1e-12)
 
 

@@ -107,7 +107,7 @@ def test_the_gradient_is_that_of_the_energy(library, name, n_y, n_x, dimension, 
 
 def test_descent_moves_a_generated_sample_towards_the_data_and_away_from_its_like(engine, dtype):
     put, get = engine.library.put, engine.library.get
-    y, x = np.asarray([[1.0, 0.0]], dtype), np.asarray([[0.0, 0.0], [0.0, 1.0]], dtype)
+    y, x = np.asarray([[1.0, 0.5]], dtype), np.asarray([[0.0, 0.0], [0.0, 1.0]], dtype)
     step = -get(energy_gradient(put(y), put(x), Plummer(), method=engine.method))
     assert step.dtype == dtype
     assert step.shape == x.shape

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -55,7 +56,7 @@ def operations(settings: Config) -> int:
 
 
 def _weights(*widths: int) -> list[int]:
-    return [int(np.prod(pair)) for pair in zip(widths[:-1], widths[1:], strict=True)]
+    return [int(np.prod(pair)) for pair in itertools.pairwise(widths)]
 
 
 def _print_ours(settings: Config, ours: Spread) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 
 import torch
@@ -44,6 +45,7 @@ class Update:
         self.weights = torch.cat([torch.full((batch,), -1 / batch), torch.full((batch,), 1 / batch)])
 
     def __call__(self) -> None:
+        """Do it once."""
         settings, batch = self.settings, self.settings.training.batch
         x = self.generator(torch.randn(batch, settings.generator.latent)) * settings.generator.output_scale
         points = torch.cat([x, self.data[torch.randint(len(self.data), (batch,))]])
