@@ -21,6 +21,11 @@ settings.register_profile("ci", deadline=None, max_examples=20, derandomize=True
 settings.load_profile("ci" if "CI" in os.environ else "local")
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    if config.pluginmanager.hasplugin("cpucupy"):  # the CPU stand-in for CuPy leaves closing its files to Python
+        config.addinivalue_line("filterwarnings", "ignore:unclosed file:ResourceWarning")
+
+
 class Library(NamedTuple):
     """An array library on one of its devices, with the ways there and back."""
 

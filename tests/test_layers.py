@@ -298,6 +298,15 @@ def test_nan_and_infinity_pass_through(device, dtype, make):
     assert y[1, 0] == (np.inf if y[1, 2] > 2 else y[1, 2])
 
 
+@each_activation
+@on_each_device
+@in_each_dtype
+def test_an_activation_works_in_the_memory_it_is_given(device, dtype, make):
+    activation, h, y = make(), device.xp.ones((2, 3), dtype), device.xp.ones((2, 3), dtype)
+    assert activation.apply(h, device.xp.ones(3, dtype)) is h
+    assert activation.scale_by_slope(h, y) is h
+
+
 @each_layer
 def test_initial_values_have_the_shapes_of_the_parameters(make):
     layer = make(3, 4)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
@@ -101,6 +102,18 @@ def test_data_stays_at_the_noise_floor_and_a_smear_does_not(seed, dtype):
     assert abs(metrics(third)["energy"]) < 12 * metrics.noise_floor
     one_mode = (mixture.centres[:1] + rng.standard_normal((size, 2))).astype(dtype)
     assert metrics(one_mode)["energy"] > 50 * metrics.noise_floor
+
+
+@given(seed=seeds)
+@settings(max_examples=3)
+def test_the_noise_floor_is_that_of_all_splits(seed):
+    pool, splits = GaussianMixture().sample(6, np.random.default_rng(seed)), 300
+    squares = []
+    for left in itertools.combinations(range(6), 3):
+        right = np.delete(pool, left, axis=0)
+        squares.append(interaction_energy(pool[list(left)], right, KERNEL, unbiased=True) ** 2)
+    floor = energy_noise_floor(pool[:3], pool[3:], KERNEL, np.random.default_rng(seed), splits)
+    assert abs(floor**2 - np.mean(squares)) < 6 * np.std(squares) / math.sqrt(splits) + 1e-15
 
 
 @given(seed=seeds)

@@ -138,6 +138,35 @@ def test_nesting_changes_nothing(device, batch, seed):
     assert_same(results[0][2], results[0][3])
 
 
+class Watched(Linear):
+    """Notes which of its gradients a backward pass asks for."""
+
+    asked: tuple[bool, bool] | None = None
+
+    def backward(self, params, cache, dy, *, into=None, need_dx=True, workspace=None):
+        self.asked = (need_dx, into is not None)
+        return super().backward(params, cache, dy, into=into, need_dx=need_dx, workspace=workspace)
+
+
+@pytest.mark.parametrize(
+    ("need_dx", "need_dparams", "first", "second"),
+    [
+        (True, True, (True, True), (True, True)),
+        (True, False, (True, False), (True, False)),
+        (False, True, (False, True), (True, True)),
+        (False, False, None, None),
+    ],
+)
+def test_what_is_not_needed_is_not_computed(need_dx, need_dparams, first, second):
+    """A discriminator's step needs no dx of its first layer, a generator's no parameter gradient of D."""
+    layers = [Scale(2.0), Watched(2, 3), Watched(3, 1)]
+    network = Network(Sequential(layers))
+    params = network.initialize(np.random.default_rng(0))
+    y, cache = network.forward(params, np.ones((4, 2), np.float32))
+    network.backward(params, cache, y, need_dx=need_dx, need_dparams=need_dparams)
+    assert [layer.asked for layer in layers[1:]] == [first, second]
+
+
 @on_each_device
 @in_each_dtype
 @given(first=counts, rest=counts, seed=seeds)
