@@ -13,17 +13,14 @@ import numpy as np
 from coulombfield import Plummer, field, potential, signed_charges
 from coulombfield.arrays import Array, Device, to_numpy
 from coulombfield.rng import Streams
-from nets import architectures, initializers
-from nets.layers import activations
 
 from .config import TrainingConfig
 from .data.mixture import GaussianMixture
 from .figures import Figure, Panel, histograms, potential_and_field, samples_against_data
 from .gans.coulomb import CoulombGAN, PotentialConfig
-from .gans.player import OptimizerConfig, Player
+from .gans.mlp import DiscriminatorConfig, GeneratorConfig, mlp_discriminator, mlp_generator
 from .metrics.mixture import METRICS, MixtureMetrics
 
-ACTIVATIONS = {"elu": activations.ELU, "relu": activations.ReLU, "leaky_relu": activations.LeakyReLU}
 MARGIN = 4.0  # standard deviations of a component that the figures show beyond the outermost centres
 GRID = 161  # points along each axis of the potential's figure
 SHOWN = 250  # real and generated points in the potential's figure: more would hide the potential
@@ -64,87 +61,6 @@ class DataConfig:
     def mixture(self) -> GaussianMixture:
         """The distribution."""
         return GaussianMixture(self.components_per_side, self.extent, self.variance)
-
-
-@dataclass(frozen=True)
-class NetworkConfig:
-    """A fully connected network.
-
-    Parameters
-    ----------
-    hidden : tuple of int
-        Widths of the hidden layers.
-    activation : {"elu", "relu", "leaky_relu"}
-        Of the hidden layers.
-    first_weight : float
-        Standard deviation of the first layer's weights at the start.
-    first_bias : float
-        The first layer's biases start uniform on [-first_bias, first_bias].
-    """
-
-    hidden: tuple[int, ...]
-    activation: Literal["elu", "relu", "leaky_relu"]
-    first_weight: float
-    first_bias: float
-
-    def __post_init__(self) -> None:
-        if not self.hidden or min(self.hidden) < 1:
-            raise ValueError(f"hidden: expected one or more positive widths, got {self.hidden}")
-        if not self.first_weight > 0:
-            raise ValueError(f"first_weight: expected a positive number, got {self.first_weight}")
-        if self.first_bias < 0:
-            raise ValueError(f"first_bias: expected a number that is not negative, got {self.first_bias}")
-
-
-@dataclass(frozen=True)
-class GeneratorConfig:
-    """The generator: latent vectors from N(0, I) to points.
-
-    Parameters
-    ----------
-    latent : int
-        Width of the latent vectors.
-    output_scale : float
-        What the network's output is multiplied by [length].
-    network : NetworkConfig
-        Its layers.
-    optimizer : OptimizerConfig
-        How it learns.
-    """
-
-    latent: int
-    output_scale: float
-    network: NetworkConfig
-    optimizer: OptimizerConfig
-
-    def __post_init__(self) -> None:
-        if self.latent < 1:
-            raise ValueError(f"latent: expected at least 1, got {self.latent}")
-        if not self.output_scale > 0:
-            raise ValueError(f"output_scale: expected a positive number, got {self.output_scale}")
-
-
-@dataclass(frozen=True)
-class DiscriminatorConfig:
-    """The discriminator: points to the potential there.
-
-    Parameters
-    ----------
-    input_scale : float
-        What the points are multiplied by first [length**-1].
-    network : NetworkConfig
-        Its layers.
-    optimizer : OptimizerConfig
-        How it learns.
-    """
-
-    input_scale: float
-    network: NetworkConfig
-    optimizer: OptimizerConfig
-
-    def __post_init__(self) -> None:
-        if not self.input_scale > 0:
-            raise ValueError(f"input_scale: expected a positive number, got {self.input_scale}")
 
 
 @dataclass(frozen=True)
@@ -220,13 +136,15 @@ class GaussianMixtureExperiment:
         self._mixture = config.data.mixture
         data, self._like_samples, self._held_out = (self._mixture.sample(n, rng, config.dtype) for n in sizes)
         self._data_hash = hashlib.sha256(np.ascontiguousarray(data).tobytes()).hexdigest()
+        rng, updates = streams.stream("initialization"), config.training.updates
         self.gan = CoulombGAN(
-            *self._players(streams.stream("initialization")),
+            mlp_generator(config.generator, 2, updates, rng, config.dtype, device),
+            mlp_discriminator(config.discriminator, 2, updates, rng, config.dtype, device),
             device.put(data),
             latent=config.generator.latent,
             batch=config.training.batch,
             config=config.potential,
-            updates=config.training.updates,
+            updates=updates,
             device=device,
             streams=streams,
         )
@@ -308,27 +226,3 @@ class GaussianMixtureExperiment:
             rng = Streams(self.config.seed).stream("noise floor")
             self._metrics = MixtureMetrics(self._mixture, self._like_samples, self._held_out, kernel, rng)
         return self._metrics
-
-    def _players(self, rng: np.random.Generator) -> tuple[Player, Player]:
-        generator, discriminator = self.config.generator, self.config.discriminator
-        return (
-            self._player((generator.latent, 2), generator, rng, output_scale=generator.output_scale),
-            self._player((2, 1), discriminator, rng, input_scale=discriminator.input_scale),
-        )
-
-    def _player(
-        self,
-        ends: tuple[int, int],
-        config: GeneratorConfig | DiscriminatorConfig,
-        rng: np.random.Generator,
-        **scales: float,
-    ) -> Player:
-        network = architectures.mlp(
-            (ends[0], *config.network.hidden, ends[1]),
-            ACTIVATIONS[config.network.activation],
-            first_weight=initializers.normal(config.network.first_weight),
-            first_bias=initializers.uniform(config.network.first_bias),
-            **scales,
-        )
-        params = network.initialize(rng, self.config.dtype, self._device.xp)
-        return Player(network, params, config.optimizer, self.config.training.updates)

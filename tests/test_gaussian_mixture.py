@@ -58,7 +58,7 @@ def finished(tmp_path_factory):
 
 
 def final_state(folder: Path) -> dict:
-    found = CheckpointFolder(folder / "checkpoints", 3).latest_good()
+    found = CheckpointFolder(folder / "checkpoints", 3).latest_good(print)
     assert found.step == 60
     return found.state["experiment"]
 
