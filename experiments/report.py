@@ -23,7 +23,8 @@ table { border-collapse: collapse; width: 100%; margin-bottom: 1.5rem; }
 th, td { text-align: left; vertical-align: top; padding: .3rem .8rem .3rem 0; border-bottom: 1px solid #e4e4e4; }
 th { white-space: nowrap; }
 td { overflow-wrap: anywhere; }
-td.number { font-variant-numeric: tabular-nums; white-space: nowrap; }
+td.name, td.number { white-space: nowrap; }
+td.number { font-variant-numeric: tabular-nums; }
 figure { margin: 1.5rem 0; }
 figure img { width: 100%; height: auto; }
 figcaption { color: #444; font-size: .92rem; }
@@ -120,7 +121,7 @@ def render(
 
 def _metrics_table(summary: Mapping[str, Any], metrics: Mapping[str, Metric]) -> str:
     rows = [
-        f'<tr><td>{html.escape(name)}</td><td class="number">{summary[name]:.4g}</td>'
+        f'<tr><td class="name">{html.escape(name)}</td><td class="number">{summary[name]:.4g}</td>'
         f'<td class="number">{summary["data"][name]:.4g}</td><td>{html.escape(metric.definition)}</td></tr>'
         for name, metric in metrics.items()
     ]

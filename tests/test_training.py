@@ -190,7 +190,7 @@ def test_parameters_that_are_not_finite_are_never_saved(tmp_path, capsys):
     """The last update spoils a parameter, which no loss shows yet."""
     assert run(tmp_path, "nan_state_at=30", "training.log_every=100", "training.evaluate_every=100") == 1
     message = capsys.readouterr().err
-    assert "stopped at step 30: " in message
+    assert "stopped at step 30: experiment/position has values that are not finite" in message
     saved = CheckpointFolder(tmp_path / "run" / "checkpoints", 3).files()
     assert [checkpoint.load(path).step for path in saved] == [15]
 

@@ -62,9 +62,9 @@ class Tiny:
         self.count += 1
         noise = self.streams.stream("noise").standard_normal(self.position.shape)
         self.position -= (self.config.shape.rate * (self.position + noise)).astype(self.position.dtype)
+        loss = np.nan if self.count == self.config.nan_loss_at else (self.position**2).sum()
         if self.count == self.config.nan_state_at:
             self.position[0] = np.inf
-        loss = np.nan if self.count == self.config.nan_loss_at else (self.position**2).sum()
         return {"first": loss, "second": float(noise[0])}
 
     def schedule(self):
