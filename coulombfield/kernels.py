@@ -30,7 +30,7 @@ class RadialKernel(abc.ABC):
     kernels is one too.
     """
 
-    __array_ufunc__ = None  # so that a NumPy number times a kernel is a kernel, not an array of objects
+    __array_ufunc__ = None  # so that an array times a kernel is an error, not an array of kernels
 
     @property
     @abc.abstractmethod

@@ -104,6 +104,7 @@ def test_the_laplacian_of_a_plummer_kernel_is_that_of_the_paper(exponent, seed, 
 def test_kernels_compare_by_their_numbers():
     assert Plummer(1, 2) == Plummer(np.float32(1.0), 2.0)
     assert np.float64(2.0) * Gaussian(1.0) == 2 * Gaussian(1)
+    assert type(Gaussian(np.float32(1.0)).width) is float
     assert len(set(KERNELS.values())) == len(KERNELS)
 
 
@@ -142,7 +143,7 @@ def test_a_parameter_out_of_the_range_of_a_double_is_named(build):
         build()
 
 
-@pytest.mark.parametrize(("weight", "error"), [(np.inf, ValueError), ("2", TypeError)])
+@pytest.mark.parametrize(("weight", "error"), [(np.inf, ValueError), ("2", TypeError), (np.ones(2), TypeError)])
 def test_a_bad_weight_is_named(weight, error):
     with pytest.raises(error, match=r"^weight: expected"):
         weight * Plummer()

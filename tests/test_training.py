@@ -250,6 +250,23 @@ def test_a_finished_run_says_so_and_rewrites_a_missing_report(tmp_path, uninterr
     assert_same_result(tmp_path, uninterrupted)
 
 
+def test_an_older_report_does_not_pass_for_the_final_one(tmp_path, uninterrupted, monkeypatch):
+    """The run had a report of an earlier state when it went on, and dies before it writes the last one."""
+    assert run(tmp_path) == 0
+    CheckpointFolder(tmp_path / "run" / "checkpoints", 3).file(60).unlink()
+
+    def die(*_arguments):
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr("experiments.report.publish", die)
+        with pytest.raises(Killed):
+            resume(tmp_path)
+    assert not (tmp_path / "run" / "report.html").exists()
+    assert resume(tmp_path) == 0
+    assert_same_result(tmp_path, uninterrupted)
+
+
 def test_a_changed_configuration_does_not_resume(tmp_path, capsys):
     assert run(tmp_path) == 0
     config = tmp_path / "run" / "config.toml"
