@@ -12,7 +12,7 @@ from typing import Any
 
 from . import UserError
 
-NEEDED = ("array_api_compat", "h5py", "matplotlib", "numba", "numpy", "PIL", "scipy", "tqdm")
+NEEDED = ("array_api_compat", "h5py", "matplotlib", "numba", "numpy", "PIL", "scipy", "threadpoolctl", "tqdm")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from coulombfield.arrays import Device, select_device
 from coulombfield.rng import Streams
@@ -108,7 +109,8 @@ def rebuild_report(arguments: argparse.Namespace) -> None:
 def _train(folder: RunFolder, setup: Setup, experiment: Experiment, checkpoint: Checkpoint | None) -> None:
     try:
         training = Training(experiment, setup.config.training, folder, setup.text(), checkpoint)
-        outcome = training()
+        with threadpool_limits(setup.config.training.blas_threads or None, user_api="blas"):
+            outcome = training()
         if outcome.stopped_by:
             done = f" at update {outcome.step} of {training.plan.updates}; saved {training.store.file(outcome.step)}"
             raise StoppedError(outcome.stopped_by, f"{done}; continue with: {folder.resume_command}")

@@ -45,6 +45,9 @@ class TrainingConfig:
         Period of the mean losses, the metrics and the checkpoints [updates]; the last update does all three.
     keep_checkpoints : int
         How many of the newest checkpoints stay on disk [files].
+    blas_threads : int
+        Threads of NumPy's matrix products; 0 leaves the number to the library. Small networks want 1: two threads that
+        wait for each other hundreds of times in an update stand still as soon as anything else runs.
     """
 
     updates: int
@@ -53,11 +56,13 @@ class TrainingConfig:
     evaluate_every: int = 10_000
     checkpoint_every: int = 10_000
     keep_checkpoints: int = 3
+    blas_threads: int = 0
 
     def __post_init__(self) -> None:
         for name, value in dataclasses.asdict(self).items():
-            if value < 1:
-                raise ValueError(f"{name}: expected at least 1, got {value}")
+            least = 0 if name == "blas_threads" else 1
+            if value < least:
+                raise ValueError(f"{name}: expected at least {least}, got {value}")
 
 
 @dataclass(frozen=True)

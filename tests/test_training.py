@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from threadpoolctl import threadpool_info
 
 from experiments import checkpoint, training
 from experiments.__main__ import main
@@ -342,3 +343,17 @@ def test_away_from_a_terminal_there_is_a_line_now_and_then_and_no_bar(tmp_path, 
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 9  # one each time that the losses are logged
     assert re.fullmatch(r"60/60 updates  \S+/s  first \S+  second \S+  distance \S+", lines[-1])
+
+
+@pytest.mark.parametrize("asked", [0, 1])
+def test_matrix_products_use_the_threads_asked_for(tmp_path, monkeypatch, asked):
+    def blas_threads():
+        return [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
+
+    before, seen = blas_threads(), []
+    assert before
+    call = training.Training.__call__
+    monkeypatch.setattr(training.Training, "__call__", lambda self: seen.append(blas_threads()) or call(self))
+    assert run(tmp_path, f"training.blas_threads={asked}") == 0
+    assert seen == [[1] * len(before) if asked else before]
+    assert blas_threads() == before

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from coulombfield.arrays import select_device
 from coulombfield.rng import Streams
@@ -34,7 +35,8 @@ def run(seconds: float) -> list[dict[str, Any]]:
         from . import torch_mixture
 
         calls |= torch_mixture.updates(settings)
-    spreads = take_turns(calls, seconds)
+    with threadpool_limits({"openblas": settings.training.blas_threads}):  # not PyTorch's own, which runs on MKL
+        spreads = take_turns(calls, seconds)
     _print_ours(settings, spreads["ours"])
     if len(calls) == 1:
         print("no peer: PyTorch is not installed (pip install torch==2.13.0)")
