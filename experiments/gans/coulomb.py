@@ -198,7 +198,7 @@ class CoulombGAN:
 
     def _draw_real(self) -> Array:
         index = self._streams.stream("minibatch").integers(0, len(self.data), self.batch)
-        return self.data[self._device.put(index)]
+        return self.data.take(self._device.put(index), axis=0)
 
     def _target(self) -> Array:
         kernel = Plummer(self.config.exponent, self.softening)
