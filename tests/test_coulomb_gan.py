@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from coulombfield import Charges, Plummer, generated_charges, potential, real_charges
 from coulombfield.arrays import Device, to_numpy
-from coulombfield.calculus import best_step, difference_tolerance, directional_derivative
+from coulombfield.calculus import best_step, difference_tolerance, directional_derivative, random_direction
 from coulombfield.rng import Streams
 from experiments.gans.coulomb import CoulombGAN, PotentialConfig
 from experiments.gans.player import OptimizerConfig, Player, ScheduleConfig
@@ -93,23 +93,31 @@ def test_losses_are_those_of_the_paper(device, reduction, exclude_self):
     assert float(losses["generator"]) == pytest.approx(-0.5 * at_x.mean(), rel=1e-12)
 
 
+def assert_gradient(gradient, params, loss, seed):
+    """The gradient along a random direction is the central difference of the loss when the parameters move along it."""
+    exact, start = to_numpy(gradient.vector).copy(), params.vector.copy()
+    direction = random_direction(np.random.default_rng(seed), start)
+
+    def moved(vector):
+        params.vector[...] = vector
+        return float(loss())
+
+    step = best_step("float64")
+    found = directional_derivative(moved, start, direction, step)
+    assert abs(found - exact @ to_numpy(direction)) <= difference_tolerance(10.0, step, "float64")
+
+
 @given(seed=seeds, batch=st.integers(1, 5), m=st.integers(1, 3))
 def test_generator_gradient_is_that_of_the_whole_chain(device, seed, batch, m):
     """The gradient through D and G agrees with moving the generator's parameters."""
     gan = build(seed, device, batch=batch, m=m)
     z, real = draw(gan, seed)
     _, gradient, _ = gan.gradients(z, real)
-    params = gan.generator.params.vector
-    exact, start = to_numpy(gradient.vector).copy(), params.copy()
-    direction = device.put(np.random.default_rng(seed).standard_normal(params.shape) / params.size**0.5)
 
-    def loss(vector):
-        params[...] = vector
-        return float(-0.5 * forward(gan.discriminator, forward(gan.generator, z)).mean())
+    def chain():
+        return -0.5 * forward(gan.discriminator, forward(gan.generator, z)).mean()
 
-    step = best_step("float64")
-    found = directional_derivative(loss, start, direction, step)
-    assert abs(found - exact @ to_numpy(direction)) <= difference_tolerance(10.0, step, "float64")
+    assert_gradient(gradient, gan.generator.params, chain, seed)
 
 
 @given(seed=seeds, batch=st.integers(1, 5), m=st.integers(1, 3))
@@ -118,17 +126,7 @@ def test_discriminator_gradient_treats_the_potential_as_given(device, seed, batc
     gan = build(seed, device, batch=batch, m=m)
     z, real = draw(gan, seed)
     _, _, gradient = gan.gradients(z, real)
-    params = gan.discriminator.params.vector
-    exact, start = to_numpy(gradient.vector).copy(), params.copy()
-    direction = device.put(np.random.default_rng(seed).standard_normal(params.shape) / params.size**0.5)
-
-    def loss(vector):
-        params[...] = vector
-        return float(gan.gradients(z, real)[0]["discriminator"])
-
-    step = best_step("float64")
-    found = directional_derivative(loss, start, direction, step)
-    assert abs(found - exact @ to_numpy(direction)) <= difference_tolerance(10.0, step, "float64")
+    assert_gradient(gradient, gan.discriminator.params, lambda: gan.gradients(z, real)[0]["discriminator"], seed)
 
 
 def test_a_step_moves_both_players_against_their_gradients_once(device):
