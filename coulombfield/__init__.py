@@ -15,7 +15,7 @@ array([0.2])
 from .charges import Charges, generated_charges, real_charges, signed_charges
 from .energy import energy_gradient, interaction_energy
 from .kernels import Coulomb, Gaussian, Laplace, Plummer, RadialKernel
-from .sums import field, laplacian, potential
+from .sums import field, laplacian, potential, potential_and_field
 
 __all__ = [
     "Charges",
@@ -30,6 +30,7 @@ __all__ = [
     "interaction_energy",
     "laplacian",
     "potential",
+    "potential_and_field",
     "real_charges",
     "signed_charges",
 ]

@@ -207,3 +207,24 @@ class Laplacian(NamedTuple):
     def value(self, xp, s):
         """4 s f″(s) + 2 m f′(s)."""
         return self.four * s * curvature_at(self.profile, xp, s) + self.twice_dimension * slope_at(self.profile, xp, s)
+
+
+class Magnitude(NamedTuple):
+    """The size |f(s)| of another profile; it has a value only."""
+
+    profile: Any
+
+    def value(self, xp, s):
+        """|f(s)|."""
+        return xp.abs(value_at(self.profile, xp, s))
+
+
+class GradientSize(NamedTuple):
+    """The length 2 |f′(s)| r of another profile's gradient, as a profile; it has a value only."""
+
+    profile: Any
+    two: float
+
+    def value(self, xp, s):
+        """2 |f′(s)| √s."""
+        return self.two * xp.abs(slope_at(self.profile, xp, s)) * xp.sqrt(s)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
+import numbers
+from typing import Any
 
 import numpy as np
 
@@ -11,31 +11,25 @@ from ..arrays import Array, backend
 from ..charges import Charges, check_like, check_points
 from ..kernels import RadialKernel
 from ..profiles import Laplacian, numbers_of
-from . import direct, simd
+from .request import Request
+from .selection import Explanation, evaluate
+
+__all__ = ["Explanation", "field", "laplacian", "potential", "potential_and_field"]
 
 _SMALLEST = float(np.finfo(np.float32).tiny)
 _LARGEST = float(np.finfo(np.float32).max)
 
 
-class Engine(NamedTuple):
-    """One way to sum over charges; both sums take (targets, positions, weights, profile, exclude_self)."""
-
-    refusal: Callable[[Array], str]
-    """Why the engine can't serve such targets; an empty string if it can."""
-    potential: Callable[..., Array]
-    field: Callable[..., Array]
-
-
-ENGINES = {
-    "simd": Engine(simd.refusal, simd.potential, simd.field),
-    "direct": Engine(lambda targets: "", direct.potential, direct.field),
-}
-"""Engines by name, the preferred one first; the last serves everything."""
-
-
 def potential(
-    targets: Array, charges: Charges, kernel: RadialKernel, *, exclude_self: bool = False, method: str = "auto"
-) -> Array:
+    targets: Array,
+    charges: Charges,
+    kernel: RadialKernel,
+    *,
+    exclude_self: bool = False,
+    rtol: float | None = None,
+    method: str = "auto",
+    explain: bool = False,
+) -> Any:
     r"""Potential of point charges at the targets.
 
     .. math:: \hat\Phi(a_i) = \sum_j q_j\, k(a_i, b_j) \qquad \text{(Eq 8)}
@@ -51,33 +45,51 @@ def potential(
     exclude_self : bool
         Target i is charge i, and their own term i = j is left out; there must then be as many targets as charges. Other
         pairs count, even where they coincide.
+    rtol : float, optional
+        Error that is allowed: root mean square over the targets, relative to that of :math:`\sum_j |q_j k(a_i, b_j)|`
+        (for a field, of :math:`\sum_j |q_j| \|\nabla k\|`). It is measured at sampled targets before a result is given
+        out. Without it the sums are as exact as the arrays' dtype, and only exact engines are used.
     method : str
-        'auto', or an engine by name: 'direct' (any library) or 'simd' (NumPy, m ≤ 8).
+        'auto', the fastest; or an engine by name. Exact: 'simd' (NumPy, m ≤ 8), 'direct' (any library).
+    explain : bool
+        Also return an :class:`Explanation` that says which engine was used and why.
 
     Returns
     -------
     array, shape (T,)
-        Φ̂ [charge · kernel], of the library, dtype and device of the targets.
+        Φ̂ [charge · kernel], of the library, dtype and device of the targets; with ``explain``, a pair with the
+        explanation.
 
     Raises
     ------
     TypeError
         If an argument is of a wrong type, library or dtype.
     ValueError
-        If a shape, a device, the method or the range of the kernel's parameters does not fit.
+        If a shape, a device, the method or the range of the kernel's parameters does not fit, or ``rtol`` is less than
+        16 units of rounding.
+    ArithmeticError
+        If a fast engine that was asked for by name can't reach ``rtol``; 'auto' falls back to an exact one.
 
     Notes
     -----
     A NaN in a position reaches every result that depends on it. Memory is O((T + S) m) and a tile: see the engine. In
     float32 the error is a few units of rounding of Σ|q k|.
     """
-    engine = _choose(targets, charges, kernel, exclude_self, method)
-    return engine.potential(targets, charges.positions, charges.weights, kernel.profile, exclude_self)
+    request = _request(targets, charges, kernel, exclude_self, rtol, potential=True)
+    result, explanation = evaluate(request, method)
+    return (result.potential, explanation) if explain else result.potential
 
 
 def field(
-    targets: Array, charges: Charges, kernel: RadialKernel, *, exclude_self: bool = False, method: str = "auto"
-) -> Array:
+    targets: Array,
+    charges: Charges,
+    kernel: RadialKernel,
+    *,
+    exclude_self: bool = False,
+    rtol: float | None = None,
+    method: str = "auto",
+    explain: bool = False,
+) -> Any:
     r"""Electric field of point charges at the targets.
 
     .. math:: \hat E(a_i) = -\nabla\hat\Phi(a_i) = -\sum_j q_j\, \nabla_a k(a_i, b_j) \qquad \text{(Eq 34)}
@@ -87,15 +99,52 @@ def field(
     Returns
     -------
     array, shape (T, m)
-        Ê [charge · kernel / length], of the library, dtype and device of the targets.
+        Ê [charge · kernel / length], of the library, dtype and device of the targets; with ``explain``, a pair with the
+        explanation.
     """
-    engine = _choose(targets, charges, kernel, exclude_self, method)
-    return engine.field(targets, charges.positions, charges.weights, kernel.profile, exclude_self)
+    request = _request(targets, charges, kernel, exclude_self, rtol, field=True)
+    result, explanation = evaluate(request, method)
+    return (result.field, explanation) if explain else result.field
+
+
+def potential_and_field(
+    targets: Array,
+    charges: Charges,
+    kernel: RadialKernel,
+    *,
+    exclude_self: bool = False,
+    rtol: float | None = None,
+    method: str = "auto",
+    explain: bool = False,
+) -> Any:
+    r"""Potential and electric field together, for little more than the cost of the field alone.
+
+    Parameters, exceptions and notes are those of :func:`potential`.
+
+    Returns
+    -------
+    potential : array, shape (T,)
+        As from :func:`potential`.
+    field : array, shape (T, m)
+        As from :func:`field`.
+    explanation : Explanation
+        Only with ``explain``.
+    """
+    request = _request(targets, charges, kernel, exclude_self, rtol, potential=True, field=True)
+    result, explanation = evaluate(request, method)
+    return (*result, explanation) if explain else tuple(result)
 
 
 def laplacian(
-    targets: Array, charges: Charges, kernel: RadialKernel, *, exclude_self: bool = False, method: str = "auto"
-) -> Array:
+    targets: Array,
+    charges: Charges,
+    kernel: RadialKernel,
+    *,
+    exclude_self: bool = False,
+    rtol: float | None = None,
+    method: str = "auto",
+    explain: bool = False,
+) -> Any:
     r"""Laplacian of the potential of point charges at the targets, which is minus the divergence of their field.
 
     .. math:: \nabla^2\hat\Phi(a_i) = \sum_j q_j\, \nabla_a^2 k(a_i, b_j) = -\nabla\cdot\hat E(a_i)
@@ -106,25 +155,26 @@ def laplacian(
     Returns
     -------
     array, shape (T,)
-        ∇²Φ̂ [charge · kernel / length²], of the library, dtype and device of the targets.
+        ∇²Φ̂ [charge · kernel / length²], of the library, dtype and device of the targets; with ``explain``, a pair with
+        the explanation.
     """
-    engine = _choose(targets, charges, kernel, exclude_self, method)
-    profile = Laplacian.of(kernel.profile, targets.shape[1])
-    return engine.potential(targets, charges.positions, charges.weights, profile, exclude_self)
+    request = _request(targets, charges, kernel, exclude_self, rtol, potential=True)
+    request = request._replace(profile=Laplacian.of(kernel.profile, targets.shape[1]))
+    result, explanation = evaluate(request, method)
+    return (result.potential, explanation) if explain else result.potential
 
 
-def _choose(targets: Array, charges: Charges, kernel: RadialKernel, exclude_self: bool, method: str) -> Engine:
-    _validate(targets, charges, kernel, exclude_self)
-    if method == "auto":
-        return next(engine for engine in ENGINES.values() if not engine.refusal(targets))
-    if method not in ENGINES:
-        raise ValueError(f"method: expected auto or one of {', '.join(ENGINES)}, got {method!r}")
-    if reason := ENGINES[method].refusal(targets):
-        raise ValueError(f"method: {method} can't serve these arrays: {reason}")
-    return ENGINES[method]
-
-
-def _validate(targets: Any, charges: Any, kernel: Any, exclude_self: Any) -> None:
+def _request(
+    targets: Any,
+    charges: Any,
+    kernel: Any,
+    exclude_self: Any,
+    rtol: Any,
+    *,
+    potential: bool = False,
+    field: bool = False,
+) -> Request:
+    """The request that these arguments make, once they are checked."""
     if not isinstance(charges, Charges):
         raise TypeError(f"charges: expected Charges(positions, weights), got {type(charges).__name__}")
     if not isinstance(kernel, RadialKernel):
@@ -142,3 +192,11 @@ def _validate(targets: Any, charges: Any, kernel: Any, exclude_self: Any) -> Non
         for number in numbers_of(kernel.profile):
             if number != 0 and not _SMALLEST <= abs(number) <= _LARGEST:
                 raise ValueError(f"kernel: {kernel} holds a power of its parameters that leaves the range of float32")
+    if rtol is not None:
+        if isinstance(rtol, bool) or not isinstance(rtol, numbers.Real):
+            raise TypeError(f"rtol: expected a number, got {type(rtol).__name__}")
+        rtol = float(rtol)
+        least = 16 * float(xp.finfo(targets.dtype).eps)
+        if not least <= rtol < 1:
+            raise ValueError(f"rtol: expected a number from {least:.1e} ({targets.dtype}) to 1, got {rtol:g}")
+    return Request(targets, positions, charges.weights, kernel.profile, exclude_self, potential, field, rtol)

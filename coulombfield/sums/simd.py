@@ -14,12 +14,14 @@ import numba
 import numpy as np
 from numba.extending import overload
 
-from ..arrays import Array, jit
+from ..arrays import jit
 from ..profiles import cast, curvature_at, slope_at, value_at
+from .request import Request, Result
 
 LANES = 128  # targets of a tile; their partial sums stay in the first-level cache up to m = 8
 BLOCK = 256  # charges added up in the arrays' dtype, which bounds the float32 error by that of 256 additions
 MAX_DIMENSION = 8  # beyond, a pair's distance costs more than its kernel, and matrix products win
+SECONDS_A_PAIR = 5e-10
 PARALLEL_PAIRS = 2**20  # 0.3 ms of work in float32, which repays the tens of µs that waking the threads takes
 
 
@@ -38,8 +40,9 @@ def _curvature_at(self, xp, s):
     return self.instance_class.curvature
 
 
-def refusal(targets: Array) -> str:
+def refusal(request: Request) -> str:
     """Why this engine can't serve the arrays, or an empty string if it can."""
+    targets = request.targets
     if not isinstance(targets, np.ndarray):
         return "it takes NumPy arrays only"
     if targets.shape[1] > MAX_DIMENSION:
@@ -47,18 +50,22 @@ def refusal(targets: Array) -> str:
     return ""
 
 
-def potential(targets, positions, weights, profile, exclude_self):
-    """Σ_j w_j f(‖a_i − b_j‖²), shape (T,)."""
-    out = np.empty(targets.shape[0], targets.dtype)
-    _run(_potential_serial, _potential_parallel, targets, positions, weights, profile, exclude_self, out)
-    return out
+def seconds(request: Request) -> float:
+    """Time by the number of pairs."""
+    return 1e-5 + request.pairs * SECONDS_A_PAIR
 
 
-def field(targets, positions, weights, profile, exclude_self):
-    """−2 Σ_j w_j f′(‖a_i − b_j‖²) (a_i − b_j), shape (T, m)."""
-    out = np.empty(targets.shape, targets.dtype)
-    _run(_field_serial, _field_parallel, targets, positions, weights, profile, exclude_self, out)
-    return out
+def evaluate(request: Request) -> Result:
+    """The sums."""
+    targets, positions, weights, profile, exclude_self, *_ = request
+    potential = field = None
+    if request.potential:
+        potential = np.empty(targets.shape[0], targets.dtype)
+        _run(_potential_serial, _potential_parallel, targets, positions, weights, profile, exclude_self, potential)
+    if request.field:
+        field = np.empty(targets.shape, targets.dtype)
+        _run(_field_serial, _field_parallel, targets, positions, weights, profile, exclude_self, field)
+    return Result(potential, field)
 
 
 def _run(serial, parallel, targets, positions, weights, profile, exclude_self, out):

@@ -1,0 +1,89 @@
+"""Keeping ``rtol``: a fast sum is measured against the exact one at some targets, and tightened until it holds."""
+
+from __future__ import annotations
+
+import array_api_compat
+import numpy as np
+
+from ..arrays import Array, to_numpy
+from ..profiles import GradientSize, Magnitude
+from ..rng import Streams
+from .request import ExactEngine, FastEngine, Request, Result
+
+SAMPLE = 64  # targets: they tell the root mean square of the errors to a tenth or so, and cost little
+MARGIN = 2.0  # how far below rtol a sample's error must stay, for the targets that it missed
+ATTEMPTS = 4
+SINGLE_PRECISION_RTOL = 1e-4  # from here on float32 sums are exact enough to measure with
+
+
+def fulfil(request: Request, fast: FastEngine, exact: ExactEngine) -> tuple[Result | None, float]:
+    """Sums of a fast engine within ``request.rtol``, and their measured error; None if no attempt reached it."""
+    assert request.rtol is not None
+    sample = _Sample(request, exact)
+    tolerance, error = request.rtol / (2 * MARGIN), np.inf
+    for _ in range(ATTEMPTS):
+        result = fast.approximate(request, tolerance)
+        error = sample.error(result)
+        if error * MARGIN <= request.rtol:
+            return result, error
+        tolerance *= min(0.1, request.rtol / (2 * MARGIN * error)) if np.isfinite(error) else 0.1
+    return None, error
+
+
+class _Sample:
+    """Some targets and the exact sums there."""
+
+    def __init__(self, request: Request, exact: ExactEngine):
+        xp, device = array_api_compat.array_namespace(request.targets), array_api_compat.device(request.targets)
+        total = request.targets.shape[0]
+        drawn = np.sort(Streams(seed=0).stream("targets").choice(total, min(SAMPLE, total), replace=False))
+        self._rows = xp.asarray(drawn, device=device)
+        positions, weights = request.positions, request.weights
+        targets = xp.take(request.targets, self._rows, axis=0)
+        if request.exclude_self:  # target i must be charge i, so the sampled charges go first
+            rest = np.delete(np.arange(positions.shape[0]), drawn)
+            order = xp.asarray(np.concatenate([drawn, rest]), device=device)
+            positions, weights = xp.take(positions, order, axis=0), xp.take(weights, order, axis=0)
+        if request.rtol is not None and request.rtol < SINGLE_PRECISION_RTOL:
+            targets, positions, weights = (xp.astype(x, xp.float64, copy=False) for x in (targets, positions, weights))
+        self._request = request._replace(targets=targets, positions=positions, weights=weights)
+        self._exact = exact
+        self._reference = exact.evaluate(self._request)
+        self._sizes: Result | None = None
+
+    def error(self, result: Result) -> float:
+        """Relative error at the sampled targets: the larger of the potential's and the field's."""
+        xp = array_api_compat.array_namespace(self._rows)
+        errors = []
+        for found, expected, name in zip(result, self._reference, Result._fields, strict=True):
+            if expected is None:
+                continue
+            difference = _mean_square(to_numpy(xp.take(found, self._rows, axis=0)) - to_numpy(expected))
+            # Terms of one sign don't cancel, and then the sums themselves are the scale.
+            scale = _mean_square(to_numpy(expected))
+            assert self._request.rtol is not None
+            if not difference * MARGIN**2 <= scale * self._request.rtol**2:
+                scale = _mean_square(to_numpy(getattr(self._magnitudes(), name)))
+            errors.append(0.0 if difference == 0 else float(np.sqrt(difference / scale)) if scale > 0 else np.inf)
+        return max(errors)
+
+    def _magnitudes(self) -> Result:
+        """Sums of the terms' magnitudes at the sampled targets."""
+        if self._sizes is None:
+            xp = array_api_compat.array_namespace(self._rows)
+            request = self._request._replace(weights=xp.abs(self._request.weights), potential=True, field=False)
+            potential = field = None
+            if self._request.potential:
+                potential = self._potential_of(request, Magnitude(request.profile))
+            if self._request.field:
+                field = self._potential_of(request, GradientSize(request.profile, 2.0))
+            self._sizes = Result(potential, field)
+        return self._sizes
+
+    def _potential_of(self, request: Request, profile: Magnitude | GradientSize) -> Array:
+        return self._exact.evaluate(request._replace(profile=profile)).potential
+
+
+def _mean_square(values: np.ndarray) -> float:
+    """Mean over rows of the squared length, scaled so that no square leaves the range of a double."""
+    return float(np.sum(np.square(values, dtype=np.float64))) / max(1, values.shape[0])

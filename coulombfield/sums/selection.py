@@ -1,0 +1,102 @@
+"""Which engine serves a request: the fastest by the engines' own estimates of their time."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, cast
+
+from . import direct, simd
+from .promise import fulfil
+from .request import ExactEngine, FastEngine, Request, Result
+
+EXACT: dict[str, ExactEngine] = {"simd": simd, "direct": direct}
+"""Engines as exact as the arrays' dtype, the preferred one first; the last serves everything."""
+
+FAST: dict[str, FastEngine] = {}
+"""Engines that work to a tolerance."""
+
+WORTH_A_PLAN = 0.005  # seconds of exact summation below which looking for a fast engine costs more than it brings
+
+
+class Candidate(NamedTuple):
+    """What was known of an engine before one was chosen."""
+
+    method: str
+    refusal: str
+    """Why it can't serve; empty if it can."""
+    seconds: float | None
+    """Its estimate of its time [s], if it was asked; inf if it saw that it can't serve these values."""
+
+
+class Explanation(NamedTuple):
+    """Why a sum was computed as it was."""
+
+    method: str
+    """The engine that gave the result."""
+    candidates: tuple[Candidate, ...]
+    """All engines that were thought of."""
+    error: float | None = None
+    """Error measured at sampled targets, as ``rtol`` is defined; None for an exact engine."""
+    gave_up: str = ""
+    """Name of a fast engine that was tried first and did not reach ``rtol``."""
+
+    def __str__(self) -> str:
+        lines = [f"{self.method}" + (f", measured error {self.error:.1e}" if self.error is not None else "")]
+        if self.gave_up:
+            lines.append(f"  {self.gave_up} was tried first and did not reach rtol")
+        for method, refusal, seconds in self.candidates:
+            estimate = "not asked" if seconds is None else f"{seconds:.2g} s estimated"
+            lines.append(f"  {method}: {refusal or estimate}")
+        return "\n".join(lines)
+
+
+def evaluate(request: Request, method: str) -> tuple[Result, Explanation]:
+    """The sums by the named engine, or by the fastest for ``auto``."""
+    candidates: list[Candidate] = []
+    if method == "auto":
+        name, candidates = _fastest(request)
+    else:
+        name = _named(request, method)
+    if name in EXACT:
+        return EXACT[name].evaluate(request), Explanation(name, tuple(candidates))
+    exact = _exact(request)
+    result, error = fulfil(request, FAST[name], EXACT[exact])
+    if result is not None:
+        return result, Explanation(name, tuple(candidates), error)
+    if method != "auto":
+        raise ArithmeticError(f"method: {method} reaches an error of {error:.1e} only, not rtol={request.rtol:g}")
+    return EXACT[exact].evaluate(request), Explanation(exact, tuple(candidates), gave_up=name)
+
+
+def _named(request: Request, method: str) -> str:
+    if method not in EXACT and method not in FAST:
+        raise ValueError(f"method: expected auto or one of {', '.join([*EXACT, *FAST])}, got {method!r}")
+    engine = EXACT.get(method) or FAST[method]
+    if reason := engine.refusal(request):
+        raise ValueError(f"method: {method} can't serve this: {reason}")
+    if method in FAST and request.rtol is None:
+        raise ValueError(f"rtol: method {method} needs one")
+    return method
+
+
+def _exact(request: Request) -> str:
+    """Name of the fastest exact engine."""
+    able = [name for name, engine in EXACT.items() if not engine.refusal(request)]
+    return able[0] if len(able) == 1 else min(able, key=lambda name: EXACT[name].seconds(request))
+
+
+def _fastest(request: Request) -> tuple[str, list[Candidate]]:
+    candidates = []
+    for name, engine in EXACT.items():
+        refusal = engine.refusal(request)
+        candidates.append(Candidate(name, refusal, None if refusal else engine.seconds(request)))
+    shortest = _shortest(candidates)
+    if request.rtol is not None and cast(float, shortest.seconds) > WORTH_A_PLAN:
+        for name, fast in FAST.items():
+            refusal = fast.refusal(request)
+            candidates.append(Candidate(name, refusal, None if refusal else fast.seconds(request)))
+        shortest = _shortest(candidates)
+    return shortest.method, candidates
+
+
+def _shortest(candidates: list[Candidate]) -> Candidate:
+    return min((c for c in candidates if c.seconds is not None), key=lambda c: cast(float, c.seconds))
