@@ -1,0 +1,143 @@
+"""Non-uniform Fourier transforms by finufft (NumPy) or cufinufft (CuPy), made independent of the number of threads.
+
+finufft adds the charges' contributions to its grid in whatever order its threads come. Here a thread transforms a
+fixed share of the charges alone, and the shares are added in their order.
+
+Source: Barnett, Magland and af Klinteberg, SIAM J. Sci. Comput. 41 (2019) C479.
+"""
+
+from __future__ import annotations
+
+import importlib
+import math
+from concurrent.futures import ThreadPoolExecutor
+from types import ModuleType
+from typing import Any
+
+import array_api_compat
+import numba
+import numpy as np
+
+from ..arrays import Array, library
+
+PACKAGES = {"numpy": "finufft", "cupy": "cufinufft"}
+SHARE = 2**17  # charges that are worth a share, which costs a grid and its Fourier transform, of their own
+MOST_SHARES = 16
+SMALLEST_TOLERANCE = {"complex64": 3e-7, "complex128": 3e-15}
+"""Below these finufft only warns of its rounding."""
+LOW_OVERSAMPLING_TOLERANCE = 1e-8
+"""Below this the grid of 1.25 points a mode needs kernels too wide."""
+
+
+def package(array_type: type) -> ModuleType:
+    """Finufft's module for arrays of this type.
+
+    Raises
+    ------
+    ImportError
+        If it is not installed; the message says what to install.
+    """
+    name = PACKAGES[library(array_type)]
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        extra = " 'coulombfield[fast]'" if name == "finufft" else f" {name}"
+        raise ImportError(f"{name} is not installed; pip install{extra}") from error
+
+
+def grid_size(modes: int, oversampling: float) -> int:
+    """Points of finufft's grid along an axis with that many modes: the next even number without a prime above 5."""
+    size = 2 * math.ceil(max(oversampling * modes, 2) / 2)
+    while not _is_smooth(size):
+        size += 2
+    return size
+
+
+def _is_smooth(number: int) -> bool:
+    for prime in (2, 3, 5):
+        while number % prime == 0:
+            number //= prime
+    return number == 1
+
+
+def to_modes(
+    angles: list[Array], weights: Array, shape: tuple[int, ...], tolerance: float, oversampling: float
+) -> Array:
+    r"""Type 1: :math:`\rho_k = \sum_j w_j e^{-i k \cdot x_j}` for :math:`|k_l| \le (n_l - 1) / 2`.
+
+    Parameters
+    ----------
+    angles : list of m arrays, shape (S,)
+        Coordinates in [−π, π], all of one real dtype.
+    weights : array, shape (S,)
+        Of the complex dtype that goes with it.
+    shape : tuple of m odd int
+        Modes n_l along each axis.
+    tolerance : float
+        Relative error, as finufft defines it.
+    oversampling : float
+        Grid points a mode, 2 or 1.25.
+
+    Returns
+    -------
+    array, shape ``shape``
+        Complex.
+    """
+    if library(type(weights)) != "numpy":
+        return _plan(1, weights, shape, 1, tolerance, oversampling, angles, 1).execute(weights)
+    count = weights.shape[0]
+    shares = max(1, min(MOST_SHARES, count // SHARE, round(count / math.prod(shape)) + 2))
+    bounds = [count * share // shares for share in range(shares + 1)]
+
+    def transform(first: int, end: int) -> Array:
+        part = weights[first:end]
+        return _plan(1, part, shape, 1, tolerance, oversampling, [x[first:end] for x in angles], 1).execute(part)
+
+    if shares == 1:
+        return transform(0, count)
+    with ThreadPoolExecutor(min(shares, numba.get_num_threads())) as pool:
+        parts = pool.map(transform, bounds[:-1], bounds[1:])
+        total = next(parts)
+        for part in parts:
+            total += part
+    return total
+
+
+def to_points(modes: Array, angles: list[Array], tolerance: float, oversampling: float) -> Array:
+    r"""Type 2: :math:`\sum_k c_k e^{+i k \cdot x_i}` for several sets of modes.
+
+    Parameters
+    ----------
+    modes : array, shape (n_sets, n_1, ..., n_m)
+        Complex.
+    angles, tolerance, oversampling
+        As for :func:`to_modes`.
+
+    Returns
+    -------
+    array, shape (n_sets, T)
+        Complex.
+    """
+    sets, *shape = modes.shape
+    plan = _plan(2, modes, tuple(shape), sets, tolerance, oversampling, angles, numba.get_num_threads())
+    return plan.execute(modes if sets > 1 else modes[0]).reshape(sets, -1)
+
+
+def _plan(
+    kind: int,
+    like: Array,
+    shape: tuple[int, ...],
+    sets: int,
+    tolerance: float,
+    oversampling: float,
+    angles: list[Array],
+    threads: int,
+) -> Any:
+    name = str(np.dtype(like.dtype))
+    options: dict[str, Any] = {"upsampfac": oversampling}
+    if array_api_compat.is_numpy_array(like):
+        options |= {"nthreads": threads, "showwarn": 0}
+    tolerance = min(0.1, max(tolerance, SMALLEST_TOLERANCE[name]))
+    plan = package(type(like)).Plan(kind, shape, sets, tolerance, -1 if kind == 1 else 1, name, **options)
+    plan.setpts(*angles)
+    return plan
