@@ -13,24 +13,44 @@ array([0.2])
 """
 
 from .charges import Charges, generated_charges, real_charges, signed_charges
-from .energy import energy_gradient, interaction_energy
+from .derivatives import Gradient, field_jvp, field_vjp, potential_jvp, potential_vjp
+from .energy import (
+    EnergyGradient,
+    electrostatic_energy,
+    electrostatic_energy_gradient,
+    energy_gradient,
+    interaction_energy,
+    self_energy,
+    softening_gradient,
+)
 from .kernels import Coulomb, Gaussian, Laplace, Plummer, RadialKernel
-from .sums import field, laplacian, potential, potential_and_field
+from .sums import Explanation, field, laplacian, potential, potential_and_field
 
 __all__ = [
     "Charges",
     "Coulomb",
+    "EnergyGradient",
+    "Explanation",
     "Gaussian",
+    "Gradient",
     "Laplace",
     "Plummer",
     "RadialKernel",
+    "electrostatic_energy",
+    "electrostatic_energy_gradient",
     "energy_gradient",
     "field",
+    "field_jvp",
+    "field_vjp",
     "generated_charges",
     "interaction_energy",
     "laplacian",
     "potential",
     "potential_and_field",
+    "potential_jvp",
+    "potential_vjp",
     "real_charges",
+    "self_energy",
     "signed_charges",
+    "softening_gradient",
 ]

@@ -1,6 +1,8 @@
-"""Interaction energy between real data and generated samples, its unbiased estimate, and their gradients."""
+"""Energies of charges and of samples, their unbiased estimate, and their gradients."""
 
 from __future__ import annotations
+
+from typing import Any, NamedTuple
 
 import array_api_compat
 import numpy as np
@@ -8,11 +10,128 @@ import numpy as np
 from .arrays import Array, backend, to_numpy
 from .charges import Charges, check_like, check_points, generated_charges, real_charges
 from .kernels import RadialKernel
-from .sums import field, potential
+from .sums import field, potential, potential_and_field
+
+
+class EnergyGradient(NamedTuple):
+    """Derivatives of :func:`electrostatic_energy`."""
+
+    positions: Array
+    """∂F/∂b_i = q_i ∇Φ(b_i) = −q_i E(b_i), shape (S, m) [charge² · kernel / length]."""
+    weights: Array
+    """∂F/∂q_i = Φ(b_i), shape (S,) [charge · kernel]."""
+
+
+def electrostatic_energy(
+    charges: Charges,
+    kernel: RadialKernel,
+    *,
+    exclude_self: bool = False,
+    rtol: float | None = None,
+    method: str = "auto",
+) -> float:
+    r"""Energy of charges in their own potential.
+
+    .. math:: F = \tfrac12 \sum_{i,j} q_i q_j\, k(b_i, b_j) = \tfrac12 \sum_i q_i \Phi(b_i) \qquad \text{(Eq 7)}
+
+    Parameters
+    ----------
+    charges : Charges
+        Charges q at positions b.
+    kernel : RadialKernel
+        The kernel k.
+    exclude_self : bool
+        Leave out the terms i = j, that is :func:`self_energy`.
+    rtol : float, optional
+        As for :func:`potential`; the energy's error relative to ½ Σ_ij \|q_i q_j k\| is of that order.
+    method : str
+        As for :func:`potential`.
+
+    Returns
+    -------
+    float
+        F [charge² · kernel].
+
+    Raises
+    ------
+    TypeError, ValueError
+        As for :func:`potential`.
+
+    Notes
+    -----
+    Potentials have the arrays' dtype; their weighted sum is taken in float64 on the host.
+    """
+    values = potential(charges.positions, charges, kernel, exclude_self=exclude_self, rtol=rtol, method=method)
+    return 0.5 * float(np.sum(to_numpy(values).astype(float) * to_numpy(charges.weights)))
+
+
+def self_energy(charges: Charges, kernel: RadialKernel) -> float:
+    r"""Energy of each charge in its own potential, ½ k(0) Σ_i q_i² [charge² · kernel].
+
+    It does not depend on the positions: :func:`electrostatic_energy` less this is the energy of the pairs.
+    """
+    at_zero = float(kernel.value(np.zeros(1))[0])
+    return 0.5 * at_zero * float(np.sum(np.square(to_numpy(charges.weights), dtype=float)))
+
+
+def electrostatic_energy_gradient(
+    charges: Charges,
+    kernel: RadialKernel,
+    *,
+    exclude_self: bool = False,
+    rtol: float | None = None,
+    method: str = "auto",
+) -> EnergyGradient:
+    r"""Gradient of :func:`electrostatic_energy` with respect to positions and weights, in one pass.
+
+    .. math:: \nabla_{b_i} F = -q_i E(b_i), \qquad \frac{\partial F}{\partial q_i} = \Phi(b_i)
+
+    Parameters and exceptions are those of :func:`electrostatic_energy`.
+
+    Returns
+    -------
+    EnergyGradient
+        Both gradients, of the library, dtype and device of the charges.
+    """
+    values, fields = potential_and_field(
+        charges.positions, charges, kernel, exclude_self=exclude_self, rtol=rtol, method=method
+    )
+    return EnergyGradient(-charges.weights[:, None] * fields, values)
+
+
+def softening_gradient(
+    charges: Charges,
+    kernel: RadialKernel,
+    *,
+    exclude_self: bool = False,
+    rtol: float | None = None,
+    method: str = "auto",
+) -> float:
+    r"""Derivative of :func:`electrostatic_energy` by the kernel's softening [charge² · kernel / length].
+
+    .. math:: \frac{\partial F}{\partial\varepsilon} = \tfrac12 \sum_{i,j} q_i q_j
+        \frac{\partial k}{\partial\varepsilon}(b_i, b_j), \qquad
+        \frac{\partial k}{\partial\varepsilon} = -d\,\varepsilon\,(r^2 + \varepsilon^2)^{-d/2 - 1}
+
+    Parameters and exceptions are those of :func:`electrostatic_energy`, and
+
+    Raises
+    ------
+    TypeError
+        If the kernel has no softening, or several.
+    """
+    options: dict[str, Any] = {"exclude_self": exclude_self, "rtol": rtol, "method": method}
+    return electrostatic_energy(charges, kernel.softening_derivative(), **options)
 
 
 def interaction_energy(
-    real: Array, generated: Array, kernel: RadialKernel, *, unbiased: bool = False, method: str = "auto"
+    real: Array,
+    generated: Array,
+    kernel: RadialKernel,
+    *,
+    unbiased: bool = False,
+    rtol: float | None = None,
+    method: str = "auto",
 ) -> float:
     r"""Estimate the energy of the charge density p_y − p_x from samples of both.
 
@@ -30,6 +149,8 @@ def interaction_energy(
     unbiased : bool
         Leave out the terms i = j and divide by N (N − 1): the U-statistic, whose mean over samples is F itself. Eq 33
         as printed keeps them, which adds [(k(y, y) − E k_yy)/N_y + (k(x, x) − E k_xx)/N_x] / 2 on average.
+    rtol : float, optional
+        As for :func:`potential`, for each of the three means.
     method : str
         As for :func:`potential`.
 
@@ -51,9 +172,9 @@ def interaction_energy(
     means and differences of them are taken in float64 on the host.
     """
     _validate(real, generated, unbiased)
-    of_real = _mean_kernel(real, real, kernel, unbiased, method)
-    of_generated = _mean_kernel(generated, generated, kernel, unbiased, method)
-    between = _mean_kernel(real, generated, kernel, False, method)
+    of_real = _mean_kernel(real, real, kernel, unbiased, rtol, method)
+    of_generated = _mean_kernel(generated, generated, kernel, unbiased, rtol, method)
+    between = _mean_kernel(real, generated, kernel, False, rtol, method)
     return 0.5 * (of_real + of_generated) - between
 
 
@@ -64,6 +185,7 @@ def energy_gradient(
     *,
     with_respect_to: str = "generated",
     unbiased: bool = False,
+    rtol: float | None = None,
     method: str = "auto",
 ) -> Array:
     r"""Gradient of :func:`interaction_energy` with respect to every sample of one side.
@@ -99,20 +221,22 @@ def energy_gradient(
     if with_respect_to == "real":
         own, others = others, own
     points, count = own.positions, own.positions.shape[0]
-    field_of_own = field(points, own, kernel, exclude_self=unbiased, method=method)
+    field_of_own = field(points, own, kernel, exclude_self=unbiased, rtol=rtol, method=method)
     if unbiased:
         field_of_own = field_of_own * (count / (count - 1))
-    total = field_of_own + field(points, others, kernel, method=method)
+    total = field_of_own + field(points, others, kernel, rtol=rtol, method=method)
     return -own.weights[:, None] * total
 
 
-def _mean_kernel(targets: Array, sources: Array, kernel: RadialKernel, exclude_self: bool, method: str) -> float:
+def _mean_kernel(
+    targets: Array, sources: Array, kernel: RadialKernel, exclude_self: bool, rtol: float | None, method: str
+) -> float:
     """Mean of k over all pairs, or over all i ≠ j."""
     xp, device = array_api_compat.array_namespace(sources), array_api_compat.device(sources)
     count = sources.shape[0]
     # Unit charges: 1/N rounded to float32 would put one and the same relative error on a whole mean.
     charges = Charges(sources, xp.ones((count,), dtype=sources.dtype, device=device))
-    sums = to_numpy(potential(targets, charges, kernel, exclude_self=exclude_self, method=method))
+    sums = to_numpy(potential(targets, charges, kernel, exclude_self=exclude_self, rtol=rtol, method=method))
     return float(np.mean(sums, dtype=np.float64)) / (count - 1 if exclude_self else count)
 
 

@@ -49,6 +49,16 @@ class RadialKernel(abc.ABC):
         """f″(s), the second derivative by s, for an array of squared distances s [length²]."""
         return self.profile.curvature(backend(squared_distance=squared_distance), squared_distance)
 
+    def softening_derivative(self) -> RadialKernel:
+        """∂k/∂ε as a kernel.
+
+        Raises
+        ------
+        TypeError
+            If the kernel has no softening ε, or more than one.
+        """
+        raise TypeError(f"kernel: expected one softening to differentiate by, but {self} has none or several")
+
     def __add__(self, other: Any) -> RadialKernel:
         return KernelSum(self, other) if isinstance(other, RadialKernel) else NotImplemented
 
@@ -98,6 +108,10 @@ class Plummer(RadialKernel):
         return InversePower.with_exponent(
             self.exponent, numerator=square, shift=square, peak=self.softening**-self.exponent
         )
+
+    def softening_derivative(self) -> RadialKernel:
+        """∂k/∂ε = −d ε (r² + ε²)^(−d/2 − 1) [length^(−d − 1)]: a Plummer kernel again, two exponents on."""
+        return ScaledKernel(-self.exponent * self.softening, Plummer(self.exponent + 2, self.softening))
 
 
 @dataclass(frozen=True)
@@ -216,6 +230,10 @@ class ScaledKernel(RadialKernel):
     def profile(self) -> Scaled:
         """The kernel's profile times the weight."""
         return Scaled(self.weight, self.kernel.profile)
+
+    def softening_derivative(self) -> RadialKernel:
+        """The weight times that of the kernel."""
+        return ScaledKernel(self.weight, self.kernel.softening_derivative())
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ change at every training step for free.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -67,6 +68,23 @@ class InversePower(NamedTuple):
         factors = -half / numerator, -(half + 1) / numerator
         return cheap.get(exponent, InversePower)(numerator, shift, peak, half, *factors)
 
+    @property
+    def length(self) -> float | None:
+        """ε, or None for the bare inverse power, which has no length of its own."""
+        return math.sqrt(self.shift) or None
+
+    def stretched(self, factor: float) -> InversePower:
+        """The profile with which points stretched by a factor have the values that these points had."""
+        square = factor * factor
+        if self.shift == 0:
+            return self._replace(peak=self.peak * factor ** (2 * self.half_exponent))
+        return self._replace(
+            numerator=self.numerator * square,
+            shift=self.shift * square,
+            slope_factor=self.slope_factor / square,
+            curvature_factor=self.curvature_factor / square,
+        )
+
     def value(self, xp, s):
         """f(s)."""
         return self.peak * (self.numerator / (self.shift + s)) ** self.half_exponent
@@ -119,6 +137,15 @@ class SquaredExponential(NamedTuple):
 
     rate: float
 
+    @property
+    def length(self) -> float:
+        """√2 w: where f is 1/e."""
+        return math.sqrt(-1 / self.rate)
+
+    def stretched(self, factor: float) -> SquaredExponential:
+        """As for :class:`InversePower`."""
+        return SquaredExponential(self.rate / (factor * factor))
+
     def value(self, xp, s):
         """f(s)."""
         return xp.exp(self.rate * s)
@@ -140,6 +167,15 @@ class Exponential(NamedTuple):
     one: float
     half: float
 
+    @property
+    def length(self) -> float:
+        """w: where f is 1/e."""
+        return -1 / self.rate
+
+    def stretched(self, factor: float) -> Exponential:
+        """As for :class:`InversePower`."""
+        return self._replace(rate=self.rate / factor, floor=self.floor * factor)
+
     def value(self, xp, s):
         """f(s)."""
         return xp.exp(self.rate * xp.sqrt(s))
@@ -160,6 +196,15 @@ class Scaled(NamedTuple):
     weight: float
     profile: Any
 
+    @property
+    def length(self) -> float | None:
+        """That of the other profile."""
+        return self.profile.length
+
+    def stretched(self, factor: float) -> Scaled:
+        """As for :class:`InversePower`."""
+        return Scaled(self.weight, self.profile.stretched(factor))
+
     def value(self, xp, s):
         """f(s)."""
         return self.weight * value_at(self.profile, xp, s)
@@ -178,6 +223,15 @@ class Added(NamedTuple):
 
     left: Any
     right: Any
+
+    @property
+    def length(self) -> float | None:
+        """The shorter of both profiles' lengths."""
+        return min((length for length in (self.left.length, self.right.length) if length is not None), default=None)
+
+    def stretched(self, factor: float) -> Added:
+        """As for :class:`InversePower`."""
+        return Added(self.left.stretched(factor), self.right.stretched(factor))
 
     def value(self, xp, s):
         """f(s)."""

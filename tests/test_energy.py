@@ -4,11 +4,22 @@ import itertools
 
 import numpy as np
 import pytest
-from charge_clouds import KERNELS, dimensions, pair_sum, plummer_pair, seeds
+from charge_clouds import KERNELS, charges_in, cloud, counts, dimensions, pair_sum, plummer_pair, seeds
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coulombfield import Gaussian, Plummer, energy_gradient, interaction_energy
+from coulombfield import (
+    Coulomb,
+    Gaussian,
+    Plummer,
+    electrostatic_energy,
+    electrostatic_energy_gradient,
+    energy_gradient,
+    interaction_energy,
+    self_energy,
+    signed_charges,
+    softening_gradient,
+)
 from coulombfield.calculus import (
     best_step,
     difference_tolerance,
@@ -155,3 +166,52 @@ def test_a_wrong_argument_is_named(function, change, error, message):
 def test_a_third_side_is_refused():
     with pytest.raises(ValueError, match=r"^with_respect_to: expected generated or real, got 'both'"):
         energy_gradient(points(), points(), Plummer(), with_respect_to="both")
+
+
+@given(n=counts, dimension=dimensions, seed=seeds)
+def test_the_energy_of_charges_is_half_the_sum_over_pairs(engine, dtype, n, dimension, seed):
+    positions, weights = cloud(np.random.default_rng(seed), n, dimension, dtype)
+    charges = charges_in(engine.library, positions, weights)
+    potentials, sizes = pair_sum(positions, positions, weights, plummer_pair(2.0, 0.75))
+    kernel = Plummer(2.0, 0.75)
+    tolerance = (20 + n) * machine_epsilon(dtype) * float(np.abs(weights) @ sizes)
+    found = electrostatic_energy(charges, kernel, method=engine.method)
+    assert abs(found - float(weights @ potentials) / 2) <= tolerance
+    pairs = electrostatic_energy(charges, kernel, exclude_self=True, method=engine.method)
+    assert abs(found - pairs - self_energy(charges, kernel)) <= tolerance
+
+
+@given(n_y=several, n_x=several, seed=seeds)
+def test_the_energy_of_samples_is_that_of_their_charges(n_y, n_x, seed):
+    y, x = samples(seed, n_y, n_x, 2)
+    charges = signed_charges(y, x)
+    tolerance = 50 * machine_epsilon("float64")
+    assert abs(electrostatic_energy(charges, Plummer()) - interaction_energy(y, x, Plummer())) <= tolerance
+
+
+@pytest.mark.parametrize("exclude_self", [False, True])
+@given(n=several, dimension=dimensions, seed=seeds)
+def test_the_gradients_of_the_energy_are_its_derivatives(engine, exclude_self, n, dimension, seed):
+    rng, library = np.random.default_rng(seed), engine.library
+    positions, weights = cloud(rng, n, dimension)
+    v, u, step = rng.standard_normal(positions.shape), rng.standard_normal(n), best_step("float64")
+    options = {"exclude_self": exclude_self, "method": engine.method}
+
+    def energy_at(h, softening=0.75):
+        moved = charges_in(library, positions + h * v, weights + h * u)
+        return electrostatic_energy(moved, 2.0 * Plummer(3.0, softening), **options)
+
+    charges, kernel = charges_in(library, positions, weights), 2.0 * Plummer(3.0, 0.75)
+    gradient = electrostatic_energy_gradient(charges, kernel, **options)
+    found = np.sum(library.get(gradient.positions) * v) + np.sum(library.get(gradient.weights) * u)
+    size = 2 * 0.75**-3 * (np.sum(np.abs(weights)) + np.sum(np.abs(u))) ** 2 * (1 + np.max(np.abs(v)))
+    tolerance = difference_tolerance(size, step, "float64", truncation=1000)
+    assert abs(found - (energy_at(step) - energy_at(-step)) / (2 * step)) <= tolerance
+    by_softening = (energy_at(0, 0.75 + step) - energy_at(0, 0.75 - step)) / (2 * step)
+    assert abs(softening_gradient(charges, kernel, **options) - by_softening) <= tolerance
+
+
+@pytest.mark.parametrize("kernel", [Coulomb(1.0), Gaussian(1.0), Plummer() + Plummer(2.0)])
+def test_a_kernel_without_one_softening_has_no_derivative_by_it(kernel):
+    with pytest.raises(TypeError, match=r"^kernel: expected one softening"):
+        kernel.softening_derivative()

@@ -5,19 +5,15 @@ from __future__ import annotations
 import numbers
 from typing import Any
 
-import numpy as np
-
 from ..arrays import Array, backend
 from ..charges import Charges, check_like, check_points
 from ..kernels import RadialKernel
-from ..profiles import Laplacian, numbers_of
-from .request import Request
-from .selection import Explanation, evaluate
+from ..profiles import Laplacian
+from .request import Request, Result, Tangent
+from .scale import in_range
+from .selection import Explanation, differentiate, evaluate
 
 __all__ = ["Explanation", "field", "laplacian", "potential", "potential_and_field"]
-
-_SMALLEST = float(np.finfo(np.float32).tiny)
-_LARGEST = float(np.finfo(np.float32).max)
 
 
 def potential(
@@ -76,8 +72,8 @@ def potential(
     float32 the error is a few units of rounding of Σ|q k|.
     """
     request = _request(targets, charges, kernel, exclude_self, rtol, potential=True)
-    result, explanation = evaluate(request, method)
-    return (result.potential, explanation) if explain else result.potential
+    (value, _), explanation = _evaluate(request, method)
+    return (value, explanation) if explain else value
 
 
 def field(
@@ -103,8 +99,8 @@ def field(
         explanation.
     """
     request = _request(targets, charges, kernel, exclude_self, rtol, field=True)
-    result, explanation = evaluate(request, method)
-    return (result.field, explanation) if explain else result.field
+    (_, value), explanation = _evaluate(request, method)
+    return (value, explanation) if explain else value
 
 
 def potential_and_field(
@@ -131,7 +127,7 @@ def potential_and_field(
         Only with ``explain``.
     """
     request = _request(targets, charges, kernel, exclude_self, rtol, potential=True, field=True)
-    result, explanation = evaluate(request, method)
+    result, explanation = _evaluate(request, method)
     return (*result, explanation) if explain else tuple(result)
 
 
@@ -158,10 +154,43 @@ def laplacian(
         ∇²Φ̂ [charge · kernel / length²], of the library, dtype and device of the targets; with ``explain``, a pair with
         the explanation.
     """
-    request = _request(targets, charges, kernel, exclude_self, rtol, potential=True)
-    request = request._replace(profile=Laplacian.of(kernel.profile, targets.shape[1]))
+    request, factor = in_range(_request(targets, charges, kernel, exclude_self, rtol, potential=True))
+    request = request._replace(profile=Laplacian.of(request.profile, targets.shape[1]))
+    (value, _), explanation = evaluate(request, method)
+    value = value if factor == 1.0 else value * factor * factor
+    return (value, explanation) if explain else value
+
+
+def derivative(
+    targets: Array,
+    charges: Charges,
+    kernel: RadialKernel,
+    tangent: Tangent,
+    *,
+    potential: bool = False,
+    field: bool = False,
+    exclude_self: bool = False,
+    method: str = "auto",
+) -> Result:
+    """Derivatives along a tangent, in the arguments of :func:`potential`; for :mod:`coulombfield.derivatives`."""
+    request = _request(targets, charges, kernel, exclude_self, None, potential=potential, field=field)
+    request, factor = in_range(request)
+    if factor != 1.0:
+        d_targets, d_positions = (None if x is None else x * factor for x in (tangent.targets, tangent.positions))
+        tangent = Tangent(d_targets, d_positions, tangent.weights)
+    return _in_old_unit(differentiate(request, tangent, method), factor)
+
+
+def _evaluate(request: Request, method: str) -> tuple[Result, Explanation]:
+    request, factor = in_range(request)
     result, explanation = evaluate(request, method)
-    return (result.potential, explanation) if explain else result.potential
+    return _in_old_unit(result, factor), explanation
+
+
+def _in_old_unit(result: Result, factor: float) -> Result:
+    if factor == 1.0 or result.field is None:
+        return result
+    return result._replace(field=result.field * factor)
 
 
 def _request(
@@ -188,10 +217,6 @@ def _request(
     count = positions.shape[0]
     if exclude_self and targets.shape[0] != count:
         raise ValueError(f"targets: expected as many as charges ({count}) with exclude_self, got {targets.shape[0]}")
-    if targets.dtype == xp.float32:
-        for number in numbers_of(kernel.profile):
-            if number != 0 and not _SMALLEST <= abs(number) <= _LARGEST:
-                raise ValueError(f"kernel: {kernel} holds a power of its parameters that leaves the range of float32")
     if rtol is not None:
         if isinstance(rtol, bool) or not isinstance(rtol, numbers.Real):
             raise TypeError(f"rtol: expected a number, got {type(rtol).__name__}")

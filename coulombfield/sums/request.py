@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from ..arrays import Array
 
@@ -37,9 +37,9 @@ class Request(NamedTuple):
 class Result(NamedTuple):
     """Sums in the targets' library, dtype and device; None where they were not asked for."""
 
-    potential: Array | None
+    potential: Any
     """Shape (T,)."""
-    field: Array | None
+    field: Any
     """Shape (T, m)."""
 
 
@@ -69,6 +69,14 @@ class ExactEngine(Engine, Protocol):
 
     def evaluate(self, request: Request) -> Result:
         """The sums."""
+
+
+@runtime_checkable
+class DifferentiableEngine(ExactEngine, Protocol):
+    """An exact engine that also differentiates its sums."""
+
+    def jvp(self, request: Request, tangent: Tangent) -> Result:
+        """Derivatives of the sums along the tangent."""
 
 
 class FastEngine(Engine, Protocol):

@@ -6,7 +6,7 @@ from typing import NamedTuple, cast
 
 from . import direct, simd
 from .promise import fulfil
-from .request import ExactEngine, FastEngine, Request, Result
+from .request import DifferentiableEngine, ExactEngine, FastEngine, Request, Result, Tangent
 
 EXACT: dict[str, ExactEngine] = {"simd": simd, "direct": direct}
 """Engines as exact as the arrays' dtype, the preferred one first; the last serves everything."""
@@ -65,6 +65,19 @@ def evaluate(request: Request, method: str) -> tuple[Result, Explanation]:
     if method != "auto":
         raise ArithmeticError(f"method: {method} reaches an error of {error:.1e} only, not rtol={request.rtol:g}")
     return EXACT[exact].evaluate(request), Explanation(exact, tuple(candidates), gave_up=name)
+
+
+def differentiate(request: Request, tangent: Tangent, method: str) -> Result:
+    """Derivatives along a tangent by the named engine, or by the fastest exact one that has them for ``auto``."""
+    if method == "auto":
+        able = {n: e for n, e in EXACT.items() if isinstance(e, DifferentiableEngine) and not e.refusal(request)}
+        name = next(iter(able)) if len(able) == 1 else min(able, key=lambda name: able[name].seconds(request))
+    else:
+        name = _named(request, method)
+    engine = EXACT.get(name)
+    if not isinstance(engine, DifferentiableEngine):
+        raise ValueError(f"method: {name} has no derivatives")
+    return engine.jvp(request, tangent)
 
 
 def _named(request: Request, method: str) -> str:
