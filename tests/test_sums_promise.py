@@ -1,0 +1,154 @@
+"""rtol is kept: by measuring, by tightening, and by falling back; and the fastest engine is the one that is taken."""
+
+import numpy as np
+import pytest
+from charge_clouds import cloud, seeds
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from coulombfield import Charges, Plummer, field, potential, potential_and_field
+from coulombfield.sums import direct, promise, selection
+from coulombfield.sums.request import Request, Result
+
+KERNEL = Plummer(3.0, 0.5)
+
+
+class Noisy:
+    """An engine that is off by a multiple of the tolerance, everywhere, or by a fixed relative error."""
+
+    def __init__(self, factor=0.0, floor=0.0, estimate=0.0, refusal=""):
+        self.factor, self.floor, self.estimate, self.why = factor, floor, estimate, refusal
+        self.tolerances = []
+
+    def refusal(self, request):
+        return self.why
+
+    def seconds(self, request):
+        return self.estimate
+
+    def approximate(self, request, tolerance):
+        self.tolerances.append(tolerance)
+        error = max(self.floor, self.factor * tolerance)
+        return Result(*(None if x is None else x * (1 + error) for x in direct.evaluate(request)))
+
+
+@pytest.fixture
+def fast(monkeypatch):
+    """Make the given engine the only fast one, and worth a thought however small the sum."""
+
+    def install(engine):
+        monkeypatch.setattr(selection, "FAST", {"noisy": engine})
+        monkeypatch.setattr(selection, "WORTH_A_PLAN", 0.0)
+        return engine
+
+    return install
+
+
+def scene(n=200, dtype="float64", sign=1.0):
+    positions, weights = cloud(np.random.default_rng(n), n, 2, dtype)
+    return Charges(positions, np.abs(weights) if sign else weights)
+
+
+def test_an_honest_engine_is_asked_once(fast):
+    engine, charges = fast(Noisy(factor=1.0)), scene()
+    _, explanation = potential(charges.positions, charges, KERNEL, rtol=1e-6, method="noisy", explain=True)
+    assert len(engine.tolerances) == 1
+    assert explanation.method == "noisy"
+    # All weights positive: the error relative to the magnitudes is the relative error.
+    assert explanation.error == pytest.approx(engine.tolerances[0], rel=1e-3)
+
+
+@pytest.mark.parametrize("function", [potential, field])
+def test_a_careless_engine_is_tightened_until_rtol_holds(fast, function):
+    engine, charges = fast(Noisy(factor=300.0)), scene()
+    exact = function(charges.positions, charges, KERNEL)
+    found, explanation = function(charges.positions, charges, KERNEL, rtol=1e-6, explain=True)
+    assert len(engine.tolerances) == 2
+    assert explanation.method == "noisy"
+    assert explanation.error <= 1e-6
+    assert np.linalg.norm(found - exact) <= 1e-6 * np.linalg.norm(exact)
+
+
+def test_what_cannot_be_kept_is_said_or_done_exactly(fast):
+    engine, charges = fast(Noisy(floor=1e-4)), scene()
+    with pytest.raises(ArithmeticError, match=r"^method: noisy reaches an error of 1\.0e-04 only, not rtol=1e-06"):
+        potential(charges.positions, charges, KERNEL, rtol=1e-6, method="noisy")
+    assert len(engine.tolerances) == promise.ATTEMPTS
+    assert np.all(np.diff(engine.tolerances) < 0)
+    found, explanation = potential(charges.positions, charges, KERNEL, rtol=1e-6, explain=True)
+    assert explanation.gave_up == "noisy"
+    assert "noisy was tried first" in str(explanation)
+    assert np.array_equal(found, potential(charges.positions, charges, KERNEL, method=explanation.method))
+
+
+def test_both_sums_must_hold(fast):
+    charges = scene()
+
+    class OnlyPotential(Noisy):
+        def approximate(self, request, tolerance):
+            exact = super().approximate(request, tolerance)
+            return exact._replace(field=exact.field * 1.001)
+
+    fast(OnlyPotential())
+    with pytest.raises(ArithmeticError, match="noisy reaches an error"):
+        potential_and_field(charges.positions, charges, KERNEL, rtol=1e-5, method="noisy")
+
+
+@given(n=st.integers(1, 300), seed=seeds, rtol=st.sampled_from([1e-3, 1e-9]), dtype=st.sampled_from(["f4", "f8"]))
+@settings(max_examples=10)
+def test_the_measured_error_is_relative_to_the_terms_before_they_cancel(n, seed, rtol, dtype):
+    """Also when own terms, far larger than the others, are left out."""
+    rng = np.random.default_rng(seed)
+    positions, weights = cloud(rng, n, 2, dtype)
+    profile = Plummer(3.0, 1e-3).profile
+    request = Request(positions, positions, weights, profile, True, True, True, rtol)
+    sample = promise._Sample(request, direct)
+    exact = direct.evaluate(
+        request._replace(targets=positions.astype("f8"), positions=positions.astype("f8"), weights=weights.astype("f8"))
+    )
+    rounding = 1e-12 if rtol < promise.SINGLE_PRECISION_RTOL else 1e-5
+    assert sample.error(exact) <= rounding
+    difference = positions[:, None].astype("f8") - positions[None]
+    s = np.sum(difference**2, axis=-1)
+    sizes = np.abs(weights) * profile.value(np, s) * (1 - np.eye(n))
+    off = exact._replace(potential=exact.potential + 0.01 * rng.choice([-1, 1], n) * sizes.sum(axis=1))
+    assert n == 1 or sample.error(off) == pytest.approx(0.01, rel=1e-3)
+
+
+def test_the_fastest_is_taken_and_the_explanation_says_so(fast):
+    charges = scene()
+    fast(Noisy(estimate=1e9))
+    _, explanation = potential(charges.positions, charges, KERNEL, rtol=1e-3, explain=True)
+    assert explanation.method in selection.EXACT
+    assert explanation.error is None
+    assert "noisy: 1e+09 s estimated" in str(explanation)
+    fast(Noisy(refusal="it is Sunday"))
+    _, explanation = potential(charges.positions, charges, KERNEL, rtol=1e-3, explain=True)
+    assert "noisy: it is Sunday" in str(explanation)
+    engine = fast(Noisy())
+    potential(charges.positions, charges, KERNEL)
+    assert not engine.tolerances, "without rtol only exact engines are used"
+
+
+def test_data_that_are_not_finite_are_not_mistaken_for_an_error(fast):
+    charges = scene()
+    charges.positions[3] = np.nan
+    fast(Noisy())
+    found = potential(charges.positions, charges, KERNEL, rtol=1e-3, method="noisy")
+    assert np.isnan(found).all()
+
+
+@pytest.mark.parametrize(("rtol", "dtype"), [(1e-7, "float32"), (1e-16, "float64"), (0.0, "float64"), (1.0, "float64")])
+def test_an_rtol_that_makes_no_sense_is_refused(rtol, dtype):
+    charges = scene(4, dtype)
+    with pytest.raises(ValueError, match=rf"^rtol: expected a number from .* \({dtype}\) to 1, got"):
+        potential(charges.positions, charges, KERNEL, rtol=rtol)
+
+
+def test_a_fast_engine_needs_an_rtol(fast):
+    fast(Noisy())
+    charges = scene(4)
+    with pytest.raises(ValueError, match=r"^rtol: method noisy needs one"):
+        potential(charges.positions, charges, KERNEL, method="noisy")
+    with pytest.raises(TypeError, match=r"^rtol: expected a number, got str"):
+        potential(charges.positions, charges, KERNEL, rtol="1e-3")
