@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol
 
 from ..arrays import Array
 
@@ -71,7 +71,6 @@ class ExactEngine(Engine, Protocol):
         """The sums."""
 
 
-@runtime_checkable
 class DifferentiableEngine(ExactEngine, Protocol):
     """An exact engine that also differentiates its sums."""
 

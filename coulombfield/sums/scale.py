@@ -6,7 +6,9 @@ factor too small, and a Laplacian by its square.
 
 from __future__ import annotations
 
+import functools
 import math
+from typing import Any
 
 import array_api_compat
 import numpy as np
@@ -27,26 +29,39 @@ def in_range(request: Request) -> tuple[Request, float]:
     ValueError
         If a number of the kernel, such as ε^(−d), leaves the range of float32 all the same.
     """
-    xp = array_api_compat.array_namespace(request.targets)
-    if request.targets.dtype != xp.float32:
+    if request.targets.dtype != array_api_compat.array_namespace(request.targets).float32:
         return request, 1.0
-    length, factor = request.profile.length, 1.0
-    if length is None:  # a bare inverse power: its only lengths are the distances themselves
+    factor = _factor(request.profile)
+    if factor is None:  # a bare inverse power: its only lengths are the distances themselves
         reach = max(_largest(request.targets), _largest(request.positions))
-        if math.isfinite(reach) and reach > 0 and not 2.0**-_LENGTH <= reach <= 2.0**_LENGTH:
-            factor = 2.0 ** -math.frexp(reach)[1]
-    elif not 2.0**-_LENGTH <= length <= 2.0**_LENGTH:
-        # To the end of the range, not to 1: a short length leaves more room for points that are far apart.
-        factor = 2.0 ** (math.copysign(_LENGTH, math.log2(length)) - math.frexp(length)[1])
-    profile = request.profile if factor == 1.0 else request.profile.stretched(factor)
-    for number in numbers_of(profile):
-        if number != 0 and not _SMALLEST <= abs(number) <= _LARGEST:
-            raise ValueError("kernel: a power of its parameters leaves the range of float32")
+        usual = reach == 0 or not math.isfinite(reach) or 2.0**-_LENGTH <= reach <= 2.0**_LENGTH
+        factor = 1.0 if usual else 2.0 ** -math.frexp(reach)[1]
+    profile = _stretched(request.profile, factor)
     if factor == 1.0:
         return request, 1.0
     positions = request.positions * factor
     targets = positions if request.targets is request.positions else request.targets * factor
     return request._replace(targets=targets, positions=positions, profile=profile), factor
+
+
+@functools.lru_cache
+def _factor(profile: Any) -> float | None:
+    """What to stretch lengths by so that the profile's comes into range; None if it has none."""
+    length = profile.length
+    if length is None or 2.0**-_LENGTH <= length <= 2.0**_LENGTH:
+        return length and 1.0
+    # To the end of the range, not to 1: a short length leaves more room for points that are far apart.
+    return 2.0 ** (math.copysign(_LENGTH, math.log2(length)) - math.frexp(length)[1])
+
+
+@functools.lru_cache
+def _stretched(profile: Any, factor: float) -> Any:
+    """The profile in the new unit; raises if float32 can't hold it."""
+    profile = profile.stretched(factor)
+    for number in numbers_of(profile):
+        if number != 0 and not _SMALLEST <= abs(number) <= _LARGEST:
+            raise ValueError("kernel: a power of its parameters leaves the range of float32")
+    return profile
 
 
 def _largest(points: Array) -> float:

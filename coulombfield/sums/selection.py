@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from typing import NamedTuple, cast
 
 from . import direct, simd
 from .promise import SAMPLE, fulfil
-from .request import DifferentiableEngine, ExactEngine, FastEngine, Request, Result, Tangent
+from .request import DifferentiableEngine, Engine, ExactEngine, FastEngine, Request, Result, Tangent
 
 EXACT: dict[str, ExactEngine] = {"simd": simd, "direct": direct}
 """Engines as exact as the arrays' dtype, the preferred one first; the last serves everything."""
@@ -23,8 +25,8 @@ class Candidate(NamedTuple):
     method: str
     refusal: str
     """Why it can't serve; empty if it can."""
-    seconds: float | None
-    """Its estimate of its time [s], if it was asked; inf if it saw that it can't serve these values."""
+    seconds: float
+    """Its estimate of its time [s]; inf if it can't serve the request, or sees that it can't serve these values."""
 
 
 class Explanation(NamedTuple):
@@ -44,8 +46,7 @@ class Explanation(NamedTuple):
         if self.gave_up:
             lines.append(f"  {self.gave_up} was tried first and did not reach rtol")
         for method, refusal, seconds in self.candidates:
-            estimate = "not asked" if seconds is None else f"{seconds:.2g} s estimated"
-            lines.append(f"  {method}: {refusal or estimate}")
+            lines.append(f"  {method}: " + (refusal or f"{seconds:.2g} s estimated"))
         return "\n".join(lines)
 
 
@@ -58,7 +59,7 @@ def evaluate(request: Request, method: str) -> tuple[Result, Explanation]:
         name = _named(request, method)
     if name in EXACT:
         return EXACT[name].evaluate(request), Explanation(name, tuple(candidates))
-    exact = _exact(request)
+    exact = _shortest(_asked(EXACT, request)).method
     result, error = fulfil(request, FAST[name], EXACT[exact])
     if result is not None:
         return result, Explanation(name, tuple(candidates), error)
@@ -70,14 +71,13 @@ def evaluate(request: Request, method: str) -> tuple[Result, Explanation]:
 def differentiate(request: Request, tangent: Tangent, method: str) -> Result:
     """Derivatives along a tangent by the named engine, or by the fastest exact one that has them for ``auto``."""
     if method == "auto":
-        able = {n: e for n, e in EXACT.items() if isinstance(e, DifferentiableEngine) and not e.refusal(request)}
-        name = next(iter(able)) if len(able) == 1 else min(able, key=lambda name: able[name].seconds(request))
+        name = _shortest(_asked({n: e for n, e in EXACT.items() if hasattr(e, "jvp")}, request)).method
     else:
         name = _named(request, method)
     engine = EXACT.get(name)
-    if not isinstance(engine, DifferentiableEngine):
+    if not hasattr(engine, "jvp"):
         raise ValueError(f"method: {name} has no derivatives")
-    return engine.jvp(request, tangent)
+    return cast(DifferentiableEngine, engine).jvp(request, tangent)
 
 
 def _named(request: Request, method: str) -> str:
@@ -91,26 +91,21 @@ def _named(request: Request, method: str) -> str:
     return method
 
 
-def _exact(request: Request) -> str:
-    """Name of the fastest exact engine."""
-    able = [name for name, engine in EXACT.items() if not engine.refusal(request)]
-    return able[0] if len(able) == 1 else min(able, key=lambda name: EXACT[name].seconds(request))
-
-
 def _fastest(request: Request) -> tuple[str, list[Candidate]]:
-    candidates = []
-    for name, engine in EXACT.items():
-        refusal = engine.refusal(request)
-        candidates.append(Candidate(name, refusal, None if refusal else engine.seconds(request)))
-    shortest = _shortest(candidates)
-    if request.rtol is not None and cast(float, shortest.seconds) > WORTH_A_PLAN:
-        check = cast(float, shortest.seconds) * min(1.0, SAMPLE / request.targets.shape[0])
-        for name, fast in FAST.items():
-            refusal = fast.refusal(request)
-            candidates.append(Candidate(name, refusal, None if refusal else fast.seconds(request) + check))
-        shortest = _shortest(candidates)
-    return shortest.method, candidates
+    candidates = _asked(EXACT, request)
+    exact = _shortest(candidates)
+    if request.rtol is None or exact.seconds <= WORTH_A_PLAN:
+        return exact.method, candidates
+    check = exact.seconds * min(1.0, SAMPLE / request.targets.shape[0])
+    candidates += [c._replace(seconds=c.seconds + check) for c in _asked(FAST, request)]
+    return _shortest(candidates).method, candidates
+
+
+def _asked(engines: Mapping[str, Engine], request: Request) -> list[Candidate]:
+    """What each engine says of a request; one that refuses would take for ever."""
+    answers = ((name, engine, engine.refusal(request)) for name, engine in engines.items())
+    return [Candidate(name, why, math.inf if why else engine.seconds(request)) for name, engine, why in answers]
 
 
 def _shortest(candidates: list[Candidate]) -> Candidate:
-    return min((c for c in candidates if c.seconds is not None), key=lambda c: cast(float, c.seconds))
+    return min(candidates, key=lambda candidate: candidate.seconds)
