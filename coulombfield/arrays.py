@@ -176,3 +176,14 @@ def to_numpy(array: Array) -> np.ndarray:
     if isinstance(array, np.ndarray):
         return array
     return np.from_dlpack(array, device="cpu")
+
+
+def cuda_module(source: str, options: tuple[str, ...]) -> Any:
+    """CUDA C++ as a module of CuPy's, which is compiled when one of its functions is first asked for.
+
+    ``get_function(name)`` gives a function to be called as ``function(grid, block, arguments)``; it runs on the device
+    that is current then.
+    """
+    import cupy
+
+    return cupy.RawModule(code=source, options=options)

@@ -1,0 +1,214 @@
+"""Sums over charges in low dimension on CuPy: CUDA kernels, one text for all profiles, and their derivatives.
+
+A profile's type becomes a type of the CUDA text (``profiles.cu``), so that its formulas are inlined, and its numbers
+become an argument: only a new type, dtype, dimension or output compiles anew, once a machine, for CuPy caches on disk.
+
+Pairs are formed as differences a − b. A block of charges is added up in the arrays' dtype, the blocks of a superblock
+and the superblocks in float64, all in the order given (``pairs.cu``). A result depends on neither the launch nor the
+other targets, and calls repeat bit for bit. CuPy compiles float32 so that numbers below 1.2e-38 count as zero.
+
+Memory: the arguments once more where they are strided, 16 bytes a target and output, and at most ``PART_NUMBERS``
+further numbers of float64.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+from importlib import resources
+from typing import Any
+
+import array_api_compat
+import numpy as np
+
+from .. import profiles
+from ..arrays import Array, cuda_module, library
+from .request import Request, Result, Tangent
+
+MAX_DIMENSION = 8  # beyond, a pair's distance costs more than its kernel, and matrix products win
+THREADS = 128
+LANES = 2  # targets of a thread: what is read from shared memory serves two, or reading would take the most time
+BLOCK = 256  # charges added up in the arrays' dtype, which bounds the float32 error by that of 256 additions
+SUPERBLOCK = 8 * BLOCK  # charges of one launched block: few, so that a few targets can still fill a device
+PART_NUMBERS = 2**23  # sums of superblocks that wait to be added up
+MOST_SUPERBLOCKS = 65535  # CUDA's limit in the second direction of a grid
+
+PROFILES = (
+    profiles.InversePower,
+    profiles.InversePower1,
+    profiles.InversePower2,
+    profiles.InversePower3,
+    profiles.InversePower4,
+    profiles.SquaredExponential,
+    profiles.Exponential,
+    profiles.Scaled,
+    profiles.Added,
+    profiles.Laplacian,
+    profiles.Magnitude,
+    profiles.GradientSize,
+)
+"""Types of profile that ``profiles.cu`` has a struct for."""
+
+LAUNCH_SECONDS = 1e-5
+INSTRUCTIONS_A_PAIR, INSTRUCTIONS_AN_AXIS = 20, 4  # about those of the machine code for m = 2
+SINGLE_PRECISION_LANES = 128  # of a multiprocessor, on most architectures since 2016
+USUAL_CLOCK, USUAL_DOUBLE_RATIO = 1.5e6, 2  # [kHz] and float32's lead over float64, where a driver does not tell
+
+
+def refusal(request: Request) -> str:
+    """Why this engine can't serve the arrays or the profile, or an empty string if it can."""
+    targets = request.targets
+    if library(type(targets)) != "cupy":
+        return "it takes CuPy arrays only"
+    if targets.shape[1] > MAX_DIMENSION:
+        return f"it takes at most {MAX_DIMENSION} dimensions, not {targets.shape[1]}"
+    unknown = sorted({kind.__name__ for kind in _kinds(request.profile) if kind not in PROFILES})
+    return f"it has no CUDA code for the profile {', '.join(unknown)}" if unknown else ""
+
+
+def seconds(request: Request) -> float:
+    """Time by the instructions of a pair and the speed of the device."""
+    count, dimension = request.targets.shape
+    attributes = _attributes(request.targets.device)
+    clock = 1e3 * (attributes["ClockRate"] or USUAL_CLOCK)
+    if request.targets.dtype == np.float64:
+        clock /= attributes["SingleToDoublePrecisionPerfRatio"] or USUAL_DOUBLE_RATIO
+    slots = -(-count // (THREADS * LANES)) * (THREADS * LANES)  # the lanes of a block are busy also without targets
+    instructions = slots * request.positions.shape[0] * (INSTRUCTIONS_A_PAIR + INSTRUCTIONS_AN_AXIS * dimension)
+    return LAUNCH_SECONDS + instructions / (clock * attributes["MultiProcessorCount"] * SINGLE_PRECISION_LANES)
+
+
+def evaluate(request: Request) -> Result:
+    """The sums."""
+    return _sum(request, "sums.cu", "sum_pairs", (request.targets, request.positions, request.weights))
+
+
+def jvp(request: Request, tangent: Tangent) -> Result:
+    r"""Derivatives of the sums while targets, positions and weights move in the direction of ``tangent``.
+
+    With d = a_i − b_j and δ = δa_i − δb_j,
+
+    .. math::
+        \delta\Phi_i &= \sum_j \delta q_j f + 2 q_j f'\, d\cdot\delta, \\
+        \delta E_i &= -2 \sum_j \bigl(\delta q_j f' + 2 q_j f''\, d\cdot\delta\bigr) d + q_j f' \delta,
+
+    which follow from ∂s = 2 d·δ. Targets and positions move on their own, also where they are the same array.
+
+    Parameters
+    ----------
+    request : Request
+        The sums; those of its outputs that it asks for are differentiated. Its profile must have a slope, and for the
+        field a curvature.
+    tangent : Tangent
+        Arrays like those of the request.
+
+    Returns
+    -------
+    Result
+        δΦ, shape (T,), and δE, shape (T, m).
+    """
+    rest = (request.targets, request.positions, request.weights)
+    moves = (_zeros_like(array) if move is None else move for array, move in zip(rest, tangent, strict=True))
+    return _sum(request, "tangent.cu", "sum_tangents", (*rest, *moves))
+
+
+def source(text: str) -> str:
+    """The CUDA text of the package whose entry point is in the named file."""
+    folder = resources.files(__package__)
+    return "\n".join(folder.joinpath(name).read_text() for name in ("profiles.cu", "pairs.cu", text))
+
+
+def options(dtype: Any, dimension: int, profile: Any, *, potential: bool, field: bool) -> tuple[str, ...]:
+    """Definitions that turn the text into the code for one type of request."""
+    definitions = {
+        "REAL": {"float32": "float", "float64": "double"}[str(dtype)],
+        "DIMENSION": dimension,
+        "PROFILE": type_of(profile),
+        "POTENTIAL": int(potential),
+        "FIELD": int(field),
+        "THREADS": THREADS,
+        "LANES": LANES,
+        "BLOCK": BLOCK,
+        "SUPERBLOCK": SUPERBLOCK,
+    }
+    return tuple(f"-D{name}={value}" for name, value in definitions.items())
+
+
+def type_of(profile: Any) -> str:
+    """The type in ``profiles.cu`` of a profile, without a blank: ``Scaled<InversePower1>``."""
+    nested = [type_of(number) for number in profile if isinstance(number, tuple)]
+    return type(profile).__name__ + (f"<{','.join(nested)}>" if nested else "")
+
+
+def packed(profile: Any, dtype: Any) -> np.ndarray:
+    """The numbers of a profile as the struct in ``profiles.cu``."""
+    numbers = tuple(_numbers(profile))
+    return np.array(numbers, dtype=[(f"number{i}", dtype) for i in range(len(numbers))])
+
+
+def _sum(request: Request, text: str, name: str, arrays: tuple[Array, ...]) -> Result:
+    """Sums by the entry point named, launched for as many superblocks at a time as the memory for parts allows."""
+    targets, dtype = request.targets, request.targets.dtype
+    xp = array_api_compat.array_namespace(targets)
+    (count, dimension), charges = targets.shape, request.positions.shape[0]
+    with targets.device:
+        # Without charges nothing is launched, and the zeros are the result; what is not asked for has no elements.
+        potential = xp.zeros(count if request.potential else 0, dtype=dtype)
+        field = xp.zeros((count if request.field else 0, dimension), dtype=dtype)
+        if count > 0 and charges > 0:
+            numbers = count * (request.potential + request.field * dimension)
+            superblocks = -(-charges // SUPERBLOCK)
+            together = max(1, min(superblocks, PART_NUMBERS // numbers, MOST_SUPERBLOCKS))
+            parts = xp.empty(together * numbers, dtype=xp.float64)
+            totals = xp.empty(numbers, dtype=xp.float64)
+            add, finish = _functions(
+                text, name, options(dtype, dimension, request.profile, potential=request.potential, field=request.field)
+            )
+            given = [xp.ascontiguousarray(array) for array in arrays]
+            profile = packed(request.profile, dtype)
+            for first in range(0, superblocks, together):
+                some = min(together, superblocks - first)
+                grid = (-(-count // (THREADS * LANES)), some)
+                add(grid, (THREADS,), (*given, count, charges, request.exclude_self, first, profile, parts))
+                finish(
+                    (-(-numbers // THREADS),), (THREADS,), (parts, some, first == 0, count, totals, potential, field)
+                )
+    return Result(potential if request.potential else None, field if request.field else None)
+
+
+@functools.cache
+def _functions(text: str, name: str, definitions: tuple[str, ...]) -> tuple[Any, Any]:
+    module = cuda_module(source(text), definitions)
+    return module.get_function(name), module.get_function("finish")
+
+
+def _attributes(device: Any) -> dict[str, int]:
+    """The attributes of a device, which take some hundred calls of the driver to find."""
+    if device.id not in _attributes_found:
+        _attributes_found[device.id] = device.attributes
+    return _attributes_found[device.id]
+
+
+_attributes_found: dict[int, dict[str, int]] = {}
+
+
+def _zeros_like(array: Array) -> Array:
+    return array_api_compat.array_namespace(array).zeros_like(array)
+
+
+def _kinds(profile: Any) -> Iterator[type]:
+    """Types of a profile and of those nested in it."""
+    yield type(profile)
+    for number in profile:
+        if isinstance(number, tuple):
+            yield from _kinds(number)
+
+
+def _numbers(profile: Any) -> Iterator[float]:
+    """Fields of the structs in ``profiles.cu``, in their order; an inverse power has two of its own."""
+    if isinstance(profile, profiles.InversePower):
+        numerator, shift, *rest = profile
+        yield from (1.0 / numerator, shift / numerator, *rest)
+    else:
+        for number in profile:
+            yield from _numbers(number) if isinstance(number, tuple) else (number,)
