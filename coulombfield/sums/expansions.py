@@ -1,0 +1,328 @@
+r"""Moving sums between charges, cells' proxies and targets: the linear steps of a tree code.
+
+With the Lagrange polynomials :math:`\ell_a` of :mod:`coulombfield.sums.proxies`, the charges :math:`q_j` at
+:math:`y_j` are replaced by proxy charges :math:`\sum_j q_j\,\ell_b(y_j)`, and a potential known at the proxies is
+:math:`\sum_a \Phi_a\,\ell_a(x)`, with the field as its derivative. Between proxies every step is a matrix, the same for
+all pairs of cells of a level with the same offset.
+
+Source: W. Fong, E. Darve, J. Comput. Phys. 228 (2009) 8712, Eqs 11-13.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numba
+import numpy as np
+
+from ..arrays import jit
+from ..profiles import value_at
+from .proxies import basis, coordinates, points
+
+LANES = 32  # points that are expanded side by side
+WIDTH = 8  # a cell's proxies fill a multiple of this many numbers, with zeros
+SERIAL = 2**17  # products below which waking the threads takes longer
+
+# Additions may be reordered, which is what lets a dot product fill the vector registers, and products fused with them.
+# NaN and inf keep their meaning.
+SUMS = {"reassoc", "contract"}
+
+
+def padded(order: int, dimension: int) -> int:
+    """Numbers that a cell's proxies take."""
+    return -(-(order**dimension) // WIDTH) * WIDTH
+
+
+def shifts(order: int, dimension: int, dtype: np.dtype) -> np.ndarray:
+    """Values of a cell's polynomials at the proxies of each of its children, shape (2^m, padded, padded)."""
+    half = [basis(order, 0.5 * points(order).places + side).values for side in (-0.5, 0.5)]
+    size = padded(order, dimension)
+    matrices = np.zeros((2**dimension, size, size), dtype)
+    for child, matrix in enumerate(matrices):
+        product = np.ones((1, 1))
+        for axis in range(dimension):
+            product = np.kron(product, half[(child >> axis) & 1])
+        matrix[: order**dimension, : order**dimension] = product
+    return matrices
+
+
+def scaled_proxies(order: int, dimension: int, dtype: Any) -> np.ndarray:
+    """Coordinates of a cell's proxies in half-widths, one row an axis."""
+    return np.ascontiguousarray(coordinates(order, dimension).T.astype(dtype))
+
+
+@jit(fastmath=SUMS)
+def _translate_four(matrix, sources, source_rows, out, out_rows, first):
+    s0, s1 = sources[source_rows[first]], sources[source_rows[first + 1]]
+    s2, s3 = sources[source_rows[first + 2]], sources[source_rows[first + 3]]
+    t0, t1 = out[out_rows[first]], out[out_rows[first + 1]]
+    t2, t3 = out[out_rows[first + 2]], out[out_rows[first + 3]]
+    zero = matrix.dtype.type(0)
+    for a in range(0, matrix.shape[0], 2):
+        m, n = matrix[a], matrix[a + 1]
+        m0 = m1 = m2 = m3 = n0 = n1 = n2 = n3 = zero
+        for b in range(matrix.shape[1]):
+            m0 += m[b] * s0[b]
+            m1 += m[b] * s1[b]
+            m2 += m[b] * s2[b]
+            m3 += m[b] * s3[b]
+            n0 += n[b] * s0[b]
+            n1 += n[b] * s1[b]
+            n2 += n[b] * s2[b]
+            n3 += n[b] * s3[b]
+        t0[a] += m0
+        t1[a] += m1
+        t2[a] += m2
+        t3[a] += m3
+        t0[a + 1] += n0
+        t1[a + 1] += n1
+        t2[a + 1] += n2
+        t3[a + 1] += n3
+
+
+@jit(fastmath=SUMS)
+def _translate_one(matrix, source, out):
+    for a in range(matrix.shape[0]):
+        m = matrix[a]
+        total = matrix.dtype.type(0)
+        for b in range(matrix.shape[1]):
+            total += m[b] * source[b]
+        out[a] += total
+
+
+@jit
+def _translate_group(group, matrix, sources, source_rows, out, out_rows):
+    first = 4 * group
+    if first + 4 <= source_rows.shape[0]:
+        _translate_four(matrix, sources, source_rows, out, out_rows, first)
+    else:
+        for i in range(first, source_rows.shape[0]):
+            _translate_one(matrix, sources[source_rows[i]], out[out_rows[i]])
+
+
+@jit
+def _translate_serial(matrix, sources, source_rows, out, out_rows):
+    for group in range((source_rows.shape[0] + 3) // 4):
+        _translate_group(group, matrix, sources, source_rows, out, out_rows)
+
+
+@jit(parallel=True)
+def _translate_parallel(matrix, sources, source_rows, out, out_rows):
+    for group in numba.prange((source_rows.shape[0] + 3) // 4):
+        _translate_group(group, matrix, sources, source_rows, out, out_rows)
+
+
+def translate(matrix, sources, source_rows, out, out_rows):
+    """Add the matrix times rows of ``sources`` to rows of ``out``, no row of which may occur twice."""
+    parallel = source_rows.shape[0] * matrix.size >= SERIAL and numba.get_num_threads() > 1
+    loop = _translate_parallel if parallel else _translate_serial
+    loop(matrix, sources, source_rows, out, out_rows)
+
+
+@jit
+def kernel_matrix(profile, proxies, offset, half_width, matrix):
+    """Fill a matrix with the kernel between the proxies of two cells, the charges' at an offset in cells."""
+    dimension, count = proxies.shape
+    squares = np.empty(count)
+    for a in range(count):
+        squares[:] = 0
+        for axis in range(dimension):
+            place = proxies[axis, a] - 2 * offset[axis]
+            for b in range(count):
+                difference = half_width * (place - proxies[axis, b])
+                squares[b] += difference * difference
+        for b in range(count):
+            matrix[a, b] = value_at(profile, np, squares[b])
+
+
+@jit
+def expand(coordinates, nodes, factors, values):
+    """Lagrange polynomials at a lane of coordinates; ``values`` has shape (p, lanes)."""
+    order = nodes.shape[0]
+    lanes = coordinates.shape[0]
+    after = np.empty(lanes, values.dtype)
+    for lane in range(lanes):
+        values[0, lane] = factors[0]
+        after[lane] = 1
+    for k in range(1, order):
+        ratio = factors[k] / factors[k - 1]
+        for lane in range(lanes):
+            values[k, lane] = values[k - 1, lane] * (coordinates[lane] - nodes[k - 1]) * ratio
+    for k in range(order - 2, -1, -1):
+        for lane in range(lanes):
+            after[lane] *= coordinates[lane] - nodes[k + 1]
+            values[k, lane] *= after[lane]
+
+
+@jit
+def expand_with_slopes(coordinates, nodes, factors, values, slopes):
+    """Lagrange polynomials and their derivatives at a lane of coordinates."""
+    order = nodes.shape[0]
+    lanes = coordinates.shape[0]
+    after, after_slope = np.empty(lanes, values.dtype), np.empty(lanes, values.dtype)
+    for lane in range(lanes):
+        values[0, lane] = factors[0]
+        slopes[0, lane] = 0
+        after[lane] = 1
+        after_slope[lane] = 0
+    for k in range(1, order):
+        ratio = factors[k] / factors[k - 1]
+        for lane in range(lanes):
+            difference = coordinates[lane] - nodes[k - 1]
+            slopes[k, lane] = (slopes[k - 1, lane] * difference + values[k - 1, lane]) * ratio
+            values[k, lane] = values[k - 1, lane] * difference * ratio
+    for k in range(order - 2, -1, -1):
+        for lane in range(lanes):
+            difference = coordinates[lane] - nodes[k + 1]
+            after_slope[lane] = after_slope[lane] * difference + after[lane]
+            after[lane] *= difference
+            slopes[k, lane] = slopes[k, lane] * after[lane] + values[k, lane] * after_slope[lane]
+            values[k, lane] *= after[lane]
+
+
+@jit
+def _load(points, first, count, center, half_width, axis, lane_values):
+    """Coordinates in half-widths of up to ``LANES`` points; lanes without a point lie in the cell's centre."""
+    for lane in range(count):
+        lane_values[lane] = (points[axis, first + lane] - center[axis]) / half_width
+    lane_values[count:] = 0
+
+
+@jit(fastmath=SUMS)
+def _add_products(rows, columns, out):
+    """Add Σ over lanes of rows times columns to ``out``, the columns' index running fastest."""
+    order = columns.shape[0]
+    for r in range(rows.shape[0]):
+        row = rows[r]
+        for j in range(order):
+            column = columns[j]
+            total = out.dtype.type(0)
+            for lane in range(LANES):
+                total += row[lane] * column[lane]
+            out[r * order + j] += total
+
+
+@jit
+def _gather_cell(points, weights, begin, end, center, half_width, nodes, factors, out):
+    """Proxy charges of a cell."""
+    dimension, order = points.shape[0], nodes.shape[0]
+    lanes = np.empty(LANES, out.dtype)
+    values = np.empty((order, LANES), out.dtype)
+    rows = np.empty((order ** (dimension - 1), LANES), out.dtype)
+    wider = np.empty_like(rows)
+    for first in range(begin, end, LANES):
+        count = min(LANES, end - first)
+        for lane in range(count):
+            rows[0, lane] = weights[first + lane]
+        rows[0, count:] = 0
+        used = 1
+        for axis in range(dimension):
+            _load(points, first, count, center, half_width, axis, lanes)
+            expand(lanes, nodes, factors, values)
+            if axis == dimension - 1:
+                _add_products(rows[:used], values, out)
+            else:
+                for r in range(used):
+                    for k in range(order):
+                        for lane in range(LANES):
+                            wider[r * order + k, lane] = rows[r, lane] * values[k, lane]
+                rows, wider = wider, rows
+                used *= order
+
+
+@jit(parallel=True)
+def gather(points, weights, cells, charges, centers, half_widths, nodes, factors, out):
+    """Proxy charges of the listed cells; points have one row an axis."""
+    for i in numba.prange(cells.shape[0]):
+        cell = cells[i]
+        _gather_cell(
+            points,
+            weights,
+            charges[cell, 0],
+            charges[cell, 1],
+            centers[cell],
+            half_widths[cell],
+            nodes,
+            factors,
+            out[cell],
+        )
+
+
+@jit(fastmath=SUMS)
+def _contract(rows, used, factors, out):
+    """Sum over the fastest index of rows times factors, for each lane."""
+    order = factors.shape[0]
+    for r in range(used // order):
+        for lane in range(LANES):
+            out[r, lane] = rows[r * order, lane] * factors[0, lane]
+        for k in range(1, order):
+            for lane in range(LANES):
+                out[r, lane] += rows[r * order + k, lane] * factors[k, lane]
+
+
+@jit(fastmath=SUMS)
+def _contract_proxies(proxies, factors, used, out):
+    order = factors.shape[0]
+    for r in range(used // order):
+        for lane in range(LANES):
+            out[r, lane] = proxies[r * order] * factors[0, lane]
+        for k in range(1, order):
+            weight = proxies[r * order + k]
+            for lane in range(LANES):
+                out[r, lane] += weight * factors[k, lane]
+
+
+@jit
+def scatter_potential(points, begin, end, center, half_width, nodes, factors, proxies, potential):
+    """Add a cell's potential, known at its proxies, to that of the targets in its range."""
+    dimension, order = points.shape[0], nodes.shape[0]
+    lanes = np.empty(LANES, proxies.dtype)
+    values = np.empty((order, LANES), proxies.dtype)
+    rows = np.empty((order ** (dimension - 1), LANES), proxies.dtype)
+    fewer = np.empty_like(rows)
+    for first in range(begin, end, LANES):
+        count = min(LANES, end - first)
+        used = order**dimension
+        for axis in range(dimension - 1, -1, -1):
+            _load(points, first, count, center, half_width, axis, lanes)
+            expand(lanes, nodes, factors, values)
+            if axis == dimension - 1:
+                _contract_proxies(proxies, values, used, rows)
+            else:
+                _contract(rows, used, values, fewer)
+                rows, fewer = fewer, rows
+            used //= order
+        for lane in range(count):
+            potential[first + lane] += rows[0, lane]
+
+
+@jit
+def scatter_both(points, begin, end, center, half_width, nodes, factors, proxies, potential, field):
+    """Add a cell's potential, known at its proxies, and minus its gradient to those of the targets in its range."""
+    dimension, order = points.shape[0], nodes.shape[0]
+    lanes = np.empty(LANES, proxies.dtype)
+    values = np.empty((order, LANES), proxies.dtype)
+    slopes = np.empty((order, LANES), proxies.dtype)
+    # The potential first, then its derivative along each axis.
+    rows = np.empty((1 + dimension, order ** (dimension - 1), LANES), proxies.dtype)
+    fewer = np.empty_like(rows)
+    for first in range(begin, end, LANES):
+        count = min(LANES, end - first)
+        used = order**dimension
+        for axis in range(dimension - 1, -1, -1):
+            _load(points, first, count, center, half_width, axis, lanes)
+            expand_with_slopes(lanes, nodes, factors, values, slopes)
+            if axis == dimension - 1:
+                _contract_proxies(proxies, values, used, rows[0])
+                _contract_proxies(proxies, slopes, used, rows[1 + axis])
+            else:
+                _contract(rows[0], used, values, fewer[0])
+                _contract(rows[0], used, slopes, fewer[1 + axis])
+                for done in range(axis + 1, dimension):
+                    _contract(rows[1 + done], used, values, fewer[1 + done])
+                rows, fewer = fewer, rows
+            used //= order
+        for lane in range(count):
+            potential[first + lane] += rows[0, 0, lane]
+            for axis in range(dimension):
+                field[axis, first + lane] -= rows[1 + axis, 0, lane] / half_width
