@@ -1,0 +1,134 @@
+"""Gram tiles in plain array code, for any library: CuPy's path, and what the compiled one is tested against.
+
+Near pairs leave the tile's sums and are added as differences, one pair a row at a time: the first near column of each
+row is found by ``argmax``, so that nothing is sorted, scattered or of a size that depends on the values. Each round
+costs a pass over the tile and one over its targets. There are as many rounds as the target that has most of them has
+near charges.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import array_api_compat
+import numpy as np
+
+from ..arrays import Array
+from ..profiles import slope_at, value_at
+from .nearness import Nearness, nearness
+from .request import Request, Result
+
+TILE_ROWS, TILE_COLUMNS = 2048, 2048
+
+
+def sums(request: Request) -> Result:
+    """The sums, for at least one charge and one target."""
+    targets, positions, weights, profile, exclude_self, *_ = request
+    xp, device = array_api_compat.array_namespace(targets), array_api_compat.device(targets)
+    (T, m), S = targets.shape, positions.shape[0]
+    criterion = nearness(m, float(xp.finfo(targets.dtype).eps))
+    # A coordinate that is not finite counts as 0, and so spoils no row but its own.
+    centre = xp.mean(xp.where(xp.isfinite(positions), positions, xp.zeros_like(positions)), axis=0)
+    b = positions - centre
+    b_norms = xp.sum(b * b, axis=1)
+    same = targets is positions
+    a, a_norms = (b, b_norms) if same else _centred(xp, targets, centre)
+    potentials, fields = [], []
+    # A bare Coulomb kernel divides by zero where points coincide, and its documented answer there is inf or NaN.
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        for i in range(0, T, TILE_ROWS):
+            rows = slice(i, min(i + TILE_ROWS, T))
+            potential = field = None
+            for j in range(0, S, TILE_COLUMNS):
+                columns = slice(j, min(j + TILE_COLUMNS, S))
+                norms = a_norms[rows, None] + b_norms[None, columns]
+                s = square_distances(xp, a[rows, :] @ b[columns, :].T, norms)
+                itself = None
+                if exclude_self or same:
+                    own = xp.arange(rows.start, rows.stop, device=device)[:, None]
+                    itself = own == xp.arange(columns.start, columns.stop, device=device)[None, :]
+                near = near_pairs(xp, s, norms, profile, criterion, request.field)
+                if itself is not None:
+                    near = near & ~itself
+                part = _Part(xp, targets[rows, :], positions[columns, :], weights[columns], profile, request.field)
+                part.add_far(s, near if itself is None else near | itself, a[rows, :], b[columns, :])
+                part.add_near(near)
+                potential = part.potential if potential is None else potential + part.potential
+                field = part.field if field is None else field + part.field
+            potentials.append(potential)
+            fields.append(field)
+        potential, field = xp.concat(potentials), xp.concat(fields) if request.field else None
+        if same and not exclude_self:
+            potential, field = _with_own_terms(xp, potential, field, weights, profile)
+    return Result(potential if request.potential else None, field)
+
+
+def _centred(xp, points, centre):
+    centred = points - centre
+    return centred, xp.sum(centred * centred, axis=1)
+
+
+def square_distances(xp: Any, products: Array, norms: Array) -> Array:
+    """‖a‖² + ‖b‖² − 2 a·b, and no less than 0."""
+    s = norms - 2.0 * products
+    return xp.where(s < 0, xp.zeros_like(s), s)
+
+
+def near_pairs(xp: Any, s: Array, norms: Array, profile: Any, criterion: Nearness, slope_too: bool) -> Array:
+    """Whether a pair's s must be computed from differences; never where a point has a NaN, as the result will too."""
+    # A NaN in s counts: the product of an infinite coordinate and 0 is one, but the distance is none.
+    near = ~(criterion.proximity * s >= norms) & ~xp.isnan(norms)
+    moved = s + criterion.step * norms
+    matters = s <= criterion.coincident * norms
+    for function in (value_at, slope_at) if slope_too else (value_at,):
+        before = function(profile, xp, s)
+        change = xp.abs(function(profile, xp, moved) - before)
+        matters = matters | ~(change <= criterion.change * xp.abs(before))
+    return near & matters
+
+
+class _Part:
+    """What the charges of one tile contribute to its targets."""
+
+    def __init__(self, xp, targets, positions, weights, profile, wants_field):
+        self._xp, self._targets, self._positions = xp, targets, positions
+        self._weights, self._profile, self._wants_field = weights, profile, wants_field
+        self.potential: Array = None
+        self.field: Array = None
+
+    def add_far(self, s, left_out, a, b):
+        """Start with the pairs that the Gram tile serves."""
+        xp = self._xp
+        terms = self._weights * self._profile.value(xp, s)
+        self.potential = xp.sum(xp.where(left_out, xp.zeros_like(terms), terms), axis=1)
+        if self._wants_field:
+            pulls = -2.0 * self._weights * self._profile.slope(xp, s)
+            pulls = xp.where(left_out, xp.zeros_like(pulls), pulls)
+            self.field = xp.sum(pulls, axis=1)[:, None] * a - pulls @ b
+
+    def add_near(self, near):
+        """Add the near pairs, each target's first one, then its second, and so on."""
+        xp = self._xp
+        device = array_api_compat.device(near)
+        column = xp.arange(near.shape[1], device=device)[None, :]
+        while bool(xp.any(near)):
+            hit = xp.any(near, axis=1)
+            first = xp.argmax(xp.astype(near, xp.int8), axis=1)
+            near = near & (column != first[:, None])
+            difference = self._targets - xp.take(self._positions, first, axis=0)
+            s = xp.sum(difference * difference, axis=1)
+            weights = xp.take(self._weights, first)
+            term = weights * self._profile.value(xp, s)
+            self.potential = self.potential + xp.where(hit, term, xp.zeros_like(term))
+            if self._wants_field:
+                term = (-2.0 * weights * self._profile.slope(xp, s))[:, None] * difference
+                self.field = self.field + xp.where(hit[:, None], term, xp.zeros_like(term))
+
+
+def _with_own_terms(xp, potential, field, weights, profile):
+    """Add each charge's term with itself, at a distance of exactly 0."""
+    zero = xp.zeros_like(weights)
+    potential = potential + weights * profile.value(xp, zero)
+    if field is not None:
+        field = field + (weights * profile.slope(xp, zero) * 0.0)[:, None]
+    return potential, field

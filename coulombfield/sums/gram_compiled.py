@@ -1,0 +1,253 @@
+"""Gram tiles on NumPy: matrix products by BLAS, and all else on a tile in one compiled pass over its rows.
+
+A row is worked off in blocks that stay in the first-level cache: squared distances from products, near pairs anew, then
+kernel values and slopes, and their sums. A block is summed in the arrays' dtype and the blocks' sums in float64.
+Each row belongs to one thread, so that the number of Numba's threads changes no bit.
+"""
+
+from __future__ import annotations
+
+import numba
+import numpy as np
+
+from ..arrays import jit
+from ..profiles import cast, slope_at, value_at
+from . import simd as simd  # its overloads let compiled code call `value_at` and `slope_at`
+from .nearness import nearness
+from .request import Request, Result
+
+BLOCK = 512  # charges: a few arrays of that length fit the first-level cache
+ROWS_A_TASK = 16
+AXES_A_TASK = 64
+
+TILE_COLUMNS = 4096
+TILE_ROWS = 256
+TALL_TILE_ROWS = 2048
+TALL_FROM = 512  # dimensions from which the symmetric product of a whole square tile beats the general one
+PRODUCT_NUMBERS = 2**20  # of W B at a time, so that they are still in the cache when they are added
+
+# Lanes of partial sums instead of one running sum. NaN and inf keep their meaning.
+LANES = {"reassoc", "contract", "nsz"}
+
+
+def tile_shape(targets: int, charges: int, dimension: int) -> tuple[int, int]:
+    """Rows and columns of a Gram tile."""
+    rows = TALL_TILE_ROWS if dimension >= TALL_FROM else TILE_ROWS
+    return min(rows, targets), min(TILE_COLUMNS, charges)
+
+
+def sums(request: Request) -> Result:
+    """The sums, for at least one charge and one target."""
+    targets = _plain(request.targets)
+    positions = targets if request.positions is request.targets else _plain(request.positions)
+    weights = _plain(request.weights)
+    dtype = targets.dtype
+    (T, m), S = targets.shape, positions.shape[0]
+    profile = cast(request.profile, dtype.type)
+    criterion = cast(nearness(m, float(np.finfo(dtype).eps)), dtype.type)
+
+    centre = _centre(positions)
+    b, b_norms = _centred(positions, centre)
+    a, a_norms = (b, b_norms) if targets is positions else _centred(targets, centre)
+
+    rows, columns = tile_shape(T, S, m)
+    memory = np.empty(rows * columns, dtype)
+    potential = np.zeros(T)
+    pull, field, product = None, None, None
+    if request.field:
+        pull, field = -2 * weights, np.zeros((T, m), dtype)
+        product = np.empty((min(rows, max(1, PRODUCT_NUMBERS // m)), m), dtype)
+    for i in range(0, T, rows):
+        up = min(i + rows, T)
+        for j in range(0, S, columns):
+            end = min(j + columns, S)
+            tile = memory[: (up - i) * (end - j)].reshape(up - i, end - j)
+            np.matmul(a[i:up], b[j:end].T, out=tile)
+            own = i - j if request.exclude_self else None
+            slopes = None if field is None else np.empty(up - i, dtype)
+            _add_tile(
+                tile, targets[i:up], positions[j:end], a_norms[i:up], b_norms[j:end], weights[j:end],
+                None if pull is None else pull[j:end], profile, criterion, own,
+                potential[i:up], slopes, None if field is None else field[i:up],
+            )  # fmt: skip
+            if field is not None:
+                _add_products(tile, slopes, a[i:up], b[j:end], product, field[i:up])
+    return Result(potential.astype(dtype) if request.potential else None, field)
+
+
+def _plain(array: np.ndarray) -> np.ndarray:
+    """A writable C-contiguous array, whatever came: Numba compiles once more for each layout and for read-only ones."""
+    return array if array.flags.carray else np.array(array, order="C")
+
+
+def _add_products(tile, slopes, a, b, product, field):
+    """Add Σ_j W_ij (a_i − b_j), with W in the tile and its rows' sums in ``slopes``."""
+    step = product.shape[0]
+    for i in range(0, tile.shape[0], step):
+        rows = slice(i, min(i + step, tile.shape[0]))
+        part = product[: rows.stop - i]
+        np.matmul(tile[rows], b, out=part)
+        _add_differences(field[rows], slopes[rows], a[rows], part)
+
+
+@jit(parallel=True)
+def _add_differences(field, slopes, a, product):
+    for i in numba.prange(field.shape[0]):
+        for axis in range(field.shape[1]):
+            field[i, axis] += slopes[i] * a[i, axis] - product[i, axis]
+
+
+@jit(parallel=True)
+def _centre(points):
+    """Mean of the points; a coordinate that is not finite counts as 0, and so spoils no row but its own."""
+    count, dimension = points.shape
+    centre = np.empty(dimension, points.dtype)
+    for task in numba.prange((dimension + AXES_A_TASK - 1) // AXES_A_TASK):
+        first = task * AXES_A_TASK
+        axes = min(AXES_A_TASK, dimension - first)
+        total = np.zeros(AXES_A_TASK)
+        for i in range(count):
+            for axis in range(axes):
+                x = points[i, first + axis]
+                total[axis] += x if np.isfinite(x) else 0.0
+        for axis in range(axes):
+            centre[first + axis] = total[axis] / count
+    return centre
+
+
+def _centred(points, centre):
+    """The points minus the centre, and their squared lengths."""
+    centred, norms = np.empty_like(points), np.empty(points.shape[0], points.dtype)
+    _centre_rows(points, centre, centred, norms)
+    return centred, norms
+
+
+@jit(parallel=True, fastmath=LANES)
+def _centre_rows(points, centre, centred, norms):
+    for i in numba.prange(points.shape[0]):
+        total = 0.0
+        for first in range(0, points.shape[1], BLOCK):
+            partial = points.dtype.type(0)
+            for axis in range(first, min(first + BLOCK, points.shape[1])):
+                x = points[i, axis] - centre[axis]
+                centred[i, axis] = x
+                partial += x * x
+            total += partial
+        norms[i] = total
+
+
+@jit(parallel=True)
+def _add_tile(
+    tile, targets, positions, a_norms, b_norms, weights, pull, profile, criterion, own, potential, slopes, field
+):
+    """Turn a tile of products a·b into W_ij = −2 q_j f′(s_ij), and add up what can be added without another product.
+
+    Added to ``potential`` are the sums of q_j f(s_ij), and to ``field`` the terms W_ij (a_i − b_j) of near pairs, whose
+    W_ij become 0; ``slopes`` receives the rows' sums of W. ``own`` is the column in which the target of row 0 meets
+    itself, or None. Without ``field`` the tile is left as scrap.
+    """
+    tasks = (tile.shape[0] + ROWS_A_TASK - 1) // ROWS_A_TASK
+    for task in numba.prange(tasks):
+        terms = np.empty(BLOCK, tile.dtype)
+        near = np.empty(BLOCK, np.intp)
+        for i in range(task * ROWS_A_TASK, min((task + 1) * ROWS_A_TASK, tile.shape[0])):
+            value_total, slope_total = 0.0, 0.0
+            for start in range(0, tile.shape[1], BLOCK):
+                stop = min(start + BLOCK, tile.shape[1])
+                s, charges, norms = tile[i, start:stop], positions[start:stop], b_norms[start:stop]
+                itself = -1 if own is None else i + own - start
+                if not 0 <= itself < stop - start:
+                    itself = -1
+                count = 0
+                if _square_distances(s, a_norms[i], norms, criterion.proximity) > 0:
+                    count = _mend(s, targets[i], charges, a_norms[i], norms, profile, criterion, itself, near, pull)
+                _values(terms, s, weights[start:stop], profile)
+                if itself >= 0:
+                    terms[itself] = 0
+                value_total += _sum(terms[: stop - start])
+                if field is not None:
+                    _slopes(s, pull[start:stop], profile)
+                    if itself >= 0:
+                        s[itself] = 0
+                    for index in near[:count]:
+                        _add_term(field[i], s[index], targets[i], charges[index])
+                        s[index] = 0
+                    slope_total += _sum(s)
+            potential[i] += value_total
+            if field is not None:
+                slopes[i] = slope_total
+
+
+@jit(fastmath=LANES)
+def _square_distances(products, norm, norms, proximity):
+    """Put s = ‖a‖² + ‖b‖² − 2 a·b, and no less than 0, in place of a·b; the result is positive if any may be near."""
+    zero, one = products.dtype.type(0), products.dtype.type(1)
+    count = zero
+    for j in range(products.shape[0]):
+        both = norm + norms[j]
+        s = both - (products[j] + products[j])
+        s = zero if s < zero else s
+        products[j] = s
+        # A NaN must count: the product of an infinite coordinate and 0 is one, but the distance is none.
+        count += zero if proximity * s >= both else one
+    return count
+
+
+@jit
+def _mend(s, target, charges, norm, norms, profile, criterion, itself, near, slope_too):
+    """Compute s anew where the pair is near, and list those pairs; their number."""
+    count = 0
+    for j in range(s.shape[0]):
+        both = norm + norms[j]
+        if criterion.proximity * s[j] >= both or j == itself or np.isnan(both):
+            continue
+        moved = s[j] + criterion.step * both
+        mend = s[j] <= criterion.coincident * both
+        mend = mend or _changes(value_at(profile, np, s[j]), value_at(profile, np, moved), criterion.change)
+        if slope_too is not None:
+            mend = mend or _changes(slope_at(profile, np, s[j]), slope_at(profile, np, moved), criterion.change)
+        if mend:
+            s[j] = _square_distance(target, charges[j])
+            near[count] = j
+            count += 1
+    return count
+
+
+@jit
+def _changes(before, after, change):
+    return not abs(after - before) <= change * abs(before)
+
+
+@jit(fastmath=LANES)
+def _square_distance(target, charge):
+    total = target.dtype.type(0)
+    for axis in range(target.shape[0]):
+        difference = target[axis] - charge[axis]
+        total += difference * difference
+    return total
+
+
+@jit
+def _add_term(field, slope, target, charge):
+    for axis in range(target.shape[0]):
+        field[axis] += slope * (target[axis] - charge[axis])
+
+
+@jit
+def _values(terms, s, weights, profile):
+    for j in range(s.shape[0]):
+        terms[j] = weights[j] * value_at(profile, np, s[j])
+
+
+@jit
+def _slopes(s, pull, profile):
+    for j in range(s.shape[0]):
+        s[j] = pull[j] * slope_at(profile, np, s[j])
+
+
+@jit(fastmath=LANES)
+def _sum(values):
+    total = values.dtype.type(0)
+    for j in range(values.shape[0]):
+        total += values[j]
+    return total
