@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import itertools
 import math
-from typing import NamedTuple
+from types import ModuleType
+from typing import Any, NamedTuple
 
 import array_api_compat
 import numpy as np
@@ -24,29 +25,78 @@ from .request import Result
 from .series import Axis, Radial, coefficients, find_axis, norms
 
 SINGLE_PRECISION = 1e-5  # tolerance of a transform from which on single precision is enough for it
-SAFETY = 0.5  # share of the budget that each of the two transforms may use
+
+
+class Layout(NamedTuple):
+    """A box of points and the Fourier series in it."""
+
+    centre: np.ndarray
+    """Shape (m,) [length]."""
+    used: np.ndarray
+    """Numbers of the axes along which points differ."""
+    axes: list[Axis]
+    """One for each axis that is used."""
+    oversampling: float
+    """Points of the transforms' grid for each mode and axis."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Numbers of modes."""
+        return tuple(axis.size for axis in self.axes)
+
+    @property
+    def grid_points(self) -> int:
+        """Points of the transforms' grid."""
+        return math.prod(transforms.grid_size(size, self.oversampling) for size in self.shape)
 
 
 class Budget(NamedTuple):
-    """Errors that are allowed; each decides on a parameter of its own."""
+    """Errors that are allowed to the transforms."""
 
-    kernel: float
-    """Of the series, relative to max |F|; it oscillates as fast as the fastest modes."""
-    edge: float
-    """Of the bent coordinate's slope where two points are as far apart as they can be, relative."""
+    first: float
+    """Tolerance of the transform from the charges to the modes."""
+    second: float
+    """Largest tolerance of the transform from the modes to the targets."""
     potential: float
-    """Of the transforms, root mean square, in Φ."""
+    """Root mean square over the box of the second transform's error in Φ."""
     field: float
     """The same in E."""
-    noise: float
-    """Size of ρ_k beyond the series: √Σw² for unrelated charges, Σ|w| at most."""
 
 
-def find_axes(extents: np.ndarray, radial: Radial, length: float, budget: Budget) -> list[Axis] | None:
-    """An axis for each extent that is not 0; None if one takes too many modes."""
-    used = [float(extent) for extent in extents if extent > 0]
-    axes = [find_axis(extent, radial, length, budget.kernel / len(used), budget.edge) for extent in used]
-    return None if None in axes else axes  # type: ignore[return-value]
+def layout(
+    centre: np.ndarray, extents: np.ndarray, radial: Radial, length: float, kernel: float, edge: float
+) -> Layout | None:
+    """The fewest modes for two errors as :func:`find_axis` defines them; None if an axis takes too many."""
+    used = np.flatnonzero(extents > 0)
+    axes = []
+    for extent in extents[used]:
+        axis = find_axis(float(extent), radial, length, kernel / len(used), edge)
+        if axis is None:
+            return None
+        axes.append(axis)
+    return Layout(centre, used, axes, 2.0)
+
+
+def fastest(plan: Layout, budget: Budget, targets: int, charges: int, outputs: int) -> tuple[Layout, float]:
+    """The layout with the grid for which the transforms take the shortest, and their time on one core [s].
+
+    The grid's size is rounded up to one that its Fourier transform likes, and the modes that it has room for are taken.
+    """
+    if not plan.axes:
+        return plan, 0.0
+    choices = []
+    for oversampling in transforms.OVERSAMPLINGS:
+        axes = [
+            axis._replace(modes=(math.floor(transforms.grid_size(axis.size, oversampling) / oversampling) - 1) // 2)
+            for axis in plan.axes
+        ]
+        rounded = plan._replace(axes=axes, oversampling=oversampling)
+        first, second = min(budget.first, budget.second), budget.second
+        dtypes = ["complex64" if tolerance >= SINGLE_PRECISION else "complex128" for tolerance in (first, second)]
+        time = transforms.seconds(charges, 1, rounded.shape, budget.first, oversampling, dtypes[0])
+        time += transforms.seconds(targets, (outputs + 1) // 2, rounded.shape, second, oversampling, dtypes[1])
+        choices.append((rounded, time))
+    return min(choices, key=lambda choice: choice[1])
 
 
 def modes_per_axis(extent: float, radial: Radial, length: float, tolerance: float) -> float:
@@ -54,7 +104,7 @@ def modes_per_axis(extent: float, radial: Radial, length: float, tolerance: floa
     if extent == 0:
         return 1
     axis = find_axis(extent, radial, length, tolerance, _edge(extent, radial, tolerance))
-    return math.inf if axis is None else axis.count
+    return math.inf if axis is None else axis.size
 
 
 def periodic_sums(
@@ -89,8 +139,8 @@ def periodic_sums(
     potential, field : bool
         What is wanted.
     noise : float, optional
-        Size of Σ w_j exp(ik·b_j) for wave numbers k ≫ 1/length, √Σw² for unrelated charges: the error of the transforms
-        is in proportion to it. Where it is not given it is taken to be Σ|w|, which it can't exceed.
+        Size of Σ w_j exp(ik·b_j) for wave numbers k ≫ 1/length: the error of the transforms is in proportion to it. It
+        is √Σw² for unrelated charges; where it is not given it is taken to be Σ|w|, which it can't exceed.
 
     Returns
     -------
@@ -106,13 +156,23 @@ def periodic_sums(
     -----
     A charge's term with itself is F(0), and its field 0, up to the transforms' error.
     """
-    total = _sum_of_sizes(weights)
-    _, extents = box_of(targets, positions)
-    widest = float(np.max(extents, initial=0.0))
+    xp = array_api_compat.array_namespace(weights)
+    total = float(xp.sum(xp.abs(weights), dtype=xp.float64))
+    centre, extents = box_of(targets, positions)
+    if not np.isfinite([*extents, total]).all():
+        return constant(targets, math.nan, math.nan, potential, field)
+    if total == 0 or targets.shape[0] == 0:
+        return constant(targets, 0.0, 0.0, potential, field)
+    widest = float(np.max(extents))
+    plan = layout(centre, extents, radial, length, tolerance, _edge(widest, radial, tolerance))
+    if plan is None:
+        raise ValueError(f"length: {length} is too short for a Fourier series of points {widest} apart")
     allowed = tolerance * float(np.max(np.abs(radial(np.asarray([0.0, widest**2]))))) * total
-    edge = _edge(widest, radial, tolerance)
-    budget = Budget(tolerance, edge, allowed, allowed / length, total if noise is None else noise)
-    return sums(targets, positions, weights, radial, length, budget, potential, field)
+    transform = tolerance * (1.0 if noise is None else total / noise)
+    budget = Budget(transform, transform, allowed, allowed / length)
+    outputs = potential + field * len(plan.axes)
+    plan, _ = fastest(plan, budget, targets.shape[0], positions.shape[0], outputs)
+    return sums(targets, positions, weights, radial, plan, budget, potential, field)
 
 
 def sums(
@@ -120,73 +180,50 @@ def sums(
     positions: Array,
     weights: Array,
     radial: Radial,
-    length: float,
+    plan: Layout,
     budget: Budget,
     potential: bool,
     field: bool,
 ) -> Result:
-    """As :func:`periodic_sums`, with errors by a budget."""
+    """As :func:`periodic_sums`, for finite points and weights that are not all 0, by a layout and with a budget."""
     xp = array_api_compat.array_namespace(targets)
-    centre, extents = box_of(targets, positions)
-    largest = float(xp.max(xp.abs(weights))) if weights.shape[0] else 0.0
-    if not math.isfinite(largest) or not np.isfinite(extents).all():
-        finite = _finite_targets(targets, positions, weights)
-        result = constant(targets, math.nan, math.nan, potential, field)
-        if finite is not None:
-            part = sums(targets[finite, :], positions, weights, radial, length, budget, potential, field)
-            for whole, values in zip(result, part, strict=True):
-                if whole is not None:
-                    whole[finite] = values
-        return result
-    if largest == 0 or targets.shape[0] == 0:
-        return constant(targets, 0.0, 0.0, potential, field)
-    used = np.flatnonzero(extents > 0)
-    if not used.size:
+    largest = float(xp.max(xp.abs(weights)))
+    if not plan.axes:
         value = float(radial(np.zeros(1))[0]) * float(xp.sum(weights, dtype=xp.float64))
         return constant(targets, value, 0.0, potential, field)
-    axes = find_axes(extents, radial, length, budget)
-    if axes is None:
-        raise ValueError("the points are too far apart for a Fourier series of the kernel")
-    axes, oversampling = rounded_up(axes)
-    series, peak = coefficients(axes, radial)
+    series, peak = coefficients(plan.axes, radial)
     if peak == 0:
         return constant(targets, 0.0, 0.0, potential, field)
 
     # In units of the largest weight and value from here on, so that single precision holds all numbers.
     scale = largest * peak
-    allowed = [SAFETY * error / scale for error in (budget.potential, budget.field)]
-    # Each ρ_k is off by tolerance times noise, and independently of the others.
-    size, slope, curvature = norms(series, axes)
-    tolerance, wave = min(
-        [(allowed[0] / size, slope / size)] * potential + [(allowed[1] / slope, curvature / slope)] * field
-    )
-    tolerance *= largest / budget.noise
-    places = _Places(targets, positions, centre, used, axes)
-    dtype = places.precision(tolerance, wave)
+    size, slope, curvature = norms(series, plan.axes)
+    places = _Places(plan, wave=curvature / slope if field else slope / size)
+    dtype = places.precision(min(budget.first, budget.second), xp)
     rho = transforms.to_modes(
         places.angles(positions, dtype),
         xp.astype(weights / largest, dtype),
-        tuple(axis.count for axis in axes),
-        tolerance,
-        oversampling,
+        plan.shape,
+        budget.first,
+        plan.oversampling,
     )
     modes = times_even(rho, xp.asarray(series))
 
     # The field in a unit in which it may err as much as the potential.
-    unit = allowed[0] / allowed[1] if potential and field else 1.0
-    error = allowed[0] if potential else allowed[1]
-    packed = _packed(modes, axes, unit, potential, field)
-    tolerance = error / max(math.sqrt(float(xp.sum(xp.abs(part) ** 2, dtype=xp.float64))) for part in packed)
-    dtype = places.precision(tolerance, wave)
-    found = transforms.to_points(
-        xp.astype(packed, dtype, copy=False), places.angles(targets, dtype), tolerance, oversampling
-    )
+    unit = budget.potential / budget.field if potential and field else 1.0
+    error = (budget.potential if potential else budget.field) / scale
+    packed = _packed(modes, plan.axes, unit, potential, field)
+    norm = max(math.sqrt(float(xp.sum(xp.abs(part) ** 2, dtype=xp.float64))) for part in packed)
+    tolerance = min(budget.second, error / norm) if norm > 0 else budget.second
+    dtype = places.precision(tolerance, xp)
+    packed = xp.astype(packed, dtype, copy=False)
+    found = transforms.to_points(packed, places.angles(targets, dtype), tolerance, plan.oversampling)
     rows = [row for pair in found for row in (pair.real, pair.imag)]
     result = constant(targets, 0.0, 0.0, potential, field)
     if potential:
         result.potential[:] = rows.pop(0) * scale
     if field:
-        for axis, row in zip(used, rows, strict=False):
+        for axis, row in zip(plan.used, rows, strict=False):
             result.field[:, int(axis)] = row * (scale / unit)
     return result
 
@@ -202,15 +239,6 @@ def box_of(targets: Array, positions: Array) -> tuple[np.ndarray, np.ndarray]:
     high = np.max([[float(xp.max(part[:, axis])) for axis in range(dimension)] for part in parts], axis=0)
     with np.errstate(over="ignore", invalid="ignore"):
         return low / 2 + high / 2, high - low
-
-
-def rounded_up(axes: list[Axis]) -> tuple[list[Axis], float]:
-    """The axes with as many modes as the transforms' grid has room for anyway, and its points a mode."""
-    oversampling = 2.0
-    sizes = [transforms.grid_size(axis.count, oversampling) for axis in axes]
-    return [
-        axis._replace(modes=(math.floor(size / oversampling) - 1) // 2) for axis, size in zip(axes, sizes, strict=True)
-    ], oversampling
 
 
 def times_even(modes: Array, series: Array) -> Array:
@@ -237,29 +265,27 @@ def constant(like: Array, value: float, slope: float, potential: bool, field: bo
 class _Places:
     """Points as angles of the periods, computed once for each precision."""
 
-    def __init__(self, targets: Array, positions: Array, centre: np.ndarray, used: np.ndarray, axes: list[Axis]):
-        self._same = targets is positions
-        self._centre, self._used, self._axes = centre, used, axes
-        self._known: tuple[Array, str, list[Array]] | None = None
-        self._xp = array_api_compat.array_namespace(targets)
+    def __init__(self, plan: Layout, wave: float):
+        self._plan = plan
+        half_period = max(axis.half_period for axis in plan.axes)
+        self._rounding = wave * half_period * 2.0**-24  # of an angle in single precision, times the typical mode number
+        self._known: tuple[Array, Any, list[Array]] | None = None
 
-    def precision(self, tolerance: float, wave: float) -> str:
-        """The complex dtype for a transform to a tolerance, whose result has the typical wave number ``wave``."""
-        xp = self._xp
-        phase = wave * max(axis.half_period for axis in self._axes) * float(xp.finfo(xp.float32).eps) / 4
-        return xp.complex64 if tolerance >= max(SINGLE_PRECISION, 4 * phase) else xp.complex128
+    def precision(self, tolerance: float, xp: ModuleType) -> Any:
+        """The complex dtype that a transform to a tolerance needs."""
+        return xp.complex64 if tolerance >= max(SINGLE_PRECISION, self._rounding) else xp.complex128
 
-    def angles(self, points: Array, dtype) -> list[Array]:
-        xp = self._xp
+    def angles(self, points: Array, dtype: Any) -> list[Array]:
+        xp = array_api_compat.array_namespace(points)
         if self._known is not None and self._known[0] is points and self._known[1] == dtype:
             return self._known[2]
         real = xp.float32 if dtype == xp.complex64 else xp.float64
         angles = []
-        for number, axis in zip(self._used, self._axes, strict=True):
+        for number, axis in zip(self._plan.used, self._plan.axes, strict=True):
             column = points[:, int(number)]
             if real == xp.float64:
                 column = xp.astype(column, xp.float64)
-            angle = (column - float(self._centre[number])) * (math.pi / axis.half_period)
+            angle = (column - float(self._plan.centre[number])) * (math.pi / axis.half_period)
             angles.append(xp.astype(angle, real, copy=False))
         self._known = points, dtype, angles
         return angles
@@ -274,7 +300,7 @@ def _packed(modes: Array, axes: list[Axis], unit: float, potential: bool, field:
     along = []
     for number, axis in enumerate(axes):
         shape = [1] * len(axes)
-        shape[number] = axis.count
+        shape[number] = axis.size
         wave = xp.asarray(axis.wave_numbers * unit, dtype=xp.float64)
         along.append(xp.reshape(xp.astype(wave, modes.dtype), tuple(shape)))
     factors = [xp.ones((1,) * len(axes), dtype=modes.dtype)] * potential + [-1j * wave for wave in along] * field
@@ -285,21 +311,7 @@ def _packed(modes: Array, axes: list[Axis], unit: float, potential: bool, field:
     return packed
 
 
-def _finite_targets(targets: Array, positions: Array, weights: Array) -> Array | None:
-    """Indices of the targets that are finite, if it is only because of targets that something is not."""
-    xp = array_api_compat.array_namespace(targets)
-    if targets is positions or not xp.all(xp.isfinite(positions)) or not xp.all(xp.isfinite(weights)):
-        return None
-    finite = xp.nonzero(xp.all(xp.isfinite(targets), axis=1))[0]
-    return None if finite.shape[0] == targets.shape[0] else finite
-
-
 def _edge(extent: float, radial: Radial, tolerance: float) -> float:
     """Relative error allowed of the farthest terms, where that of the largest term is ``tolerance``."""
     farthest, nearest = np.abs(radial(np.asarray([extent * extent, 0.0])))
     return float(min(1e-2, tolerance * nearest / farthest)) if farthest > 0 else 1e-2
-
-
-def _sum_of_sizes(weights: Array) -> float:
-    xp = array_api_compat.array_namespace(weights)
-    return float(xp.sum(xp.abs(weights), dtype=xp.float64))

@@ -3,7 +3,7 @@ r"""Fourier series of a smooth radial kernel, made periodic beyond the longest d
 Along each axis the coordinate x of a difference a − b is bent: with half a period h = L + margin beyond the longest
 difference L and u = (h − |x|)/σ,
 
-.. math:: g(x) = h - \sigma \bigl(u \operatorname{erf} u + e^{-u^2} / \sqrt\pi\bigr), \qquad g'(x) = \operatorname{erf} u,
+.. math:: g(x) = h - \sigma \bigl(u \operatorname{erf} u + e^{-u^2} / \sqrt\pi\bigr), \; g'(x) = \operatorname{erf} u,
 
 is |x| up to the relative error erfc(u) and turns back smoothly at h. The kernel :math:`F(\sum_l g(x_l)^2)` is periodic,
 smooth on the lengths of F and σ, and F itself wherever two points can differ. Sampled on the grid of 2K points an axis
@@ -26,7 +26,7 @@ Radial = Callable[[np.ndarray], np.ndarray]
 
 SHARPNESS = 1.0, 0.7, 0.5  # how fast the bend is, relative to the kernel: tried one after the other
 ROUNDING = 1e-16  # of a series' coefficient, relative to the largest value
-MOST_MODES = 2**14  # K that is looked for
+MOST_MODES = 2**16  # K that is looked for
 
 
 class Axis(NamedTuple):
@@ -40,17 +40,17 @@ class Axis(NamedTuple):
     """K: the series has the modes −K … K."""
 
     @property
-    def count(self) -> int:
+    def size(self) -> int:
         """Number of modes."""
         return 2 * self.modes + 1
 
     @property
     def wave_numbers(self) -> np.ndarray:
-        """k of each mode, shape (2K + 1,) [1/length]."""
+        """Their k, shape (2K + 1,) [1/length]."""
         return np.arange(-self.modes, self.modes + 1) * (math.pi / self.half_period)
 
     def bent_nodes(self) -> np.ndarray:
-        """g at the nodes of half a period, shape (K + 1,) [length]."""
+        """The bent coordinate at the nodes of half a period, shape (K + 1,) [length]."""
         x = np.linspace(0, self.half_period, self.modes + 1)
         u = (self.half_period - x) / self.bend
         return self.half_period - self.bend * (u * scipy.special.erf(u) + np.exp(-u * u) / math.sqrt(math.pi))

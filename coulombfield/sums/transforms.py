@@ -9,9 +9,9 @@ Source: Barnett, Magland and af Klinteberg, SIAM J. Sci. Comput. 41 (2019) C479.
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import math
 from concurrent.futures import ThreadPoolExecutor
-from types import ModuleType
 from typing import Any
 
 import array_api_compat
@@ -25,24 +25,22 @@ SHARE = 2**17  # charges that are worth a share, which costs a grid and its Four
 MOST_SHARES = 16
 SMALLEST_TOLERANCE = {"complex64": 3e-7, "complex128": 3e-15}
 """Below these finufft only warns of its rounding."""
-LOW_OVERSAMPLING_TOLERANCE = 1e-8
-"""Below this the grid of 1.25 points a mode needs kernels too wide."""
+OVERSAMPLINGS = {2.0: 0.0, 1.25: 1e-7}
+"""Grid points a mode along each axis, and the tolerance down to which that serves."""
+WIDEST = 16  # finufft's kernels, in grid points
+
+# Measured on one core, for one, two and three dimensions.
+SECONDS_A_POINT = 2e-8, 3e-8, 9e-8
+SECONDS_A_KERNEL_POINT = {"complex64": (1e-9, 4e-10, 5e-11), "complex128": (2e-9, 9e-10, 3e-10)}
+SECONDS_A_GRID_POINT = {"complex64": 0.9e-9, "complex128": 1.3e-9}  # times the binary logarithm of their number
 
 
-def package(array_type: type) -> ModuleType:
-    """Finufft's module for arrays of this type.
-
-    Raises
-    ------
-    ImportError
-        If it is not installed; the message says what to install.
-    """
-    name = PACKAGES[library(array_type)]
-    try:
-        return importlib.import_module(name)
-    except ImportError as error:
-        extra = " 'coulombfield[fast]'" if name == "finufft" else f" {name}"
-        raise ImportError(f"{name} is not installed; pip install{extra}") from error
+def missing(name: str) -> str:
+    """What to install if the transforms for arrays of the named library are not, or an empty string."""
+    needed = PACKAGES[name]
+    if importlib.util.find_spec(needed) is not None:
+        return ""
+    return f"{needed} is not installed; pip install " + ("'coulombfield[fast]'" if needed == "finufft" else needed)
 
 
 def grid_size(modes: int, oversampling: float) -> int:
@@ -58,6 +56,18 @@ def _is_smooth(number: int) -> bool:
         while number % prime == 0:
             number //= prime
     return number == 1
+
+
+def seconds(points: int, sets: int, shape: tuple[int, ...], tolerance: float, oversampling: float, dtype: str) -> float:
+    """Time that transforms of several sets take on one core; inf if the tolerance can't be had."""
+    if tolerance < OVERSAMPLINGS[oversampling]:
+        return math.inf
+    dimension = len(shape)
+    digits = math.log(1 / min(0.1, max(tolerance, SMALLEST_TOLERANCE[dtype])))
+    width = min(WIDEST, math.ceil(digits / (math.pi * math.sqrt(1 - 1 / oversampling))) + 1)
+    spreading = SECONDS_A_POINT[dimension - 1] + SECONDS_A_KERNEL_POINT[dtype][dimension - 1] * width**dimension
+    grid = math.prod(grid_size(size, oversampling) for size in shape)
+    return sets * (points * spreading + grid * math.log2(grid) * SECONDS_A_GRID_POINT[dtype])
 
 
 def to_modes(
@@ -138,6 +148,7 @@ def _plan(
     if array_api_compat.is_numpy_array(like):
         options |= {"nthreads": threads, "showwarn": 0}
     tolerance = min(0.1, max(tolerance, SMALLEST_TOLERANCE[name]))
-    plan = package(type(like)).Plan(kind, shape, sets, tolerance, -1 if kind == 1 else 1, name, **options)
+    module = importlib.import_module(PACKAGES[library(type(like))])
+    plan = module.Plan(kind, shape, sets, tolerance, -1 if kind == 1 else 1, name, **options)
     plan.setpts(*angles)
     return plan
