@@ -10,7 +10,7 @@ Source: W. Fong, E. Darve, J. Comput. Phys. 228 (2009) 8712, Eqs 11-13.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numba
 import numpy as np
@@ -49,6 +49,23 @@ def shifts(order: int, dimension: int, dtype: np.dtype) -> np.ndarray:
 def scaled_proxies(order: int, dimension: int, dtype: Any) -> np.ndarray:
     """Coordinates of a cell's proxies in half-widths, one row an axis."""
     return np.ascontiguousarray(coordinates(order, dimension).T.astype(dtype))
+
+
+class Proxies(NamedTuple):
+    """Proxies of all cells, and what is known at them; one row a cell, filled up with zeros."""
+
+    nodes: np.ndarray
+    """Coordinates of the proxies along an axis, in half-widths."""
+    factors: np.ndarray
+    """Of the Lagrange polynomials."""
+    scaled: np.ndarray
+    """Shape (m, p^m): coordinates in half-widths."""
+    charges: np.ndarray
+    """Proxy charges."""
+    potential: np.ndarray
+    """Potential of charges that are not near."""
+    known: np.ndarray
+    """Whether a cell has such a potential."""
 
 
 @jit(fastmath=SUMS)
@@ -181,11 +198,12 @@ def expand_with_slopes(coordinates, nodes, factors, values, slopes):
 
 
 @jit
-def _load(points, first, count, center, half_width, axis, lane_values):
-    """Coordinates in half-widths of up to ``LANES`` points; lanes without a point lie in the cell's centre."""
+def _load(points, first, count, tree, cell, axis, lanes):
+    """Coordinates, in a cell's half-widths, of up to ``LANES`` points; lanes without a point lie in its centre."""
+    center, scale = tree.centers[cell, axis], 1 / tree.half_widths[cell]
     for lane in range(count):
-        lane_values[lane] = (points[axis, first + lane] - center[axis]) / half_width
-    lane_values[count:] = 0
+        lanes[lane] = (points[axis, first + lane] - center) * scale
+    lanes[count:] = 0
 
 
 @jit(fastmath=SUMS)
@@ -203,49 +221,33 @@ def _add_products(rows, columns, out):
 
 
 @jit
-def _gather_cell(points, weights, begin, end, center, half_width, nodes, factors, out):
-    """Proxy charges of a cell."""
-    dimension, order = points.shape[0], nodes.shape[0]
-    lanes = np.empty(LANES, out.dtype)
-    values = np.empty((order, LANES), out.dtype)
-    rows = np.empty((order ** (dimension - 1), LANES), out.dtype)
-    wider = np.empty_like(rows)
-    for first in range(begin, end, LANES):
-        count = min(LANES, end - first)
-        for lane in range(count):
-            rows[0, lane] = weights[first + lane]
-        rows[0, count:] = 0
-        used = 1
-        for axis in range(dimension):
-            _load(points, first, count, center, half_width, axis, lanes)
-            expand(lanes, nodes, factors, values)
-            if axis == dimension - 1:
-                _add_products(rows[:used], values, out)
-            else:
-                for r in range(used):
-                    for k in range(order):
-                        for lane in range(LANES):
-                            wider[r * order + k, lane] = rows[r, lane] * values[k, lane]
-                rows, wider = wider, rows
-                used *= order
-
-
-@jit(parallel=True)
-def gather(points, weights, cells, charges, centers, half_widths, nodes, factors, out):
-    """Proxy charges of the listed cells; points have one row an axis."""
-    for i in numba.prange(cells.shape[0]):
-        cell = cells[i]
-        _gather_cell(
-            points,
-            weights,
-            charges[cell, 0],
-            charges[cell, 1],
-            centers[cell],
-            half_widths[cell],
-            nodes,
-            factors,
-            out[cell],
-        )
+def gather(begin_cell, end_cell, cells, points, weights, tree, proxies):
+    """Proxy charges of some of the listed cells."""
+    dimension, order = points.shape[0], proxies.nodes.shape[0]
+    dtype = proxies.charges.dtype
+    lanes = np.empty(LANES, dtype)
+    values = np.empty((order, LANES), dtype)
+    rows = np.empty((order ** (dimension - 1), LANES), dtype)
+    wider = np.empty((order ** (dimension - 1), LANES), dtype)
+    for cell in cells[begin_cell:end_cell]:
+        begin, end = tree.charges[cell]
+        for first in range(begin, end, LANES):
+            count = min(LANES, end - first)
+            for lane in range(LANES):
+                rows[0, lane] = weights[first + lane] if lane < count else 0
+            used = 1
+            for axis in range(dimension):
+                _load(points, first, count, tree, cell, axis, lanes)
+                expand(lanes, proxies.nodes, proxies.factors, values)
+                if axis == dimension - 1:
+                    _add_products(rows[:used], values, proxies.charges[cell])
+                else:
+                    for r in range(used):
+                        for k in range(order):
+                            for lane in range(LANES):
+                                wider[r * order + k, lane] = rows[r, lane] * values[k, lane]
+                    rows, wider = wider, rows
+                    used *= order
 
 
 @jit(fastmath=SUMS)
@@ -273,21 +275,23 @@ def _contract_proxies(proxies, factors, used, out):
 
 
 @jit
-def scatter_potential(points, begin, end, center, half_width, nodes, factors, proxies, potential):
-    """Add a cell's potential, known at its proxies, to that of the targets in its range."""
-    dimension, order = points.shape[0], nodes.shape[0]
-    lanes = np.empty(LANES, proxies.dtype)
-    values = np.empty((order, LANES), proxies.dtype)
-    rows = np.empty((order ** (dimension - 1), LANES), proxies.dtype)
-    fewer = np.empty_like(rows)
+def scatter_potential(leaf, points, tree, proxies, potential):
+    """Add a leaf's potential, known at its proxies, to that of its targets."""
+    dimension, order = points.shape[0], proxies.nodes.shape[0]
+    dtype = proxies.potential.dtype
+    lanes = np.empty(LANES, dtype)
+    values = np.empty((order, LANES), dtype)
+    rows = np.empty((order ** (dimension - 1), LANES), dtype)
+    fewer = np.empty((order ** (dimension - 1), LANES), dtype)
+    begin, end = tree.targets[leaf]
     for first in range(begin, end, LANES):
         count = min(LANES, end - first)
         used = order**dimension
         for axis in range(dimension - 1, -1, -1):
-            _load(points, first, count, center, half_width, axis, lanes)
-            expand(lanes, nodes, factors, values)
+            _load(points, first, count, tree, leaf, axis, lanes)
+            expand(lanes, proxies.nodes, proxies.factors, values)
             if axis == dimension - 1:
-                _contract_proxies(proxies, values, used, rows)
+                _contract_proxies(proxies.potential[leaf], values, used, rows)
             else:
                 _contract(rows, used, values, fewer)
                 rows, fewer = fewer, rows
@@ -297,24 +301,27 @@ def scatter_potential(points, begin, end, center, half_width, nodes, factors, pr
 
 
 @jit
-def scatter_both(points, begin, end, center, half_width, nodes, factors, proxies, potential, field):
-    """Add a cell's potential, known at its proxies, and minus its gradient to those of the targets in its range."""
-    dimension, order = points.shape[0], nodes.shape[0]
-    lanes = np.empty(LANES, proxies.dtype)
-    values = np.empty((order, LANES), proxies.dtype)
-    slopes = np.empty((order, LANES), proxies.dtype)
+def scatter_both(leaf, points, tree, proxies, potential, field):
+    """Add a leaf's potential, known at its proxies, and minus its gradient to those of its targets."""
+    dimension, order = points.shape[0], proxies.nodes.shape[0]
+    dtype = proxies.potential.dtype
+    lanes = np.empty(LANES, dtype)
+    values = np.empty((order, LANES), dtype)
+    slopes = np.empty((order, LANES), dtype)
     # The potential first, then its derivative along each axis.
-    rows = np.empty((1 + dimension, order ** (dimension - 1), LANES), proxies.dtype)
-    fewer = np.empty_like(rows)
+    rows = np.empty((1 + dimension, order ** (dimension - 1), LANES), dtype)
+    fewer = np.empty((1 + dimension, order ** (dimension - 1), LANES), dtype)
+    begin, end = tree.targets[leaf]
+    scale = dtype.type(1 / tree.half_widths[leaf])
     for first in range(begin, end, LANES):
         count = min(LANES, end - first)
         used = order**dimension
         for axis in range(dimension - 1, -1, -1):
-            _load(points, first, count, center, half_width, axis, lanes)
-            expand_with_slopes(lanes, nodes, factors, values, slopes)
+            _load(points, first, count, tree, leaf, axis, lanes)
+            expand_with_slopes(lanes, proxies.nodes, proxies.factors, values, slopes)
             if axis == dimension - 1:
-                _contract_proxies(proxies, values, used, rows[0])
-                _contract_proxies(proxies, slopes, used, rows[1 + axis])
+                _contract_proxies(proxies.potential[leaf], values, used, rows[0])
+                _contract_proxies(proxies.potential[leaf], slopes, used, rows[1 + axis])
             else:
                 _contract(rows[0], used, values, fewer[0])
                 _contract(rows[0], used, slopes, fewer[1 + axis])
@@ -325,4 +332,4 @@ def scatter_both(points, begin, end, center, half_width, nodes, factors, proxies
         for lane in range(count):
             potential[first + lane] += rows[0, 0, lane]
             for axis in range(dimension):
-                field[axis, first + lane] -= rows[1 + axis, 0, lane] / half_width
+                field[axis, first + lane] -= rows[1 + axis, 0, lane] * scale

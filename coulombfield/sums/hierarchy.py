@@ -18,6 +18,7 @@ from ..arrays import jit
 
 LEVELS = 31  # below the root, in one and two dimensions: their bits fill a key
 LEVELS_3D = 20
+SMALLEST = 1e-140  # size of a box whose squares are still normal numbers
 REACH = 3  # how many cells apart the children of touching cells can be, in any axis
 OFFSETS = 2 * REACH + 1
 
@@ -36,6 +37,43 @@ class Tree(NamedTuple):
     """Shape (cells, 2): range of the charges."""
     targets: np.ndarray
     """Shape (cells, 2): range of the targets."""
+    centers: np.ndarray
+    """Shape (cells, m) [length]."""
+    half_widths: np.ndarray
+    """Shape (cells,) [length]."""
+
+
+class Box(NamedTuple):
+    """A cube around all charges and targets: the tree's root."""
+
+    corner: np.ndarray
+    """Shape (m,): its lowest corner."""
+    size: float
+    levels: int
+    """How many levels below it the points' keys tell apart."""
+
+    @property
+    def half_widths(self) -> np.ndarray:
+        """Half-widths of the cells of each level."""
+        return self.size / 2 * 0.5 ** np.arange(self.levels + 1)
+
+    @classmethod
+    def around(cls, *clouds: np.ndarray) -> Box:
+        """The box of some clouds of points, a little larger, so that no point lies on its upper faces."""
+        axes = range(clouds[0].shape[1])
+        low = np.array([min(float(cloud[:, axis].min()) for cloud in clouds) for axis in axes])
+        high = np.array([max(float(cloud[:, axis].max()) for cloud in clouds) for axis in axes])
+        with np.errstate(over="ignore", invalid="ignore"):
+            largest = float(np.max(np.maximum(np.abs(low), np.abs(high))))
+            # Where all points coincide, any size does that their coordinates can resolve.
+            size = max(float(np.max(high - low)), 1e-12 * largest, SMALLEST) * (1 + 2.0**-20)
+            return cls(low / 2 + high / 2 - size / 2, size, LEVELS if len(axes) < 3 else LEVELS_3D)
+
+    def sort(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Order of the points along the Morton curve, and their keys in this order."""
+        keys = _morton_keys(points, self.corner, 2.0**self.levels / self.size, self.levels)
+        order = np.argsort(keys)
+        return order, keys[order]
 
 
 class Lists(NamedTuple):
@@ -61,7 +99,7 @@ class Lists(NamedTuple):
 
 
 @jit(parallel=True)
-def morton_keys(points, corner, scale, levels):
+def _morton_keys(points, corner, scale, levels):
     """Key of each point: the bits of its integer coordinates, of 2^levels cells an axis, interleaved."""
     count, dimension = points.shape
     keys = np.empty(count, np.uint64)
@@ -99,8 +137,8 @@ def _grown(rows, needed):
 
 
 @jit
-def build(charge_keys, target_keys, dimension, key_levels, depth, leaf):
-    """The fields of a :class:`Tree` whose leaves hold at most ``leaf`` charges and targets, or lie at ``depth``."""
+def _split(charge_keys, target_keys, dimension, key_levels, depth, leaf):
+    """Fields of a :class:`Tree` whose leaves hold at most ``leaf`` charges and targets, or lie at ``depth``."""
     # A row is: parent, range of children, of charges and of targets, place.
     rows = np.zeros((1024, 7 + dimension), np.int64)
     rows[0, 4] = charge_keys.shape[0]
@@ -145,6 +183,13 @@ def build(charge_keys, target_keys, dimension, key_levels, depth, leaf):
         used[:, 3:5].copy(),
         used[:, 5:7].copy(),
     )
+
+
+def build(charge_keys: np.ndarray, target_keys: np.ndarray, box: Box, depth: int, leaf: int) -> Tree:
+    """Tree whose leaves hold at most ``leaf`` charges and as many targets, or lie ``depth`` levels below the root."""
+    levels, places, *ranges = _split(charge_keys, target_keys, box.corner.size, box.levels, depth, leaf)
+    half_widths = box.half_widths[np.repeat(np.arange(depth + 1), np.diff(levels))]
+    return Tree(levels, places, *ranges, box.corner + (2 * places + 1) * half_widths[:, None], half_widths)
 
 
 @jit

@@ -7,12 +7,24 @@ leaf and adds its charges in a fixed order, so that results do not depend on the
 
 from __future__ import annotations
 
-import numba
+from typing import NamedTuple
+
 import numpy as np
 
 from ..arrays import jit
 from ..profiles import slope_at, value_at
 from .expansions import SUMS, scatter_both, scatter_potential
+
+
+class Particles(NamedTuple):
+    """Sorted charges and targets; coordinates have one row an axis."""
+
+    charges: np.ndarray
+    weights: np.ndarray
+    targets: np.ndarray
+    own: np.ndarray
+    """Index of the charge that each target is and must leave out; empty if no term is left out."""
+
 
 # In what follows ``axes`` is a tuple of m zeros, m ≤ 3. Its length is part of its type and hence known to the compiler.
 
@@ -75,27 +87,35 @@ def _copy_charges(points, weights, begin, end, origin, sources, filled):
 
 
 @jit
-def _sources_of(leaf, origin, points, weights, charges, near, near_first, outgoing, outgoing_first, proxies, multipoles,
-                centers, half_widths):  # fmt: skip
+def _origin(center, points):
+    """A cell's centre, rounded so that subtracting it from the points' coordinates is as exact as can be."""
+    origin = np.empty(center.shape[0], points.dtype)
+    origin[:] = center
+    return origin
+
+
+@jit
+def _sources_of(leaf, origin, particles, tree, lists, proxies):
     """All that is summed directly at a leaf's targets, and what to add to a charge's index to find it among them."""
-    dimension, count = proxies.shape
-    total = (outgoing_first[leaf + 1] - outgoing_first[leaf]) * count
-    for row in range(near_first[leaf], near_first[leaf + 1]):
+    dimension, count = proxies.scaled.shape
+    near, outgoing = lists.near, lists.outgoing
+    total = (lists.outgoing_first[leaf + 1] - lists.outgoing_first[leaf]) * count
+    for row in range(lists.near_first[leaf], lists.near_first[leaf + 1]):
         total += near[row, 2] - near[row, 1]
-    sources = np.empty((dimension + 1, total), points.dtype)
-    filled, own_shift = 0, -points.shape[1]
-    for row in range(near_first[leaf], near_first[leaf + 1]):
-        if near[row, 1] == charges[leaf, 0] and near[row, 2] == charges[leaf, 1]:
+    sources = np.empty((dimension + 1, total), particles.charges.dtype)
+    filled, own_shift = 0, -particles.charges.shape[1]
+    for row in range(lists.near_first[leaf], lists.near_first[leaf + 1]):
+        if near[row, 1] == tree.charges[leaf, 0] and near[row, 2] == tree.charges[leaf, 1]:
             own_shift = filled - near[row, 1]
-        filled = _copy_charges(points, weights, near[row, 1], near[row, 2], origin, sources, filled)
-    for row in range(outgoing_first[leaf], outgoing_first[leaf + 1]):
+        filled = _copy_charges(particles.charges, particles.weights, near[row, 1], near[row, 2], origin, sources, filled)
+    for row in range(lists.outgoing_first[leaf], lists.outgoing_first[leaf + 1]):
         cell = outgoing[row, 1]
         for axis in range(dimension):
-            shift = centers[cell, axis] - origin[axis]
+            shift = tree.centers[cell, axis] - origin[axis]
             for a in range(count):
-                sources[axis, filled + a] = shift + half_widths[cell] * proxies[axis, a]
+                sources[axis, filled + a] = shift + tree.half_widths[cell] * proxies.scaled[axis, a]
         for a in range(count):
-            sources[dimension, filled + a] = multipoles[cell, a]
+            sources[dimension, filled + a] = proxies.charges[cell, a]
         filled += count
     return sources, own_shift
 
@@ -112,94 +132,86 @@ def _place(points, i, origin, axes):
 
 
 @jit
-def _origin(center, dtype_of):
-    """A cell's centre, rounded so that subtracting it from a coordinate in that type is as exact as can be."""
-    origin = np.empty(center.shape[0], dtype_of.dtype)
-    origin[:] = center
-    return origin
+def _own_charge(i, leaf, particles, tree):
+    """Index of the charge that target i must leave out, or -1."""
+    if particles.own.shape[0] == 0:
+        return -1
+    own = particles.own[i]
+    return own if tree.charges[leaf, 0] <= own < tree.charges[leaf, 1] else -1
 
 
-@jit(parallel=True)
-def finish_potential(profile, axes, leaves, targets, places, points, weights, own, charges, near, near_first, outgoing,
-                     outgoing_first, proxies, multipoles, locals_, has_local, self_far, centers, half_widths, nodes,
-                     factors, potential):  # fmt: skip
-    """Potential at all targets, leaf by leaf; ``own`` holds each target's own charge, or is empty."""
-    for index in numba.prange(leaves.shape[0]):
-        leaf = leaves[index]
-        begin, end = targets[leaf]
-        origin = _origin(centers[leaf], points)
-        sources, own_shift = _sources_of(leaf, origin, points, weights, charges, near, near_first, outgoing,
-                                         outgoing_first, proxies, multipoles, centers, half_widths)  # fmt: skip
+@jit
+def finish_potential(begin_leaf, end_leaf, leaves, profile, axes, particles, tree, lists, proxies, potential):
+    """Potential at the targets of some of the listed leaves."""
+    at_zero = value_at(profile, np, potential.dtype.type(0))
+    for leaf in leaves[begin_leaf:end_leaf]:
+        origin = _origin(tree.centers[leaf], particles.charges)
+        sources, own_shift = _sources_of(leaf, origin, particles, tree, lists, proxies)
         count = sources.shape[1]
-        at_zero = value_at(profile, np, points.dtype.type(0))
+        begin, end = tree.targets[leaf]
         for i in range(begin, end):
-            place = _place(places, i, origin, axes)
-            skipped = own[i] + own_shift if own.shape[0] > 0 else -1
-            if skipped >= 0 and not self_far[leaf]:
-                total = _potential_at(profile, axes, place, sources, 0, skipped)
-                potential[i] = total + _potential_at(profile, axes, place, sources, skipped + 1, count)
-            else:
+            place = _place(particles.targets, i, origin, axes)
+            own = _own_charge(i, leaf, particles, tree)
+            own_place = own + own_shift
+            if own < 0 or lists.self_far[leaf]:
                 potential[i] = _potential_at(profile, axes, place, sources, 0, count)
-            if own.shape[0] > 0 and self_far[leaf]:
-                potential[i] -= weights[own[i]] * at_zero
-        if has_local[leaf]:
-            scatter_potential(
-                places, begin, end, centers[leaf], half_widths[leaf], nodes, factors, locals_[leaf], potential
-            )
-
-
-@jit(parallel=True)
-def finish_both(profile, axes, leaves, targets, places, points, weights, own, charges, near, near_first, outgoing,
-                outgoing_first, proxies, multipoles, locals_, has_local, self_far, centers, half_widths, nodes,
-                factors, potential, field):  # fmt: skip
-    """Potential and field at all targets, leaf by leaf."""
-    for index in numba.prange(leaves.shape[0]):
-        leaf = leaves[index]
-        begin, end = targets[leaf]
-        origin = _origin(centers[leaf], points)
-        sources, own_shift = _sources_of(leaf, origin, points, weights, charges, near, near_first, outgoing,
-                                         outgoing_first, proxies, multipoles, centers, half_widths)  # fmt: skip
-        count = sources.shape[1]
-        at_zero = value_at(profile, np, points.dtype.type(0))
-        for i in range(begin, end):
-            place = _place(places, i, origin, axes)
-            skipped = own[i] + own_shift if own.shape[0] > 0 else -1
-            if skipped >= 0 and not self_far[leaf]:
-                total, x, y, z = _both_at(profile, axes, place, sources, 0, skipped)
-                rest, rest_x, rest_y, rest_z = _both_at(profile, axes, place, sources, skipped + 1, count)
-                total, x, y, z = total + rest, x + rest_x, y + rest_y, z + rest_z
             else:
+                before = _potential_at(profile, axes, place, sources, 0, own_place)
+                potential[i] = before + _potential_at(profile, axes, place, sources, own_place + 1, count)
+            if own >= 0 and lists.self_far[leaf]:
+                potential[i] -= particles.weights[own] * at_zero
+        if proxies.known[leaf]:
+            scatter_potential(leaf, particles.targets, tree, proxies, potential)
+
+
+@jit
+def finish_both(begin_leaf, end_leaf, leaves, profile, axes, particles, tree, lists, proxies, potential, field):
+    """Potential and field at the targets of some of the listed leaves."""
+    at_zero = value_at(profile, np, potential.dtype.type(0))
+    for leaf in leaves[begin_leaf:end_leaf]:
+        origin = _origin(tree.centers[leaf], particles.charges)
+        sources, own_shift = _sources_of(leaf, origin, particles, tree, lists, proxies)
+        count = sources.shape[1]
+        begin, end = tree.targets[leaf]
+        for i in range(begin, end):
+            place = _place(particles.targets, i, origin, axes)
+            own = _own_charge(i, leaf, particles, tree)
+            own_place = own + own_shift
+            if own < 0 or lists.self_far[leaf]:
                 total, x, y, z = _both_at(profile, axes, place, sources, 0, count)
+            else:
+                total, x, y, z = _both_at(profile, axes, place, sources, 0, own_place)
+                rest, rest_x, rest_y, rest_z = _both_at(profile, axes, place, sources, own_place + 1, count)
+                total, x, y, z = total + rest, x + rest_x, y + rest_y, z + rest_z
+            if own >= 0 and lists.self_far[leaf]:
+                total -= particles.weights[own] * at_zero
             potential[i] = total
-            if own.shape[0] > 0 and self_far[leaf]:
-                potential[i] -= weights[own[i]] * at_zero
             field[0, i] = -2 * x
             if len(axes) > 1:
                 field[1, i] = -2 * y
             if len(axes) > 2:
                 field[2, i] = -2 * z
-        if has_local[leaf]:
-            scatter_both(
-                places, begin, end, centers[leaf], half_widths[leaf], nodes, factors, locals_[leaf], potential, field
-            )
+        if proxies.known[leaf]:
+            scatter_both(leaf, particles.targets, tree, proxies, potential, field)
 
 
-@jit(parallel=True)
-def receive(profile, axes, cells, incoming, incoming_first, points, weights, proxies, centers, half_widths, locals_):
-    """Add the potential of distant leaves' charges to that at the listed cells' proxies."""
-    dimension, count = proxies.shape
-    for index in numba.prange(cells.shape[0]):
-        cell = cells[index]
-        origin = _origin(centers[cell], points)
-        scaled = np.empty((dimension, count), points.dtype)
+@jit
+def receive(begin_cell, end_cell, cells, profile, axes, particles, tree, lists, proxies):
+    """Add the potential of larger leaves' charges to that at the proxies of some of the listed cells."""
+    points = particles.charges
+    dimension, count = proxies.scaled.shape
+    nowhere = np.zeros(dimension, points.dtype)
+    places = np.empty((dimension, count), points.dtype)
+    for cell in cells[begin_cell:end_cell]:
+        origin = _origin(tree.centers[cell], points)
         for axis in range(dimension):
+            shift = tree.centers[cell, axis] - origin[axis]
             for a in range(count):
-                scaled[axis, a] = centers[cell, axis] - origin[axis] + half_widths[cell] * proxies[axis, a]
-        nowhere = np.zeros(dimension, points.dtype)
-        for row in range(incoming_first[cell], incoming_first[cell + 1]):
-            begin, end = incoming[row, 1], incoming[row, 2]
+                places[axis, a] = shift + tree.half_widths[cell] * proxies.scaled[axis, a]
+        for row in range(lists.incoming_first[cell], lists.incoming_first[cell + 1]):
+            begin, end = lists.incoming[row, 1], lists.incoming[row, 2]
             sources = np.empty((dimension + 1, end - begin), points.dtype)
-            _copy_charges(points, weights, begin, end, origin, sources, 0)
+            _copy_charges(points, particles.weights, begin, end, origin, sources, 0)
             for a in range(count):
-                place = _place(scaled, a, nowhere, axes)
-                locals_[cell, a] += _potential_at(profile, axes, place, sources, 0, end - begin)
+                place = _place(places, a, nowhere, axes)
+                proxies.potential[cell, a] += _potential_at(profile, axes, place, sources, 0, end - begin)

@@ -1,35 +1,58 @@
-r"""Fast sums for any distribution of charges in low dimension: an adaptive tree with proxies, on NumPy."""
+r"""Fast sums for charges however they lie, in low dimension on NumPy: an adaptive tree of cells with proxies.
+
+Charges in a cell act on distant targets through proxies, p Chebyshev points an axis; potentials of distant charges
+reach a cell's targets through the same points, and the field is the derivative of their interpolant:
+
+.. math:: \hat\Phi(x) \approx \sum_a \ell_a(x) \sum_b k(x_a, y_b) \sum_j q_j\,\ell_b(y_j) + \text{near charges}.
+
+The cells of a level are of one size, so that the kernel between the proxies of two cells is the same matrix for all
+pairs at the same offset. Cells act through proxies where another cell lies between them, and where the softening makes
+the kernel so smooth that touching cells can: with many charges within ε no pair is summed directly. What the tolerance
+needs is measured for the very kernel, on every level (:mod:`coulombfield.sums.proxies`).
+
+Fewer than ``DIRECT_PAIRS`` pairs are summed by :mod:`coulombfield.sums.simd`. Every number is the result of one order
+of additions, whatever the number of threads. Memory: per point its coordinates, charge, key and results twice, some
+100 bytes in two dimensions, and about 16 p^m / leaf bytes more in proxies.
+
+Sources: W. Fong, E. Darve, J. Comput. Phys. 228 (2009) 8712; L. Wang, R. Krasny, S. Tlupova, Commun. Comput. Phys. 28
+(2020) 1415.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import numba
 import numpy as np
 
-from ..profiles import Added, InversePower, Laplacian, Scaled, cast, numbers_of
-from . import expansions, hierarchy, neighbours, simd
-from .proxies import MOST, Smoothness, points, smoothness
+from ..profiles import Added, InversePower, Laplacian, Scaled, cast
+from . import expansions, neighbours, simd
+from .expansions import Proxies
+from .hierarchy import OFFSETS, REACH, Box, Lists, Tree, build, lists
+from .neighbours import Particles
+from .proxies import MOST, Smoothness, coordinates, points, smoothness
 from .request import Request, Result
 
-DIRECT_PAIRS = 2**22
+DIRECT_PAIRS = 2**24
 MAX_DIMENSION = 3
 SINGLE = 5e-5  # tolerance from which on float32 is exact enough for arrays that are float32 anyway
-PAIR_COST = 20.0  # a near pair's time in multiplications of a matrix
-LEAF = 1.0
+LEAF = 1.0  # charges that a leaf may hold, in proxies
+PAIR_COST = 20.0  # time of a near pair in that of a multiplication and addition of a matrix
+PIECES = 64  # parts that threads take as they come
 
 
 class Plan(NamedTuple):
     """What is decided before any charge is moved."""
 
-    corner: np.ndarray
-    size: float
-    key_levels: int
-    half_widths: np.ndarray
+    box: Box
     smooth: Smoothness
     leaf: int
     few: float
+    """Pairs whose direct sum costs as much as one interaction from proxies to proxies."""
     dtype: np.dtype
+    """In which to compute."""
 
 
 def refusal(request: Request) -> str:
@@ -57,175 +80,170 @@ def seconds(request: Request) -> float:
 
 
 def approximate(request: Request, tolerance: float) -> Result:
-    """The sums with an error of about ``tolerance``."""
+    """The sums with an error of about ``tolerance``; all NaN if a charge or its position is not finite."""
     if request.pairs < DIRECT_PAIRS:
         return simd.evaluate(request)
-    plan = _plan(request, tolerance)
+    lost = ~np.isfinite(request.targets).all(axis=1)
+    finite = request
+    if lost.any():
+        finite = request._replace(targets=np.where(lost[:, None], request.positions[:1], request.targets))
+    plan = _plan(finite, tolerance)
     if plan is None:
-        return _nothing(request)
-    return _evaluate(request, plan)
+        lost[:] = True
+        result = Result(*_empty(request, request.targets.dtype))
+    else:
+        result = _evaluate(finite, plan)
+    for array in result:
+        if array is not None:
+            array[lost] = np.nan
+    return result
 
 
-def _nothing(request: Request) -> Result:
-    targets = request.targets
-    return Result(
-        np.full(targets.shape[0], np.nan, targets.dtype) if request.potential else None,
-        np.full(targets.shape, np.nan, targets.dtype) if request.field else None,
-    )
+def _empty(request: Request, dtype: Any) -> tuple[np.ndarray | None, np.ndarray | None]:
+    count, dimension = request.targets.shape
+    potential = np.empty(count, dtype) if request.potential else None
+    return potential, np.empty((count, dimension), dtype) if request.field else None
 
 
 def _plan(request: Request, tolerance: float) -> Plan | None:
-    targets, positions = request.targets, request.positions
-    dimension = targets.shape[1]
-    low = np.minimum(targets.min(axis=0), positions.min(axis=0)).astype(float)
-    high = np.maximum(targets.max(axis=0), positions.max(axis=0)).astype(float)
-    size = float(np.max(high - low))
-    if not np.isfinite(size) or not np.isfinite(np.sum(request.weights)):
+    """The plan; None if the charges are not all finite, or too far apart for their distances to be."""
+    box = Box.around(request.targets, request.positions)
+    if not box.size < 1e150 or not np.isfinite(request.weights).all():
         return None
-    size = max(size, 1e-12 * float(np.max(np.abs(high))), 1e-140) * (1 + 2.0**-20)
-    corner = (low + high) / 2 - size / 2
-    key_levels = hierarchy.LEVELS if dimension < 3 else hierarchy.LEVELS_3D
-    half_widths = size / 2 * 0.5 ** np.arange(key_levels + 1)
-    smooth = smoothness(request.profile, half_widths, dimension, tolerance, request.field)
+    dimension = request.targets.shape[1]
+    smooth = smoothness(request.profile, box.half_widths, dimension, tolerance, request.field)
     if smooth.order == 0:
-        smooth = smooth._replace(order=MOST, depth=key_levels)
-    single = targets.dtype == np.float32 and tolerance >= SINGLE and 1e-15 < size < 1e15
+        smooth = smooth._replace(order=MOST, depth=box.levels)
+    single = request.targets.dtype == np.float32 and tolerance >= SINGLE and 1e-15 < box.size < 1e15
     proxies = smooth.order**dimension
-    return Plan(
-        corner,
-        size,
-        key_levels,
-        half_widths,
-        smooth,
-        max(8, int(LEAF * proxies)),
-        proxies**2 / PAIR_COST,
-        np.dtype(np.float32 if single else np.float64),
-    )
+    dtype = np.dtype(np.float32 if single else np.float64)
+    return Plan(box, smooth, max(8, int(LEAF * proxies)), proxies**2 / PAIR_COST, dtype)
 
 
 def _evaluate(request: Request, plan: Plan) -> Result:
-    targets, positions = request.targets, request.positions
-    dimension = targets.shape[1]
-    order, dtype = plan.smooth.order, plan.dtype
-    charge_order, charge_keys = _sorted(positions, plan)
-    same = targets is positions
-    target_order, target_keys = (charge_order, charge_keys) if same else _sorted(targets, plan)
-    tree = hierarchy.Tree(*hierarchy.build(charge_keys, target_keys, dimension, plan.key_levels, plan.smooth.depth, plan.leaf))
-    del charge_keys, target_keys
-    lists = hierarchy.lists(tree, plan.smooth.touching, order**dimension, plan.few)
-    charges = _axes_first(positions, charge_order, dtype)
-    places = charges if same else _axes_first(targets, target_order, dtype)
-    weights = np.take(request.weights, charge_order).astype(dtype, copy=False)
-    profile = cast(request.profile, dtype.type)
-    half_widths, centers = _geometry(tree, plan)
-    nodes, factors = points(order)
-    proxies = expansions.scaled_proxies(order, dimension, float)
-    multipoles = _multipoles(tree, charges, weights, centers, half_widths, order, dtype)
-    local = _far(request.profile, tree, lists, multipoles, plan, proxies)
+    """The sums, part after part."""
+    targets, dimension = request.targets, request.targets.shape[1]
+    particles, target_order, tree = _planted(request, plan)
+    found = lists(tree, plan.smooth.touching, plan.smooth.order**dimension, plan.few)
+    proxies = _proxies(tree, plan.smooth.order, plan.dtype)
+    exact, profile = request.profile, cast(request.profile, plan.dtype.type)
     axes = (0,) * dimension
-    receivers = np.flatnonzero(lists.incoming_first[1:] > lists.incoming_first[:-1])
-    has_local = np.zeros(len(tree.parent), bool)
-    has_local[lists.far[:, 0]] = True
-    has_local[receivers] = True
-    if receivers.size:
-        neighbours.receive(profile, axes, receivers, lists.incoming, lists.incoming_first, charges, weights, proxies,
-                           centers, half_widths, local)  # fmt: skip
-    _pass_down(tree, local, has_local, order)
+    _charge(particles, tree, proxies)
+    _act(exact, tree, found, proxies)
+    receivers = np.flatnonzero(found.incoming_first[1:] > found.incoming_first[:-1])
+    proxies.known[receivers] = True
+    _in_pieces(neighbours.receive, receivers, profile, axes, particles, tree, found, proxies)
+    _pass_down(tree, proxies)
+    leaves = _leaves(tree, tree.targets)
+    potential = np.empty(targets.shape[0], plan.dtype)
+    field = None
+    if request.field:
+        field = np.empty((dimension, targets.shape[0]), plan.dtype)
+        _in_pieces(
+            neighbours.finish_both, leaves, profile, axes, particles, tree, found, proxies, potential, field
+        )
+    else:
+        _in_pieces(neighbours.finish_potential, leaves, profile, axes, particles, tree, found, proxies, potential)
+    result = Result(*_empty(request, targets.dtype))
+    if result.potential is not None:
+        result.potential[target_order] = potential
+    if field is not None and result.field is not None:
+        result.field[target_order] = field.T
+    return result
+
+
+def _planted(request: Request, plan: Plan) -> tuple[Particles, np.ndarray, Tree]:
+    """Sorted charges and targets, the order of the targets, and the tree over both."""
+    targets, positions = request.targets, request.positions
+    order, keys = plan.box.sort(positions)
+    same = targets is positions
+    target_order, target_keys = (order, keys) if same else plan.box.sort(targets)
+    tree = build(keys, target_keys, plan.box, plan.smooth.depth, plan.leaf)
+    charges = _rows(positions, order, plan.dtype)
     own = np.empty(0, np.int64)
     if request.exclude_self:
         rank = np.empty(positions.shape[0], np.int64)
-        rank[charge_order] = np.arange(positions.shape[0])
+        rank[order] = np.arange(positions.shape[0])
         own = rank[target_order]
-    childless = tree.children[:, 0] == tree.children[:, 1]
-    leaves = _scattered(np.flatnonzero(childless & (tree.targets[:, 1] > tree.targets[:, 0])))
-    arguments = (profile, axes, leaves, tree.targets, places, charges, weights, own, tree.charges, lists.near,
-                 lists.near_first, lists.outgoing, lists.outgoing_first, proxies, multipoles, local, has_local,
-                 lists.self_far, centers, half_widths, nodes, factors)  # fmt: skip
-    potential = np.empty(targets.shape[0], dtype)
-    field = None
-    if request.field:
-        field = np.empty((dimension, targets.shape[0]), dtype)
-        neighbours.finish_both(*arguments, potential, field)
-    else:
-        neighbours.finish_potential(*arguments, potential)
-    return Result(
-        _unsorted(potential, target_order, targets.dtype) if request.potential else None,
-        None if field is None else _unsorted(field.T, target_order, targets.dtype),
-    )
+    weights = np.take(request.weights, order).astype(plan.dtype, copy=False)
+    places = charges if same else _rows(targets, target_order, plan.dtype)
+    return Particles(charges, weights, places, own), target_order, tree
 
 
-def _sorted(positions, plan):
-    scale = 2.0**plan.key_levels / plan.size
-    keys = hierarchy.morton_keys(positions, plan.corner, scale, plan.key_levels)
-    order = np.argsort(keys)
-    return order, keys[order]
+def _rows(positions: np.ndarray, order: np.ndarray, dtype: Any) -> np.ndarray:
+    """Sorted coordinates, one row an axis."""
+    rows = np.empty((positions.shape[1], order.size), dtype)
+    for axis, row in enumerate(rows):
+        row[:] = positions[order, axis]
+    return rows
 
 
-def _axes_first(positions, order, dtype):
-    return np.stack([np.take(positions[:, axis], order).astype(dtype, copy=False) for axis in range(positions.shape[1])])
+def _proxies(tree: Tree, order: int, dtype: Any) -> Proxies:
+    """Proxies at which nothing is known yet."""
+    count, dimension = tree.places.shape
+    shape = count, expansions.padded(order, dimension)
+    scaled = np.ascontiguousarray(coordinates(order, dimension).T)
+    return Proxies(*points(order), scaled, np.zeros(shape, dtype), np.zeros(shape, dtype), np.zeros(count, bool))
 
 
-def _unsorted(values, order, dtype):
-    out = np.empty(values.shape, dtype)
-    out[order] = values
-    return out
+def _leaves(tree: Tree, ranges: np.ndarray) -> np.ndarray:
+    """Leaves whose range of charges, or of targets, is not empty."""
+    return np.flatnonzero((tree.children[:, 0] == tree.children[:, 1]) & (ranges[:, 0] < ranges[:, 1]))
 
 
-def _geometry(tree, plan):
-    level = np.repeat(np.arange(len(tree.levels) - 1), np.diff(tree.levels))
-    half_widths = plan.half_widths[level]
-    return half_widths, plan.corner + (2 * tree.places + 1) * half_widths[:, None]
+def _in_pieces(loop: Callable[..., None], cells: np.ndarray, *arguments: Any) -> None:
+    """Run a compiled loop over cells. Threads take pieces as they come, as some places are more crowded than others."""
+    threads = numba.get_num_threads()
+    if threads == 1 or cells.size < PIECES:
+        loop(0, cells.size, cells, *arguments)
+        return
+    bounds = np.linspace(0, cells.size, PIECES + 1).astype(int).tolist()
+    with ThreadPoolExecutor(threads) as pool:
+        for _ in pool.map(lambda begin, end: loop(begin, end, cells, *arguments), bounds[:-1], bounds[1:]):
+            pass
 
 
-def _scattered(leaves):
-    """The leaves in an order that gives every thread its share of the crowded places."""
-    blocks = np.arange(leaves.size, dtype=np.uint64) // np.uint64(8)
-    return leaves[np.argsort(blocks * np.uint64(0x9E3779B97F4A7C15), kind="stable")]
-
-
-def _multipoles(tree, charges, weights, centers, half_widths, order, dtype):
-    dimension = charges.shape[0]
-    out = np.zeros((len(tree.parent), expansions.padded(order, dimension)), dtype)
+def _charge(particles: Particles, tree: Tree, proxies: Proxies) -> None:
+    """Proxy charges of all cells, from the leaves up."""
+    cells = _leaves(tree, tree.charges)
+    _in_pieces(expansions.gather, cells, particles.charges, particles.weights, tree, proxies)
+    dimension, order = tree.places.shape[1], proxies.nodes.size
+    shifts = np.ascontiguousarray(expansions.shifts(order, dimension, proxies.charges.dtype).transpose(0, 2, 1))
     filled = tree.charges[:, 1] > tree.charges[:, 0]
-    leaves = _scattered(np.flatnonzero((tree.children[:, 0] == tree.children[:, 1]) & filled))
-    expansions.gather(charges, weights, leaves, tree.charges, centers, half_widths, *points(order), out)
-    shifts = np.ascontiguousarray(expansions.shifts(order, dimension, dtype).transpose(0, 2, 1))
     for level in range(len(tree.levels) - 2, 0, -1):
-        for child, rows in _siblings(tree, level):
-            rows = rows[filled[rows]]
-            expansions.translate(shifts[child], out, rows, out, tree.parent[rows])
-    return out
+        for corner, rows in _siblings(tree, level, filled):
+            expansions.translate(shifts[corner], proxies.charges, rows, proxies.charges, tree.parent[rows])
 
 
-def _siblings(tree, level):
-    """Cells of a level that lie in the same corner of their parents, corner by corner."""
+def _siblings(tree: Tree, level: int, wanted: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+    """Wanted cells of a level that lie in the same corner of their parents, corner by corner."""
     rows = np.arange(tree.levels[level], tree.levels[level + 1])
+    rows = rows[wanted[rows]]
     dimension = tree.places.shape[1]
-    corner = (tree.places[rows] & 1) @ (1 << np.arange(dimension))
-    for child in range(2**dimension):
-        found = rows[corner == child]
-        if found.size:
-            yield child, found
+    corners = (tree.places[rows] & 1) @ (1 << np.arange(dimension))
+    for corner in range(2**dimension):
+        yield corner, rows[corners == corner]
 
 
-def _far(profile, tree, lists, multipoles, plan, proxies):
-    local = np.zeros_like(multipoles)
-    dimension = proxies.shape[0]
-    matrix = np.zeros((multipoles.shape[1],) * 2, multipoles.dtype)
-    groups = lists.far_groups
-    rows = np.ascontiguousarray(lists.far.T)
+def _act(profile: Any, tree: Tree, found: Lists, proxies: Proxies) -> None:
+    """Potential of proxy charges at other cells' proxies."""
+    dimension, width = tree.places.shape[1], proxies.charges.shape[1]
+    matrix = np.zeros((width, width), proxies.charges.dtype)
+    receiving, acting = np.ascontiguousarray(found.far.T)
+    groups = found.far_groups
     for (level, number, first), end in zip(groups[:-1], groups[1:, 2], strict=True):
-        offset = np.array(np.unravel_index(number, (hierarchy.OFFSETS,) * dimension)) - hierarchy.REACH
-        expansions.kernel_matrix(profile, proxies, offset, plan.half_widths[level], matrix)
-        expansions.translate(matrix, multipoles, rows[1, first:end], local, rows[0, first:end])
-    return local
+        offset = np.array(np.unravel_index(number, (OFFSETS,) * dimension)) - REACH
+        half_width = tree.half_widths[tree.levels[level]]
+        expansions.kernel_matrix(profile, proxies.scaled, offset, half_width, matrix)
+        expansions.translate(matrix, proxies.charges, acting[first:end], proxies.potential, receiving[first:end])
+    proxies.known[receiving] = True
 
 
-def _pass_down(tree, local, has_local, order):
-    shifts = expansions.shifts(order, tree.places.shape[1], local.dtype)
+def _pass_down(tree: Tree, proxies: Proxies) -> None:
+    """Add the potential at each cell's proxies to that at its children's."""
+    shifts = expansions.shifts(proxies.nodes.size, tree.places.shape[1], proxies.potential.dtype)
     occupied = tree.targets[:, 1] > tree.targets[:, 0]
     for level in range(1, len(tree.levels) - 1):
-        for child, rows in _siblings(tree, level):
-            rows = rows[occupied[rows] & has_local[tree.parent[rows]]]
-            has_local[rows] = True
-            expansions.translate(shifts[child], local, tree.parent[rows], local, rows)
+        for corner, rows in _siblings(tree, level, occupied & proxies.known[tree.parent]):
+            proxies.known[rows] = True
+            expansions.translate(shifts[corner], proxies.potential, tree.parent[rows], proxies.potential, rows)
