@@ -1,0 +1,92 @@
+"""Compile every instance of the package's CUDA sums with NVRTC, which needs no GPU and no driver.
+
+Instances and architectures go round in step, so that each profile, dtype, dimension and choice of outputs is compiled,
+and each architecture meets every value of each of these. Needs ``pip install nvidia-cuda-nvrtc``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ctypes
+import itertools
+import multiprocessing
+import os
+import time
+from pathlib import Path
+
+import nvidia.cu13
+
+from coulombfield import profiles
+from coulombfield.sums import cuda
+
+ARCHITECTURES = (75, 80, 90, 100)
+SIMPLE = (
+    profiles.InversePower(*[1.0] * 6),
+    profiles.InversePower1(*[1.0] * 6),
+    profiles.InversePower2(*[1.0] * 6),
+    profiles.InversePower3(*[1.0] * 6),
+    profiles.InversePower4(*[1.0] * 6),
+    profiles.SquaredExponential(-1.0),
+    profiles.Exponential(-1.0, 1.0, 1.0, 0.5),
+)
+NESTED = (profiles.Added(profiles.Scaled(0.5, SIMPLE[1]), profiles.Added(SIMPLE[5], SIMPLE[6])),)
+OUTPUTS = ({"potential": True, "field": False}, {"potential": False, "field": True}, {"potential": True, "field": True})
+DIMENSIONS = range(1, cuda.MAX_DIMENSION + 1)
+
+
+def instances():
+    """Text and options of all that the package may ask for, up to the numbers in profiles and how they are nested."""
+    for dtype, profile, dimension in itertools.product(("float32", "float64"), SIMPLE + NESTED, DIMENSIONS):
+        for text, outputs in itertools.product(("sums.cu", "tangent.cu"), OUTPUTS):
+            yield text, cuda.options(dtype, dimension, profile, **outputs)
+        sizes = profiles.Magnitude(profile), profiles.GradientSize(profile, 2.0)
+        for derived in (profiles.Laplacian.of(profile, dimension), *sizes):
+            yield "sums.cu", cuda.options(dtype, dimension, derived, **OUTPUTS[0])
+
+
+def load():
+    """NVRTC of this environment."""
+    (folder,) = nvidia.cu13.__path__
+    (library,) = Path(folder, "lib").glob("libnvrtc.so.*")
+    return ctypes.CDLL(str(library))
+
+
+def compiled(job):
+    """Size of the machine code in bytes, or what the compiler says."""
+    architecture, text, options = job
+    nvrtc, program = load(), ctypes.c_void_p()
+    source = cuda.source(text).encode()
+    assert nvrtc.nvrtcCreateProgram(ctypes.byref(program), source, text.encode(), 0, None, None) == 0
+    # As CuPy compiles, and with every warning an error.
+    flags = (*options, f"-arch=sm_{architecture}", "-std=c++17", "-ftz=true", "-Werror=all-warnings")
+    array = (ctypes.c_char_p * len(flags))(*[flag.encode() for flag in flags])
+    failed = nvrtc.nvrtcCompileProgram(program, len(flags), array)
+    size = ctypes.c_size_t()
+    if failed:
+        nvrtc.nvrtcGetProgramLogSize(program, ctypes.byref(size))
+        log = ctypes.create_string_buffer(size.value)
+        nvrtc.nvrtcGetProgramLog(program, log)
+    else:
+        nvrtc.nvrtcGetCUBINSize(program, ctypes.byref(size))
+    nvrtc.nvrtcDestroyProgram(ctypes.byref(program))
+    return f"sm_{architecture} {' '.join(options)}\n{log.value.decode()}" if failed else size.value
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--every", type=int, default=1, help="compile only each N-th instance")
+    every = parser.parse_args().every
+    start = time.perf_counter()
+    chosen = list(instances())[::every]
+    jobs = [(ARCHITECTURES[i % len(ARCHITECTURES)], *instance) for i, instance in enumerate(chosen)]
+    with multiprocessing.get_context("spawn").Pool(os.cpu_count()) as pool:
+        results = pool.map(compiled, jobs, chunksize=8)
+    failures = [result for result in results if isinstance(result, str)]
+    print(f"{len(jobs)} instances in {time.perf_counter() - start:.0f} s, {len(failures)} of them failed")
+    for failure in failures[:3]:
+        print(failure)
+    raise SystemExit(bool(failures) or not jobs)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,19 @@
+// What block_shim.hpp lacks of CUDA for the package's texts, which then compile as C++ with a real thread for each of a
+// block's: the math functions' overloads and an estimate of 1/sqrt as rough as a GPU's.
+#pragma once
+#include "block_shim.hpp"
+#define __launch_bounds__(...)
+
+template <class Real>
+Real rough_rsqrt(Real u, Real error) {
+  return Real(1) / std::sqrt(u) * (Real(1) + error);
+}
+inline float rsqrt(float u) { return rough_rsqrt(u, ROUGHNESS * 0x1p-22f); }
+inline double rsqrt(double u) { return rough_rsqrt(u, ROUGHNESS * 0x1p-51); }
+using std::exp;
+using std::fabs;
+using std::fma;
+using std::fmax;
+using std::fmin;
+using std::pow;
+using std::sqrt;
