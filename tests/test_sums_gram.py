@@ -74,7 +74,7 @@ def sizes(request):
 
 
 def check(request, result, units):
-    """Errors against differences in float64, in units of rounding of the condition; mean square over the targets."""
+    """Mean square error against differences in float64, in units of rounding times the condition."""
     exact_request = in_double(request)
     exact = direct.evaluate(exact_request)
     for found, expected, size in zip(result, exact, sizes(exact_request), strict=True):
@@ -107,7 +107,7 @@ def test_gram_is_as_exact_as_differences(version, name, dtype, t, n, m, cloud, s
         np.random.default_rng(seed), cloud, t, n, m, dtype, kernel,
         same=points != "apart", exclude_self=points == "exclude_self",
     )  # fmt: skip
-    check(request, VERSIONS[version].sums(request), 4)
+    check(request, VERSIONS[version].sums(request), 2 * PROXIMITY)
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -219,10 +219,10 @@ def test_tiles_of_any_size_give_the_same(t, n, excluded, seed):
         patch.setattr(gram_compiled, "TILE_ROWS", 3)
         patch.setattr(gram_compiled, "TILE_COLUMNS", 4)
         patch.setattr(gram_compiled, "PRODUCT_NUMBERS", 24)
-        check(request, gram_compiled.sums(request), 4)
+        check(request, gram_compiled.sums(request), 2 * PROXIMITY)
         patch.setattr(gram_arrays, "TILE_ROWS", 3)
         patch.setattr(gram_arrays, "TILE_COLUMNS", 4)
-        check(request, gram_arrays.sums(request), 4)
+        check(request, gram_arrays.sums(request), 2 * PROXIMITY)
 
 
 def test_targets_may_be_the_first_charges():
@@ -308,7 +308,7 @@ def test_the_estimate_of_the_time_grows_with_pairs_dimension_and_near_pairs():
     def estimate(cloud, n, m, kernel=Plummer(softening=1e-3)):  # noqa: B008
         return gram.seconds(request_for(np.random.default_rng(10), cloud, 0, n, m, "float32", kernel, same=True))
 
-    tight = lambda rng, n, m: 1e-3 * plain(rng, n, m) + plain(rng, 2, m)[rng.integers(0, 2, n)]  # noqa: E731
+    tight = lambda rng, n, m: 0.03 * plain(rng, n, m) + plain(rng, 2, m)[rng.integers(0, 2, n)]  # noqa: E731
     assert estimate(plain, 600, 64) < estimate(plain, 1200, 64) < estimate(plain, 1200, 640)
     assert estimate(tight, 600, 64) > 3 * estimate(plain, 600, 64)
     assert estimate(tight, 600, 64, Plummer(softening=1e3)) == estimate(plain, 600, 64)

@@ -59,7 +59,7 @@ def sums(request: Request) -> Result:
             fields.append(field)
         potential, field = xp.concat(potentials), xp.concat(fields) if request.field else None
         if same and not exclude_self:
-            potential, field = _with_own_terms(xp, potential, field, weights, profile)
+            potential, field = _with_own_terms(xp, potential, field, request)
     return Result(potential if request.potential else None, field)
 
 
@@ -125,10 +125,12 @@ class _Part:
                 self.field = self.field + xp.where(hit[:, None], term, xp.zeros_like(term))
 
 
-def _with_own_terms(xp, potential, field, weights, profile):
-    """Add each charge's term with itself, at a distance of exactly 0."""
-    zero = xp.zeros_like(weights)
-    potential = potential + weights * profile.value(xp, zero)
+def _with_own_terms(xp, potential, field, request):
+    """Add each charge's term with itself, whose difference is 0, or NaN if it is not finite."""
+    positions, weights, profile = request.positions, request.weights, request.profile
+    difference = positions - positions
+    s = xp.sum(difference * difference, axis=1)
+    potential = potential + weights * profile.value(xp, s)
     if field is not None:
-        field = field + (weights * profile.slope(xp, zero) * 0.0)[:, None]
+        field = field + (-2.0 * weights * profile.slope(xp, s))[:, None] * difference
     return potential, field

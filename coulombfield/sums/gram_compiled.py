@@ -7,7 +7,9 @@ Each row belongs to one thread, so that the number of Numba's threads changes no
 
 from __future__ import annotations
 
-import numba
+import functools
+from collections.abc import Callable
+
 import numpy as np
 
 from ..arrays import jit
@@ -15,16 +17,17 @@ from ..profiles import cast, slope_at, value_at
 from . import simd as simd  # its overloads let compiled code call `value_at` and `slope_at`
 from .nearness import nearness
 from .request import Request, Result
+from .threads import share
 
 BLOCK = 512  # charges: a few arrays of that length fit the first-level cache
-ROWS_A_TASK = 16
-AXES_A_TASK = 64
+AXES = 64  # coordinates whose mean is found in one go over the points
 
 TILE_COLUMNS = 4096
 TILE_ROWS = 256
 TALL_TILE_ROWS = 2048
 TALL_FROM = 512  # dimensions from which the symmetric product of a whole square tile beats the general one
 PRODUCT_NUMBERS = 2**20  # of W B at a time, so that they are still in the cache when they are added
+SHARED_NUMBERS = 2**16  # to work on, below which waking the threads takes longer
 
 # Lanes of partial sums instead of one running sum. NaN and inf keep their meaning.
 LANES = {"reassoc", "contract", "nsz"}
@@ -36,6 +39,7 @@ def tile_shape(targets: int, charges: int, dimension: int) -> tuple[int, int]:
     return min(rows, targets), min(TILE_COLUMNS, charges)
 
 
+@np.errstate(invalid="ignore", over="ignore")  # what is not finite gets its answer with the near pairs
 def sums(request: Request) -> Result:
     """The sums, for at least one charge and one target."""
     targets = _plain(request.targets)
@@ -46,7 +50,8 @@ def sums(request: Request) -> Result:
     profile = cast(request.profile, dtype.type)
     criterion = cast(nearness(m, float(np.finfo(dtype).eps)), dtype.type)
 
-    centre = _centre(positions)
+    centre = np.empty(m, dtype)
+    _shared(lambda start, stop: _centre(start, stop, positions, centre), -(-m // AXES), S * AXES)
     b, b_norms = _centred(positions, centre)
     a, a_norms = (b, b_norms) if targets is positions else _centred(targets, centre)
 
@@ -65,11 +70,12 @@ def sums(request: Request) -> Result:
             np.matmul(a[i:up], b[j:end].T, out=tile)
             own = i - j if request.exclude_self else None
             slopes = None if field is None else np.empty(up - i, dtype)
-            _add_tile(
+            arguments = (
                 tile, targets[i:up], positions[j:end], a_norms[i:up], b_norms[j:end], weights[j:end],
                 None if pull is None else pull[j:end], profile, criterion, own,
                 potential[i:up], slopes, None if field is None else field[i:up],
             )  # fmt: skip
+            _shared(functools.partial(_add_rows, arguments), up - i, end - j)
             if field is not None:
                 _add_products(tile, slopes, a[i:up], b[j:end], product, field[i:up])
     return Result(potential.astype(dtype) if request.potential else None, field)
@@ -80,6 +86,18 @@ def _plain(array: np.ndarray) -> np.ndarray:
     return array if array.flags.carray else np.array(array, order="C")
 
 
+def _shared(work: Callable[[int, int], object], count: int, numbers: int) -> None:
+    """Call ``work(start, stop)`` for parts of range(count), each item of which takes so many numbers' work."""
+    if count * numbers < SHARED_NUMBERS:
+        work(0, count)
+    else:
+        share(work, count)
+
+
+def _add_rows(arguments, start, stop):
+    _add_tile(start, stop, *arguments)
+
+
 def _add_products(tile, slopes, a, b, product, field):
     """Add Σ_j W_ij (a_i − b_j), with W in the tile and its rows' sums in ``slopes``."""
     step = product.shape[0]
@@ -87,44 +105,47 @@ def _add_products(tile, slopes, a, b, product, field):
         rows = slice(i, min(i + step, tile.shape[0]))
         part = product[: rows.stop - i]
         np.matmul(tile[rows], b, out=part)
-        _add_differences(field[rows], slopes[rows], a[rows], part)
+        arguments = field[rows], slopes[rows], a[rows], part
+        _shared(functools.partial(_add_some_differences, arguments), *part.shape)
 
 
-@jit(parallel=True)
-def _add_differences(field, slopes, a, product):
-    for i in numba.prange(field.shape[0]):
+def _add_some_differences(arguments, start, stop):
+    _add_differences(start, stop, *arguments)
+
+
+@jit
+def _add_differences(start, stop, field, slopes, a, product):
+    for i in range(start, stop):
         for axis in range(field.shape[1]):
             field[i, axis] += slopes[i] * a[i, axis] - product[i, axis]
 
 
-@jit(parallel=True)
-def _centre(points):
+@jit
+def _centre(start, stop, points, centre):
     """Mean of the points; a coordinate that is not finite counts as 0, and so spoils no row but its own."""
     count, dimension = points.shape
-    centre = np.empty(dimension, points.dtype)
-    for task in numba.prange((dimension + AXES_A_TASK - 1) // AXES_A_TASK):
-        first = task * AXES_A_TASK
-        axes = min(AXES_A_TASK, dimension - first)
-        total = np.zeros(AXES_A_TASK)
+    for task in range(start, stop):
+        first = task * AXES
+        axes = min(AXES, dimension - first)
+        total = np.zeros(AXES)
         for i in range(count):
             for axis in range(axes):
                 x = points[i, first + axis]
                 total[axis] += x if np.isfinite(x) else 0.0
         for axis in range(axes):
             centre[first + axis] = total[axis] / count
-    return centre
 
 
 def _centred(points, centre):
     """The points minus the centre, and their squared lengths."""
     centred, norms = np.empty_like(points), np.empty(points.shape[0], points.dtype)
-    _centre_rows(points, centre, centred, norms)
+    _shared(lambda start, stop: _centre_rows(start, stop, points, centre, centred, norms), *points.shape)
     return centred, norms
 
 
-@jit(parallel=True, fastmath=LANES)
-def _centre_rows(points, centre, centred, norms):
-    for i in numba.prange(points.shape[0]):
+@jit(fastmath=LANES)
+def _centre_rows(start, stop, points, centre, centred, norms):
+    for i in range(start, stop):
         total = 0.0
         for first in range(0, points.shape[1], BLOCK):
             partial = points.dtype.type(0)
@@ -136,46 +157,45 @@ def _centre_rows(points, centre, centred, norms):
         norms[i] = total
 
 
-@jit(parallel=True)
+@jit
 def _add_tile(
-    tile, targets, positions, a_norms, b_norms, weights, pull, profile, criterion, own, potential, slopes, field
-):
-    """Turn a tile of products a·b into W_ij = −2 q_j f′(s_ij), and add up what can be added without another product.
+    start, stop, tile, targets, positions, a_norms, b_norms, weights, pull, profile, criterion, own,
+    potential, slopes, field,
+):  # fmt: skip
+    """Turn rows of products a·b into W_ij = −2 q_j f′(s_ij), and add up what can be added without another product.
 
     Added to ``potential`` are the sums of q_j f(s_ij), and to ``field`` the terms W_ij (a_i − b_j) of near pairs, whose
     W_ij become 0; ``slopes`` receives the rows' sums of W. ``own`` is the column in which the target of row 0 meets
     itself, or None. Without ``field`` the tile is left as scrap.
     """
-    tasks = (tile.shape[0] + ROWS_A_TASK - 1) // ROWS_A_TASK
-    for task in numba.prange(tasks):
-        terms = np.empty(BLOCK, tile.dtype)
-        near = np.empty(BLOCK, np.intp)
-        for i in range(task * ROWS_A_TASK, min((task + 1) * ROWS_A_TASK, tile.shape[0])):
-            value_total, slope_total = 0.0, 0.0
-            for start in range(0, tile.shape[1], BLOCK):
-                stop = min(start + BLOCK, tile.shape[1])
-                s, charges, norms = tile[i, start:stop], positions[start:stop], b_norms[start:stop]
-                itself = -1 if own is None else i + own - start
-                if not 0 <= itself < stop - start:
-                    itself = -1
-                count = 0
-                if _square_distances(s, a_norms[i], norms, criterion.proximity) > 0:
-                    count = _mend(s, targets[i], charges, a_norms[i], norms, profile, criterion, itself, near, pull)
-                _values(terms, s, weights[start:stop], profile)
-                if itself >= 0:
-                    terms[itself] = 0
-                value_total += _sum(terms[: stop - start])
-                if field is not None:
-                    _slopes(s, pull[start:stop], profile)
-                    if itself >= 0:
-                        s[itself] = 0
-                    for index in near[:count]:
-                        _add_term(field[i], s[index], targets[i], charges[index])
-                        s[index] = 0
-                    slope_total += _sum(s)
-            potential[i] += value_total
+    terms = np.empty(BLOCK, tile.dtype)
+    near = np.empty(BLOCK, np.intp)
+    for i in range(start, stop):
+        value_total, slope_total = 0.0, 0.0
+        for first in range(0, tile.shape[1], BLOCK):
+            last = min(first + BLOCK, tile.shape[1])
+            s, charges, norms = tile[i, first:last], positions[first:last], b_norms[first:last]
+            itself = -1 if own is None else i + own - first
+            if not 0 <= itself < last - first:
+                itself = -1
+            count = 0
+            if _square_distances(s, a_norms[i], norms, criterion.proximity) > 0:
+                count = _mend(s, targets[i], charges, a_norms[i], norms, profile, criterion, itself, near, pull)
+            _values(terms, s, weights[first:last], profile)
+            if itself >= 0:
+                terms[itself] = 0
+            value_total += _sum(terms[: last - first])
             if field is not None:
-                slopes[i] = slope_total
+                _slopes(s, pull[first:last], profile)
+                if itself >= 0:
+                    s[itself] = 0
+                for index in near[:count]:
+                    _add_term(field[i], s[index], targets[i], charges[index])
+                    s[index] = 0
+                slope_total += _sum(s)
+        potential[i] += value_total
+        if field is not None:
+            slopes[i] = slope_total
 
 
 @jit(fastmath=LANES)
