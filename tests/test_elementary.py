@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coulombfield.arrays import jit
-from nets.primitives.elementary import SMALLEST, expm1
+from coulombfield.elementary import SMALLEST, exp, expm1, log, power
+from coulombfield.lanes import add_to_rows, load_rows
 
 
 @jit
@@ -19,12 +20,76 @@ def _expm1_of(x):
     return y
 
 
+@jit
+def _scalars_of(x, y):
+    results = np.empty((3, x.size), x.dtype)
+    for i in range(x.size):
+        results[0, i], results[1, i], results[2, i] = exp(y * x[i]), log(x[i]), power(x[i], y)
+    return results
+
+
+@jit
+def _lanes_of(rows, y, results):
+    (x,) = load_rows(rows, (0,))
+    add_to_rows(results, (exp(x * y), log(x), power(x, y)))
+
+
 def ulps(got: np.ndarray, exact: np.ndarray) -> np.ndarray:
     return abs(got - exact) / np.spacing(abs(exact).astype(got.dtype))
 
 
 # The polynomial and the two-part ln 2 leave half a unit of rounding in each of the last operations.
 LARGEST_ERROR = {np.float32: 2.0, np.float64: 1.0}
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@given(scale=st.floats(-6, 6), y=st.sampled_from([-3.75, -1.25, -0.3, 0.7, 1.1, 2.0]), seed=st.integers(0, 2**32 - 1))
+def test_exp_log_and_power_are_within_units_in_the_last_place(dtype, scale, y, seed):
+    x = np.exp(np.random.default_rng(seed).uniform(-1, 1, 1000) * 2**scale).astype(dtype)
+    y = dtype(y)
+    with np.errstate(all="ignore"):
+        wide, product = x.astype(np.longdouble), (y * x).astype(np.longdouble)
+        exact = np.array([np.exp(product), np.log(wide), wide ** np.longdouble(y)])
+    found = _scalars_of(x, y)
+    normal = (np.finfo(dtype).tiny < exact) & (exact < np.finfo(dtype).max)
+    normal[1] = True
+    assert ulps(found[normal], exact[normal]).max() <= 2.0 + abs(y) / 2
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_lanes_give_what_scalars_give(dtype):
+    count = 64 // np.dtype(dtype).itemsize
+    x = np.exp(np.linspace(-4, 4, count)).astype(dtype)
+    found = np.zeros((3, count))
+    _lanes_of(x[None].copy(), dtype(-1.25), found)
+    # Lanes may contract products and sums, which scalars don't.
+    np.testing.assert_allclose(found, _scalars_of(x, dtype(-1.25)), rtol=4 * np.finfo(dtype).eps)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_exp_log_and_power_at_their_limits(dtype):
+    largest, tiny = np.finfo(dtype).max, np.finfo(dtype).tiny
+    x = np.array([0.0, 1.0, tiny, tiny / 8, largest, np.inf, np.nan], dtype)
+    for y in (-2.5, 0.5, 3.25):
+        with np.errstate(all="ignore"):
+            wide = x.astype(np.longdouble)
+            expected = np.array([np.exp(y * wide), np.log(wide), wide**y]).astype(dtype)
+        np.testing.assert_allclose(_scalars_of(x, dtype(y)), expected, rtol=4 * np.finfo(dtype).eps)
+    ones = _scalars_of(np.array([0.0, 1.0], dtype), dtype(0.3))
+    assert ones[0, 0] == 1.0
+    assert ones[1, 1] == 0.0
+    assert ones[2, 1] == 1.0
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_exp_underflows_gradually_and_overflows_to_inf(dtype):
+    smallest = np.log(np.finfo(dtype).smallest_subnormal.astype(np.longdouble))
+    x = np.append(np.linspace(smallest - 3, smallest + 30, 50), [-1e30, -np.inf, 1e30, np.inf]).astype(dtype)
+    with np.errstate(all="ignore"):
+        expected = np.exp(x.astype(np.longdouble)).astype(dtype)
+    found = _scalars_of(x, dtype(1))[0]
+    assert np.all(found[-2:] == np.inf)
+    assert np.all(abs(found[:-2] - expected[:-2]) <= np.spacing(expected[:-2]))
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

@@ -1,43 +1,48 @@
 """Sums over charges in low dimension on NumPy: loops compiled by Numba, one text for all kernels.
 
-The targets of a tile lie side by side in the lanes of vector registers, so that the loops vectorise without reordering
-any sum: each target adds its charges one after the other, in the order given. A block of charges is added up in the
-arrays' dtype and the blocks' sums in float64. Every target belongs to one thread: results do not depend on the number
-of threads.
+The targets of a tile lie side by side in the lanes of vector registers (:mod:`coulombfield.lanes`): each target adds
+its charges one after the other, in the order given. The ``BLOCK`` charges of a block are added up in the arrays' dtype,
+the blocks of a run in float64, and so the runs. Tiles and runs are shared out among threads, and one piece of machine
+code adds up a run for a tile: a target's result depends neither on the number of threads nor on the other targets.
 
-Memory: the arguments once more, and per thread a tile of ``LANES`` targets.
+Constant factors of the kernel multiply the sums (:mod:`.quick`), once and in float64.
+
+Memory: the arguments once more if they are not C-contiguous, and for fewer tiles than would keep the threads busy, a
+few numbers per ``RUN`` charges.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 import numba
 import numpy as np
 from numba.extending import overload
 
 from ..arrays import jit
-from ..profiles import cast, curvature_at, slope_at, value_at
+from ..lanes import (
+    LANE_BYTES,
+    add_each,
+    add_to_rows,
+    compiled_once,
+    dot,
+    load_rows,
+    multiply_each,
+    row_of,
+    subtract_each,
+    zero_lane,
+    zeros,
+)
+from ..profiles import InversePower, slope_at, value_at
+from .quick import quickened
 from .request import Request, Result
+from .threads import share
+from .tiles import BLOCK, PARALLEL_PAIRS, largest_square, load_tile, plain
 
-LANES = 128  # targets of a tile; their partial sums stay in the first-level cache up to m = 8
-BLOCK = 256  # charges added up in the arrays' dtype, which bounds the float32 error by that of 256 additions
+RUN = 64 * BLOCK  # charges of a thread's turn where there are few targets
+SECONDS_A_CALL = 1.5e-5
+SECONDS_AN_OPERATION = {4: 1.6e-11, 8: 3.8e-11}  # by the bytes of a number, for one pair on one core
 MAX_DIMENSION = 8  # beyond, a pair's distance costs more than its kernel, and matrix products win
-SECONDS_A_PAIR = 5e-10
-PARALLEL_PAIRS = 2**20  # 0.3 ms of work in float32, which repays the tens of µs that waking the threads takes
-
-
-@overload(value_at)
-def _value_at(self, xp, s):
-    return self.instance_class.value
-
-
-@overload(slope_at)
-def _slope_at(self, xp, s):
-    return self.instance_class.slope
-
-
-@overload(curvature_at)
-def _curvature_at(self, xp, s):
-    return self.instance_class.curvature
 
 
 def refusal(request: Request) -> str:
@@ -51,140 +56,166 @@ def refusal(request: Request) -> str:
 
 
 def seconds(request: Request) -> float:
-    """Time by the number of pairs."""
-    return 1e-5 + request.pairs * SECONDS_A_PAIR
+    """Time by the number of pairs, the kernel and the sums that are wanted, as measured."""
+    numbers = _operations(request.profile) + request.targets.shape[1] * (1.5 + 2.0 * request.field)
+    threads = numba.get_num_threads() if request.pairs >= PARALLEL_PAIRS else 1
+    return SECONDS_A_CALL + request.pairs * numbers * SECONDS_AN_OPERATION[request.targets.itemsize] / threads
+
+
+def _operations(profile: Any) -> float:
+    """Operations on vectors that a profile takes, a root counting as several."""
+    if isinstance(profile, InversePower):
+        return 10.0 if (2 * profile.half_exponent).is_integer() else 70.0
+    inner = sum(_operations(part) for part in profile if isinstance(part, tuple))
+    return inner + 2.0 if inner else 32.0
 
 
 def evaluate(request: Request) -> Result:
     """The sums."""
-    targets, positions, weights, profile, exclude_self, *_ = request
-    potential = field = None
-    if request.potential:
-        potential = np.empty(targets.shape[0], targets.dtype)
-        _run(_potential_serial, _potential_parallel, targets, positions, weights, profile, exclude_self, potential)
-    if request.field:
-        field = np.empty(targets.shape, targets.dtype)
-        _run(_field_serial, _field_parallel, targets, positions, weights, profile, exclude_self, field)
-    return Result(potential, field)
-
-
-def _run(serial, parallel, targets, positions, weights, profile, exclude_self, out):
-    pairs = targets.shape[0] * positions.shape[0]
-    loop = parallel if pairs >= PARALLEL_PAIRS and numba.get_num_threads() > 1 else serial
-    loop(
-        _plain(targets),
-        _plain(positions),
-        _plain(weights),
-        cast(profile, targets.dtype.type),
-        (0,) * targets.shape[1],
-        exclude_self,
-        out,
+    targets, positions, weights, profile, exclude_self, want_potential, want_field, _ = request
+    count, dimension = targets.shape
+    same, targets = targets is positions, plain(targets)
+    positions = targets if same else plain(positions)
+    value_scale, slope_scale, _, profile = quickened(
+        profile, targets.dtype.type, largest_square(targets, positions), int(want_field)
     )
+    axes = (0,) * dimension
+    wanted = axes[:want_potential], axes if want_field else ()
+    potential = np.empty(count if want_potential else 0, targets.dtype)
+    field = np.empty((count if want_field else 0, dimension), targets.dtype)
+    arguments = targets, positions, plain(weights), profile, axes, *wanted, exclude_self
+    output = value_scale, -2 * slope_scale, potential, field
+    lanes = LANE_BYTES // targets.itemsize
+    tiles, runs = -(-count // lanes), -(-positions.shape[0] // RUN)
+    if count * positions.shape[0] < PARALLEL_PAIRS:
+        _sum_tiles(0, tiles, *arguments, *output)
+    elif tiles >= 4 * numba.get_num_threads() or runs == 1:
+        share(lambda start, stop: _sum_tiles(start, stop, *arguments, *output), tiles)
+    else:
+        sums = np.zeros((tiles, runs, want_potential + dimension * want_field, lanes))
+        share(lambda start, stop: _sum_runs(start, stop, *arguments, sums), tiles * runs)
+        _add_runs(sums, *wanted, *output)
+    return Result(potential if want_potential else None, field if want_field else None)
 
 
-def _plain(array):
-    """A writable C-contiguous array, whatever came: Numba compiles once more for each layout and for read-only ones."""
-    return array if array.flags.carray else np.array(array, order="C")
+# In what follows ``axes``, ``value_axes`` and ``field_axes`` are tuples of zeros: m, one or none, m or none. Their
+# lengths are part of their types, so that the compiler sees what is wanted and unrolls loops over axes.
 
 
-# In what follows ``axes`` is a tuple of m zeros. Its length is part of its type, so that loops over it are unrolled.
+def _terms(value_axes, field_axes, profile, weight, difference):
+    """What a charge adds for the targets at these distances: a tuple of lanes."""
 
 
-@jit
-def _load(tile, targets, first, axes):
-    """Copy a tile of targets, one row an axis; lanes without a target repeat the last one."""
-    last = targets.shape[0] - 1
-    for lane in range(LANES):
-        for axis in range(len(axes)):
-            tile[axis, lane] = targets[min(first + lane, last), axis]
+@overload(_terms)
+def _terms_overload(value_axes, field_axes, profile, weight, difference):
+    def value_only(value_axes, field_axes, profile, weight, difference):
+        return (weight * value_at(profile, np, dot(difference, difference)),)
 
+    def field_only(value_axes, field_axes, profile, weight, difference):
+        return multiply_each(weight * slope_at(profile, np, dot(difference, difference)), difference)
 
-@jit
-def _add_potential(partial, tile, position, weight, profile, axes, own_lane):
-    zero = partial.dtype.type(0)
-    for lane in range(LANES):
-        s = zero
-        for axis in range(len(axes)):
-            difference = tile[axis, lane] - position[axis]
-            s += difference * difference
-        term = weight * value_at(profile, np, s)
-        # Selecting, unlike multiplying by 0, also leaves out a term that is not finite.
-        partial[lane] += term if lane != own_lane else zero
+    def both(value_axes, field_axes, profile, weight, difference):
+        s = dot(difference, difference)
+        of_field = multiply_each(weight * slope_at(profile, np, s), difference)
+        return (weight * value_at(profile, np, s), *of_field)
 
-
-@jit
-def _add_field(partial, tile, position, weight, profile, axes, own_lane):
-    zero = partial.dtype.type(0)
-    for lane in range(LANES):
-        s = zero
-        for axis in range(len(axes)):
-            difference = tile[axis, lane] - position[axis]
-            s += difference * difference
-        slope = weight * slope_at(profile, np, s)
-        slope = slope if lane != own_lane else zero
-        for axis in range(len(axes)):
-            partial[axis, lane] += slope * (tile[axis, lane] - position[axis])
-
-
-@jit
-def _potential_tile(index, targets, positions, weights, profile, axes, exclude_self, out):
-    first = index * LANES
-    tile = np.empty((len(axes), LANES), targets.dtype)
-    partial = np.empty(LANES, targets.dtype)
-    total = np.zeros(LANES)
-    _load(tile, targets, first, axes)
-    for block in range(0, positions.shape[0], BLOCK):
-        partial[:] = 0
-        for j in range(block, min(block + BLOCK, positions.shape[0])):
-            own_lane = j - first if exclude_self else -1
-            _add_potential(partial, tile, positions[j], weights[j], profile, axes, own_lane)
-        total += partial
-    for lane in range(min(LANES, targets.shape[0] - first)):
-        out[first + lane] = total[lane]
+    if not len(field_axes):
+        return value_only
+    return both if len(value_axes) else field_only
 
 
 @jit
-def _field_tile(index, targets, positions, weights, profile, axes, exclude_self, out):
-    first = index * LANES
-    tile = np.empty((len(axes), LANES), targets.dtype)
-    partial = np.empty((len(axes), LANES), targets.dtype)
-    total = np.zeros((len(axes), LANES))
-    _load(tile, targets, first, axes)
-    for block in range(0, positions.shape[0], BLOCK):
-        partial[:] = 0
-        for j in range(block, min(block + BLOCK, positions.shape[0])):
-            own_lane = j - first if exclude_self else -1
-            _add_field(partial, tile, positions[j], weights[j], profile, axes, own_lane)
-        total += partial
-    for lane in range(min(LANES, targets.shape[0] - first)):
-        for axis in range(len(axes)):
-            out[first + lane, axis] = -2 * total[axis, lane]
+def _add_run(first, begin, tile, positions, weights, profile, axes, value_axes, field_axes, exclude_self, sums):
+    """Add the terms of the run of charges from ``begin`` on, for the tile of targets from ``first`` on."""
+    compiled_once()
+    end = min(begin + RUN, positions.shape[0])
+    targets = load_rows(tile, axes)
+    for block in range(begin, end, BLOCK):
+        stop = min(block + BLOCK, end)
+        partial = zeros(targets, value_axes + field_axes)
+        if exclude_self and first < stop and block < first + tile.shape[1]:
+            for j in range(block, stop):
+                difference = subtract_each(targets, row_of(positions, j, axes))
+                terms = _terms(value_axes, field_axes, profile, weights[j], difference)
+                partial = add_each(partial, zero_lane(terms, j - first))
+        else:
+            for j in range(block, stop):
+                difference = subtract_each(targets, row_of(positions, j, axes))
+                partial = add_each(partial, _terms(value_axes, field_axes, profile, weights[j], difference))
+        add_to_rows(sums, partial)
 
 
 @jit
-def _tiles(targets):
-    return (targets.shape[0] + LANES - 1) // LANES
+def _store(first, sums, value_axes, value_scale, field_scale, potential, field):
+    for lane in range(min(sums.shape[1], max(potential.shape[0], field.shape[0]) - first)):
+        if len(value_axes):
+            potential[first + lane] = value_scale * sums[0, lane]
+        for row in range(len(value_axes), sums.shape[0]):
+            field[first + lane, row - len(value_axes)] = field_scale * sums[row, lane]
 
 
 @jit
-def _potential_serial(targets, positions, weights, profile, axes, exclude_self, out):
-    for index in range(_tiles(targets)):
-        _potential_tile(index, targets, positions, weights, profile, axes, exclude_self, out)
-
-
-@jit(parallel=True)
-def _potential_parallel(targets, positions, weights, profile, axes, exclude_self, out):
-    for index in numba.prange(_tiles(targets)):
-        _potential_tile(index, targets, positions, weights, profile, axes, exclude_self, out)
+def _sum_tiles(
+    start,
+    stop,
+    targets,
+    positions,
+    weights,
+    profile,
+    axes,
+    value_axes,
+    field_axes,
+    exclude_self,
+    value_scale,
+    field_scale,
+    potential,
+    field,
+):
+    """Potential and field of the tiles from ``start`` to ``stop``."""
+    lanes = LANE_BYTES // targets.itemsize
+    tile = np.empty((len(axes), lanes), targets.dtype)
+    sums, of_run = np.empty((2, len(value_axes) + len(field_axes), lanes))
+    for first in range(start * lanes, stop * lanes, lanes):
+        load_tile(first, targets, tile)
+        sums[:] = 0
+        for begin in range(0, positions.shape[0], RUN):
+            of_run[:] = 0
+            _add_run(
+                first, begin, tile, positions, weights, profile, axes, value_axes, field_axes, exclude_self, of_run
+            )
+            sums += of_run
+        _store(first, sums, value_axes, value_scale, field_scale, potential, field)
 
 
 @jit
-def _field_serial(targets, positions, weights, profile, axes, exclude_self, out):
-    for index in range(_tiles(targets)):
-        _field_tile(index, targets, positions, weights, profile, axes, exclude_self, out)
+def _sum_runs(start, stop, targets, positions, weights, profile, axes, value_axes, field_axes, exclude_self, sums):
+    """Sums of the runs from ``start`` to ``stop``, counted through all tiles."""
+    tile = np.empty((len(axes), sums.shape[3]), targets.dtype)
+    for index in range(start, stop):
+        row, run = divmod(index, sums.shape[1])
+        first = row * sums.shape[3]
+        load_tile(first, targets, tile)
+        _add_run(
+            first,
+            run * RUN,
+            tile,
+            positions,
+            weights,
+            profile,
+            axes,
+            value_axes,
+            field_axes,
+            exclude_self,
+            sums[row, run],
+        )
 
 
-@jit(parallel=True)
-def _field_parallel(targets, positions, weights, profile, axes, exclude_self, out):
-    for index in numba.prange(_tiles(targets)):
-        _field_tile(index, targets, positions, weights, profile, axes, exclude_self, out)
+@jit
+def _add_runs(sums, value_axes, field_axes, value_scale, field_scale, potential, field):
+    """Potential and field from the sums of all runs."""
+    total = np.empty(sums.shape[2:])
+    for row in range(sums.shape[0]):
+        total[:] = 0
+        for run in range(sums.shape[1]):
+            total += sums[row, run]
+        _store(row * sums.shape[3], total, value_axes, value_scale, field_scale, potential, field)

@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 
 from coulombfield.arrays import Array, Primitive, jit
-from nets.primitives.elementary import expm1
+from coulombfield.elementary import expm1
 from nets.primitives.inplace import module_of
 
 

@@ -1,0 +1,184 @@
+r"""Elementary functions as branch-free arithmetic, which LLVM can vectorise inside a Numba loop.
+
+Numba calls the C library once per element for exp and its kin, at ten times the cost of the arithmetic around
+them. The functions here take float32, float64 and :class:`coulombfield.lanes.Lanes` of them, and keep the type.
+``expm1`` is the C library's in float64.
+
+Numba's cache on disk sees an edit of the file that holds a loop, not one of this file: after an edit here, touch
+the files that call it, or empty the cache.
+"""
+
+# Numba calls an intrinsic without its first argument, the context.
+# mypy: disable-error-code="call-arg, var-annotated"
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numba import types
+from numba.extending import overload
+
+from .lanes import exponent_and_fraction, fused, like, polynomial, power_of_two, select
+
+LOG2_E = 1.4426950408889634
+LN2 = 0.6931471805599453
+SMALLEST = -87.0  # expm1 is -1 to the last bit long before; below it 2**k would leave the normal range
+
+# By the number of bits of a dtype:
+ROUND = {32: 1.5 * 2**23, 64: 1.5 * 2**52}  # numbers near it have unit spacing: adding it rounds to the nearest integer
+# ln 2 in two parts: the first has so few bits that its product with an integer is exact.
+LN2_PARTS = {32: (0.693359375, -2.1219444005469057e-04), 64: (0.6931471806019545, -4.2009150726810846e-11)}
+LARGEST_POWER = {32: 252.0, 64: 2044.0}  # of two; beyond, the result is 0 or inf, and half of it is still normal
+# Taylor coefficients of (exp(r) − 1 − r) / r² for |r| ≤ ln(2) / 2, to an eighth of a unit of rounding.
+EXP_TAIL = {bits: tuple(1 / math.factorial(n) for n in range(2, last)) for bits, last in ((32, 8), (64, 14))}
+# Taylor coefficients of log((1 + z) / (1 − z)) / z − 2 by z² for |z| ≤ (√2 − 1)², to an eighth of a unit of rounding.
+LOG_TAIL = {bits: tuple(2 / (2 * n + 1) for n in range(1, last)) for bits, last in ((32, 6), (64, 12))}
+SUBNORMAL = {32: (2.0**-126, 24.0), 64: (2.0**-1022, 53.0)}  # smallest normal number, and the bits to lift others by
+
+
+def _bits(x):
+    """Number of bits of the numbers of a Numba type."""
+    return getattr(x, "dtype", x).bitwidth
+
+
+def exp(x):
+    """``exp(x)`` inside a Numba loop, within 1 unit in the last place."""
+    return math.exp(x)
+
+
+@overload(exp)
+def _exp(x):
+    bits = _bits(x)
+    shift, (high, low) = ROUND[bits], LN2_PARTS[bits]
+
+    def compiled(x):
+        n = _limited(fused(x, like(x, LOG2_E), like(x, shift)) - like(x, shift), bits)
+        r = fused(-n, like(x, low), fused(-n, like(x, high), x))
+        return _scaled_exp(r, n)
+
+    return compiled
+
+
+def log(x):
+    """``log(x)`` inside a Numba loop, within 1 unit in the last place."""
+    return math.log(x)
+
+
+@overload(log)
+def _log(x):
+    high, low = LN2_PARTS[_bits(x)]
+
+    def compiled(x):
+        k, head, tail = _log_parts(x)
+        y = fused(k, like(x, high), head) + fused(k, like(x, low), tail)
+        y = select(x < like(x, np.inf), y, x)
+        return select(like(x, 0.0) < x, y, select(x < like(x, 0.0), like(x, np.nan), x - like(x, np.inf)))
+
+    return compiled
+
+
+def power(x, y):
+    """``x**y`` inside a Numba loop for x ≥ 0 and one finite y ≠ 0.
+
+    Within 1 unit in the last place for |y| ≤ 2, and about |y| / 2 more beyond, on processors with fused operations.
+    """
+    return x**y
+
+
+@overload(power)
+def _power(x, y):
+    bits = _bits(x)
+    shift = ROUND[bits]
+
+    def compiled(x, y):
+        k, head, tail = _log_parts(x)
+        y = like(x, y)
+        product = y * head
+        n = _limited((fused(y, k, product * like(x, LOG2_E)) + like(x, shift)) - like(x, shift), bits)
+        # Sums here may cancel to a tenth, so that what a product loses in rounding is put back.
+        r = fused(fused(y, k, -n), like(x, LN2), product) + fused(y, tail, fused(y, head, -product))
+        z = _scaled_exp(r, n)
+        return select(x < like(x, np.inf), z, select(like(x, 0.0) < y, x, like(x, 1.0) / x))
+
+    return compiled
+
+
+def _limited(n, bits):
+    """An integral n, no further from 0 than powers of two are of use; NaN comes through."""
+
+
+@overload(_limited)
+def _limited_overload(n, bits):
+    limit = LARGEST_POWER[_bits(n)]
+
+    def compiled(n, bits):
+        n = select(like(n, limit) < n, like(n, limit), n)
+        return select(n < like(n, -limit), like(n, -limit), n)
+
+    return compiled
+
+
+def _scaled_exp(r, n):
+    """``exp(r) 2**n``, rounded once more where it is subnormal; |r| beyond 1 counts as 1."""
+
+
+@overload(_scaled_exp)
+def _scaled_exp_overload(r, n):
+    tail, shift = EXP_TAIL[_bits(r)], ROUND[_bits(r)]
+
+    def compiled(r, n):
+        r = select(like(r, 1.0) < r, like(r, 1.0), r)
+        r = select(r < like(r, -1.0), like(r, -1.0), r)
+        half = (n * like(n, 0.5) + like(n, shift)) - like(n, shift)
+        value = like(r, 1.0) + fused(r * r, polynomial(r, tail), r)
+        return (value * power_of_two(half)) * power_of_two(n - half)
+
+    return compiled
+
+
+def _log_parts(x):
+    """Parts k, head and tail of log(x) = k log(2) + head + tail; k is very negative for x = 0."""
+
+
+@overload(_log_parts)
+def _log_parts_overload(x):
+    tail, (smallest, lift) = LOG_TAIL[_bits(x)], SUBNORMAL[_bits(x)]
+    factor = 2.0**lift
+
+    def compiled(x):
+        r"""With x = 2**k m, f = m - 1, z = f / (2 + f) and R from the series: log(m) = f - f²/2 + z (f²/2 + R z²)."""
+        subnormal = x < like(x, smallest)
+        k, m = exponent_and_fraction(select(subnormal, x * like(x, factor), x))
+        k = select(subnormal, k - like(x, lift), k)
+        k = select(like(x, 0.0) < x, k, like(x, -1e5))
+        f = m - like(x, 1.0)
+        z = f / (m + like(x, 1.0))
+        zz = z * z
+        half = f * like(x, 0.5)
+        head = fused(-half, f, f)
+        return k, head, fused(z, fused(half, f, zz * polynomial(zz, tail)), fused(-half, f, f - head))
+
+    return compiled
+
+
+def expm1(x):
+    """``exp(x) - 1`` for x <= 0 inside a Numba loop: vectorised in float32, the C library's in float64."""
+    return math.expm1(x)
+
+
+@overload(expm1)
+def _expm1(x):
+    def expm1_float64(x):
+        return math.expm1(x)
+
+    def expm1_float32(x):
+        r"""With x = k ln 2 + r: exp(x) - 1 = 2**k (exp(r) - 1) + (2**k - 1), and a polynomial on |r| <= ln(2)/2."""
+        x = np.float32(SMALLEST) if x < np.float32(SMALLEST) else x
+        k = (x * np.float32(LOG2_E) + np.float32(shift)) - np.float32(shift)
+        r = (x - k * np.float32(high)) - k * np.float32(low)
+        two_to_k = power_of_two(k)
+        return two_to_k * (r + r * r * polynomial(r, tail)) + (two_to_k - np.float32(1))
+
+    shift, (high, low), tail = ROUND[32], LN2_PARTS[32], EXP_TAIL[32]
+    return expm1_float32 if x == types.float32 else expm1_float64

@@ -1,0 +1,62 @@
+"""Threads for loops compiled by Numba without the GIL.
+
+Numba's own ``prange`` takes no nested tuple, such as a sum of two kernels, and compiles each loop a second time.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import numba
+
+PIECES = 4  # for each thread, so that one whose processor has other work does less
+
+_pool: ThreadPoolExecutor | None = None
+
+
+def share(work: Callable[[int, int], object], count: int) -> None:
+    """Call ``work(start, stop)`` for consecutive parts of range(count), as many at a time as Numba may have threads.
+
+    Raises
+    ------
+    Exception
+        What a call of ``work`` raises.
+    """
+    threads = min(numba.get_num_threads(), count)
+    if threads <= 1:
+        work(0, count)
+        return
+    pieces = min(count, PIECES * threads)
+    bounds = [count * piece // pieces for piece in range(pieces + 1)]
+    waiting = iter(list(itertools.pairwise(bounds)))
+
+    def take_turns() -> None:
+        for start, stop in waiting:  # next() of a list's iterator is atomic
+            work(start, stop)
+
+    futures = [_executor().submit(take_turns) for _ in range(threads - 1)]
+    try:
+        take_turns()
+    finally:
+        for future in futures:
+            future.result()
+
+
+def _executor() -> ThreadPoolExecutor:
+    global _pool
+    if _pool is None:
+        _pool = ThreadPoolExecutor(max(1, numba.config.NUMBA_NUM_THREADS - 1), thread_name_prefix="coulombfield")
+    return _pool
+
+
+def _forget() -> None:
+    """In a forked child the pool's threads are not there."""
+    global _pool
+    _pool = None
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)

@@ -1,0 +1,259 @@
+"""What is true of the sums in low dimension on NumPy: their exactness, their energies and derivatives."""
+
+from __future__ import annotations
+
+import threading
+
+import numba
+import numpy as np
+import pytest
+from charge_clouds import KERNELS, cloud, seeds
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from coulombfield import Coulomb, Plummer
+from coulombfield.calculus import machine_epsilon
+from coulombfield.profiles import GradientSize, Magnitude
+from coulombfield.sums import direct, halves, simd, tangents, threads, tiles
+from coulombfield.sums.request import Request, Tangent
+
+
+def request(targets, positions, weights, kernel, exclude_self=False, potential=True, field=True):
+    return Request(targets, positions, weights, kernel.profile, exclude_self, potential, field)
+
+
+def wide(asked):
+    """The same request in float64."""
+    return asked._replace(**{name: getattr(asked, name).astype(float) for name in ("targets", "positions", "weights")})
+
+
+def magnitudes(asked):
+    """Sums of the terms' sizes of potential and field, for each target."""
+    asked = wide(asked)._replace(weights=abs(asked.weights.astype(float)), potential=True, field=False)
+    parts = [Magnitude(asked.profile), GradientSize(asked.profile, 2.0)]
+    return [direct.evaluate(asked._replace(profile=part)).potential for part in parts]
+
+
+def assert_as_exact_as_the_dtype(asked):
+    """Potential and field of simd against direct sums in float64, by the sizes of the terms."""
+    found, expected, sizes = simd.evaluate(asked), direct.evaluate(wide(asked)), magnitudes(asked)
+    for one, other, size in zip(found, expected, sizes, strict=True):
+        assert one.dtype == asked.targets.dtype
+        # The kernel's own roundings, and those of up to 256 additions, which add up like a random walk.
+        tolerance = machine_epsilon(one.dtype.name) * (20 + np.sqrt(asked.positions.shape[0])) * size
+        assert np.all(abs(one - other) <= (tolerance if one.ndim == 1 else tolerance[:, None]))
+
+
+SHAPES = {
+    "scattered": lambda rng, n, m: rng.standard_normal((n, m)),
+    "collinear": lambda rng, n, m: rng.standard_normal((n, 1)) * np.ones(m),
+    "clustered": lambda rng, n, m: rng.integers(0, 2, (n, m)) * 5.0 + 1e-3 * rng.standard_normal((n, m)),
+    "duplicated": lambda rng, n, m: rng.standard_normal((n, m))[rng.integers(0, max(1, n // 2), n)],
+    "far apart": lambda rng, n, m: rng.standard_normal((n, m)) * 10.0 ** rng.uniform(-3, 3, (n, 1)),
+}
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@given(
+    shape=st.sampled_from(sorted(SHAPES)),
+    n=st.integers(1, 40) | st.integers(250, 260),
+    softening=st.floats(-3, 3),
+    exponent=st.sampled_from([3.0, 2.5]),
+    scale=st.sampled_from([1.0, 1e-6, 1e6]),
+    exclude_self=st.booleans(),
+    seed=seeds,
+)
+@settings(max_examples=40)
+def test_potential_and_field_are_as_exact_as_the_dtype(dtype, shape, n, softening, exponent, scale, exclude_self, seed):
+    rng = np.random.default_rng(seed)
+    points = (SHAPES[shape](rng, n, 2) * scale).astype(dtype)
+    kernel = Plummer(exponent, scale * 10**softening)
+    targets = points[: rng.integers(1, n + 1)] if exclude_self else points
+    weights = rng.standard_normal(n).astype(dtype)
+    assert_as_exact_as_the_dtype(request(targets, points, weights, kernel, exclude_self))
+
+
+@pytest.mark.parametrize("exponent", [1.0, 2.0, 5.0, 3.7])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_each_exponent_is_exact_where_points_coincide(dtype, exponent):
+    """k(a, a) is ε^(−d) rounded once, and the field is exactly zero, in every lane."""
+    points = np.random.default_rng(0).standard_normal((37, 3)).astype(dtype)
+    for softening in (0.3, 1.0, 7.1):
+        for point in points[::9]:
+            targets, kernel = np.tile(point, (37, 1)), Plummer(exponent, softening)
+            found = simd.evaluate(request(targets, point[None], np.ones(1, dtype), kernel))
+            assert np.all(found.potential == np.array(softening**-exponent, dtype))
+            assert np.all(found.field == 0)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("exponent", [1.0, 3.0])
+def test_points_out_of_the_quick_formulas_range_take_the_plain_ones(dtype, exponent):
+    """Distances whose powers underflow, infinite ones among them, give what the reference gives in the same dtype."""
+    far = 1e17 if dtype == "float32" else 1e90
+    points = np.array([[0, 0], [1, far], [far, far], [3, 0], [np.inf, 0]], dtype)
+    weights = np.arange(1, 6).astype(dtype)
+    asked = request(points[:4], points[:4], weights[:4], Plummer(exponent, 1e-3))
+    for one, other in zip(simd.evaluate(asked), direct.evaluate(asked), strict=True):
+        np.testing.assert_allclose(one, other, rtol=8 * machine_epsilon(dtype), atol=0)
+    asked = request(points[:2], points, weights, Plummer(exponent, 1e-3), field=False)
+    with np.errstate(invalid="ignore"):
+        np.testing.assert_allclose(simd.evaluate(asked).potential, direct.evaluate(asked).potential, rtol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_the_bare_kernel_is_infinite_where_points_coincide_and_right_elsewhere(dtype):
+    points = np.random.default_rng(1).standard_normal((40, 3)).astype(dtype)
+    weights = np.ones(40, dtype)
+    everywhere = simd.evaluate(request(points, points, weights, Coulomb(1.0)))
+    assert np.all(everywhere.potential == np.inf)
+    assert np.all(np.isnan(everywhere.field))
+    others = simd.evaluate(request(points, points, weights, Coulomb(1.0), exclude_self=True))
+    expected = direct.evaluate(wide(request(points, points, weights, Coulomb(1.0), exclude_self=True)))
+    np.testing.assert_allclose(others.potential, expected.potential, rtol=8 * machine_epsilon(dtype))
+    sizes = np.sum(abs(expected.field)) * machine_epsilon(dtype)
+    np.testing.assert_allclose(others.field, expected.field, atol=sizes)
+
+
+def test_a_nan_target_stays_alone_and_a_nan_charge_reaches_all():
+    rng = np.random.default_rng(2)
+    positions, weights = cloud(rng, 20, 2)
+    targets = positions.copy()
+    targets[3, 1] = np.nan
+    found = simd.evaluate(request(targets, positions, weights, Plummer(3.0)))
+    for one in found:
+        assert np.array_equal(np.isnan(one.reshape(20, -1)).any(axis=1), np.arange(20) == 3)
+    found = simd.evaluate(request(positions, targets, weights, Plummer(3.0)))
+    assert all(np.isnan(one).all() for one in found)
+
+
+def test_empty_sets_give_empty_sums_and_zeros():
+    none, some = np.zeros((0, 2)), np.ones((3, 2))
+    found = simd.evaluate(request(none, some, np.ones(3), Plummer(3.0)))
+    assert [one.shape for one in found] == [(0,), (0, 2)]
+    found = simd.evaluate(request(some, none, np.ones(0), Plummer(3.0)))
+    assert all(np.all(one == 0) for one in found)
+    assert [one.shape for one in found] == [(3,), (3, 2)]
+    assert halves.energy(none, np.ones(0), Plummer(3.0).profile, False) == 0.0
+
+
+@pytest.mark.parametrize("targets", [5, 300])
+def test_threads_and_neighbours_change_no_bit(monkeypatch, targets):
+    """Few targets share out the charges, many share out the targets; a target alone has the same sums."""
+    monkeypatch.setattr(simd, "RUN", 2 * tiles.BLOCK)
+    rng = np.random.default_rng(3)
+    positions, weights = cloud(rng, 1700, 2, "float32")
+    asked = request(positions[:targets], positions, weights, Plummer(3.0), exclude_self=True)
+    serial = simd.evaluate(asked)
+    alone = simd.evaluate(asked._replace(targets=positions[:1]))
+    energies = [halves.energy(positions, weights, asked.profile, True)]
+    seen = set()
+    original = simd._sum_runs if targets == 5 else simd._sum_tiles
+    name = original.__name__
+
+    def watching(start, stop, *arguments):
+        seen.add(threading.get_ident())
+        return original(start, stop, *arguments)
+
+    for module in (simd, halves, tangents):
+        monkeypatch.setattr(module, "PARALLEL_PAIRS", 0)
+    monkeypatch.setattr(simd, name, watching)
+    monkeypatch.setattr(numba, "get_num_threads", lambda: 4)
+    monkeypatch.setattr(threads, "_pool", None)
+    monkeypatch.setattr(numba.config, "NUMBA_NUM_THREADS", 4)
+    for one, other, first in zip(simd.evaluate(asked), serial, alone, strict=True):
+        assert np.array_equal(one, other)
+        assert np.array_equal(one[:1], first)
+    assert seen
+    energies.append(halves.energy(positions, weights, asked.profile, True))
+    assert energies[0] == energies[1]
+
+
+def test_an_error_in_a_thread_is_raised(monkeypatch):
+    monkeypatch.setattr(numba, "get_num_threads", lambda: 2)
+
+    def work(start, stop):
+        if start:
+            raise OverflowError("one part failed")
+
+    with pytest.raises(OverflowError, match="one part failed"):
+        threads.share(work, 8)
+
+
+def test_every_part_is_done_once(monkeypatch):
+    monkeypatch.setattr(numba, "get_num_threads", lambda: 3)
+    for count in (0, 1, 2, 5, 100):
+        done = np.zeros(count, int)
+
+        def work(start, stop, done=done):
+            done[start:stop] += 1
+
+        threads.share(work, count)
+        assert np.all(done == 1)
+
+
+@pytest.mark.parametrize("name", ["plummer 3", "plummer 2.5", "sum"])
+@given(n=st.integers(1, 40), exclude_self=st.booleans(), seed=seeds)
+@settings(max_examples=8)
+def test_the_energy_is_half_the_charges_in_their_own_potential(name, n, exclude_self, seed):
+    positions, weights = cloud(np.random.default_rng(seed), n, 2)
+    asked = request(positions, positions, weights, KERNELS[name], exclude_self, field=False)
+    expected = 0.5 * np.dot(weights, direct.evaluate(asked).potential)
+    found = halves.energy(positions, weights, asked.profile, exclude_self)
+    assert isinstance(found, float)
+    assert abs(found - expected) <= 40 * machine_epsilon("float64") * np.dot(abs(weights), magnitudes(asked)[0])
+
+
+STEP = 2.0**-17  # near eps**(1/3), the best central-difference step in float64
+
+
+@pytest.mark.parametrize("name", ["plummer 3", "sum"])
+@given(
+    n=st.integers(1, 20),
+    exclude_self=st.booleans(),
+    moving=st.lists(st.booleans(), min_size=3, max_size=3),
+    seed=seeds,
+)
+@settings(max_examples=10)
+def test_the_derivative_is_the_limit_of_a_difference(name, n, exclude_self, moving, seed):
+    rng = np.random.default_rng(seed)
+    positions, weights = cloud(rng, n, 2)
+    targets = rng.standard_normal((rng.integers(1, n + 1), 2))
+    asked = request(targets, positions, weights, KERNELS[name], exclude_self)
+    moves = [
+        rng.standard_normal(x.shape) if moves else None
+        for x, moves in zip((targets, positions, weights), moving, strict=True)
+    ]
+
+    def at(step):
+        moved = [x if move is None else x + step * move for x, move in zip(asked[:3], moves, strict=True)]
+        return direct.evaluate(asked._replace(targets=moved[0], positions=moved[1], weights=moved[2]))
+
+    found = tangents.jvp(asked, Tangent(*moves))
+    for one, ahead, behind in zip(found, at(STEP), at(-STEP), strict=True):
+        # Third derivatives of these kernels, and the rounding of sums of n terms of size 1 over the step.
+        np.testing.assert_allclose(one, (ahead - behind) / (2 * STEP), atol=2e-8 * (n + 1))
+    for only in ("potential", "field"):
+        alone = tangents.jvp(asked._replace(potential=only == "potential", field=only == "field"), Tangent(*moves))
+        np.testing.assert_allclose(getattr(alone, only), getattr(found, only), atol=1e-13 * (n + 1))
+        assert sum(one is None for one in alone) == 1
+
+
+def test_the_derivative_keeps_float32():
+    rng = np.random.default_rng(4)
+    positions, weights = cloud(rng, 30, 2, "float32")
+    asked = request(positions, positions, weights, Plummer(3.0))
+    moves = Tangent(*cloud(rng, 30, 2, "float32")[:1], positions[::-1], weights[::-1])
+    found = tangents.jvp(asked, moves)
+    exact = tangents.jvp(wide(asked), Tangent(*[move.astype(float) for move in moves]))
+    for one, other in zip(found, exact, strict=True):
+        assert one.dtype == np.float32
+        assert np.linalg.norm(one - other) <= 1e-5 * np.linalg.norm(other)
+
+
+def test_the_estimate_of_time_grows_with_the_work():
+    small = request(*[np.zeros((10, 2))] * 2, np.zeros(10), Plummer())
+    large = request(*[np.zeros((100_000, 2))] * 2, np.zeros(100_000), Plummer())
+    assert 0 < simd.seconds(small) < simd.seconds(large) / 1000
+    assert simd.seconds(large._replace(field=False)) < simd.seconds(large)
+    assert simd.seconds(large._replace(profile=Plummer(2.5).profile)) > simd.seconds(large)
