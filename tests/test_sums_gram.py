@@ -13,7 +13,7 @@ from coulombfield import Coulomb, Gaussian, Plummer
 from coulombfield.calculus import machine_epsilon
 from coulombfield.profiles import GradientSize, Laplacian, Magnitude
 from coulombfield.sums import direct, gram, gram_arrays, gram_compiled
-from coulombfield.sums.nearness import PROXIMITY, nearness
+from coulombfield.sums.nearness import FIELD_PROXIMITY, PROXIMITY, nearness
 from coulombfield.sums.request import Request
 
 VERSIONS = {"compiled": gram_compiled, "arrays": gram_arrays}
@@ -73,11 +73,13 @@ def sizes(request):
     return (value + 2 * s * slope) @ charge, (np.sqrt(s) * (2 * slope + 4 * s * curvature)) @ charge
 
 
-def check(request, result, units):
+def check(request, result):
     """Mean square error against differences in float64, in units of rounding times the condition."""
     exact_request = in_double(request)
     exact = direct.evaluate(exact_request)
-    for found, expected, size in zip(result, exact, sizes(exact_request), strict=True):
+    for found, expected, size, units in zip(
+        result, exact, sizes(exact_request), (2 * PROXIMITY, 2 * FIELD_PROXIMITY), strict=True
+    ):
         assert found.dtype == request.targets.dtype
         assert found.shape == expected.shape
         error = np.sqrt(np.mean(np.square(found - expected).reshape(size.size, -1).sum(axis=1)))
@@ -107,7 +109,7 @@ def test_gram_is_as_exact_as_differences(version, name, dtype, t, n, m, cloud, s
         np.random.default_rng(seed), cloud, t, n, m, dtype, kernel,
         same=points != "apart", exclude_self=points == "exclude_self",
     )  # fmt: skip
-    check(request, VERSIONS[version].sums(request), 2 * PROXIMITY)
+    check(request, VERSIONS[version].sums(request))
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -219,10 +221,10 @@ def test_tiles_of_any_size_give_the_same(t, n, excluded, seed):
         patch.setattr(gram_compiled, "TILE_ROWS", 3)
         patch.setattr(gram_compiled, "TILE_COLUMNS", 4)
         patch.setattr(gram_compiled, "PRODUCT_NUMBERS", 24)
-        check(request, gram_compiled.sums(request), 2 * PROXIMITY)
+        check(request, gram_compiled.sums(request))
         patch.setattr(gram_arrays, "TILE_ROWS", 3)
         patch.setattr(gram_arrays, "TILE_COLUMNS", 4)
-        check(request, gram_arrays.sums(request), 2 * PROXIMITY)
+        check(request, gram_arrays.sums(request))
 
 
 def test_targets_may_be_the_first_charges():
@@ -282,7 +284,7 @@ def test_a_pair_that_is_not_near_bears_the_rounding_of_its_products(exponent, so
     """A change of s by δ = u n changes f by at most a few units u of its condition, unless the pair is found near."""
     profile, n = Plummer(exponent, softening).profile, np.ones((1, 1))
     s, u = n * 10.0**-closeness, 1e-7
-    if not gram_arrays.near_pairs(np, s, n, profile, nearness(m, u), False)[0, 0]:
+    if not gram_arrays.near_pairs(np, s, n, profile, nearness(m, u, False), False)[0, 0]:
         change = abs(profile.slope(np, s)) * u * n
         assert change <= 2 * PROXIMITY * u * (profile.value(np, s) + abs(profile.slope(np, s)) * s)
 
@@ -291,7 +293,7 @@ def test_only_near_pairs_are_near():
     points = plain(np.random.default_rng(9), 200, 64)
     norms = np.sum(points**2, axis=1)[:, None] + np.sum(points**2, axis=1)
     s = gram_arrays.square_distances(np, points @ points.T, norms)
-    criterion = nearness(64, machine_epsilon("float32"))
+    criterion = nearness(64, machine_epsilon("float32"), True)
 
     def near(kernel, s):
         return gram_arrays.near_pairs(np, s, norms, kernel.profile, criterion, True)
@@ -301,17 +303,17 @@ def test_only_near_pairs_are_near():
             assert np.array_equal(near(kernel, s), np.eye(200, dtype=bool))
             assert near(kernel, 1e-6 * norms).all()
     # The kernel hardly changes on the length of the rounding error.
-    assert not near(Plummer(softening=100.0), 1e-4 * norms).any()
+    assert not near(Plummer(softening=100.0), 1e-2 * norms).any()
 
 
 def test_the_estimate_of_the_time_grows_with_pairs_dimension_and_near_pairs():
     def estimate(cloud, n, m, kernel=Plummer(softening=1e-3)):  # noqa: B008
         return gram.seconds(request_for(np.random.default_rng(10), cloud, 0, n, m, "float32", kernel, same=True))
 
-    tight = lambda rng, n, m: 0.03 * plain(rng, n, m) + plain(rng, 2, m)[rng.integers(0, 2, n)]  # noqa: E731
+    tight = lambda rng, n, m: 0.1 * plain(rng, n, m) + plain(rng, 2, m)[rng.integers(0, 2, n)]  # noqa: E731
     assert estimate(plain, 600, 64) < estimate(plain, 1200, 64) < estimate(plain, 1200, 640)
     assert estimate(tight, 600, 64) > 3 * estimate(plain, 600, 64)
-    assert estimate(tight, 600, 64, Plummer(softening=1e3)) == estimate(plain, 600, 64)
+    assert estimate(tight, 600, 64, Plummer(softening=1e3)) == estimate(plain, 600, 64)  # as smooth as that
     for n, m in ((128, 9), (2000, 9), (2000, 512)):
         request = request_for(np.random.default_rng(10), plain, 0, n, m, "float32", Plummer(), same=True)
         assert gram.seconds(request) < direct.seconds(request)

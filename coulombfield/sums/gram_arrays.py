@@ -26,7 +26,7 @@ def sums(request: Request) -> Result:
     targets, positions, weights, profile, exclude_self, *_ = request
     xp, device = array_api_compat.array_namespace(targets), array_api_compat.device(targets)
     (T, m), S = targets.shape, positions.shape[0]
-    criterion = nearness(m, float(xp.finfo(targets.dtype).eps))
+    criterion = nearness(m, float(xp.finfo(targets.dtype).eps), request.field)
     # A coordinate that is not finite counts as 0, and so spoils no row but its own.
     centre = xp.mean(xp.where(xp.isfinite(positions), positions, xp.zeros_like(positions)), axis=0)
     b = positions - centre
@@ -79,7 +79,7 @@ def near_pairs(xp: Any, s: Array, norms: Array, profile: Any, criterion: Nearnes
     # A NaN in s counts: the product of an infinite coordinate and 0 is one, but the distance is none.
     near = ~(criterion.proximity * s >= norms) & ~xp.isnan(norms)
     moved = s + criterion.step * norms
-    matters = s <= criterion.coincident * norms
+    matters = s <= max(criterion.coincident, criterion.close) * norms
     for function in (value_at, slope_at) if slope_too else (value_at,):
         before = function(profile, xp, s)
         change = xp.abs(function(profile, xp, moved) - before)

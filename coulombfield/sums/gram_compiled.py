@@ -48,7 +48,7 @@ def sums(request: Request) -> Result:
     dtype = targets.dtype
     (T, m), S = targets.shape, positions.shape[0]
     profile = cast(request.profile, dtype.type)
-    criterion = cast(nearness(m, float(np.finfo(dtype).eps)), dtype.type)
+    criterion = cast(nearness(m, float(np.finfo(dtype).eps), request.field), dtype.type)
 
     centre = np.empty(m, dtype)
     _shared(lambda start, stop: _centre(start, stop, positions, centre), -(-m // AXES), S * AXES)
@@ -222,7 +222,7 @@ def _mend(s, target, charges, norm, norms, profile, criterion, itself, near, slo
         if criterion.proximity * s[j] >= both or j == itself or np.isnan(both):
             continue
         moved = s[j] + criterion.step * both
-        mend = s[j] <= criterion.coincident * both
+        mend = s[j] <= max(criterion.coincident, criterion.close) * both
         mend = mend or _changes(value_at(profile, np, s[j]), value_at(profile, np, moved), criterion.change)
         if slope_too is not None:
             mend = mend or _changes(slope_at(profile, np, s[j]), slope_at(profile, np, moved), criterion.change)

@@ -11,6 +11,9 @@ The difference quotient stands for f′, so that a profile needs nothing but wha
 about P u (1 + κ) at most, with κ = |f′ s/f| (d/2 for a power law): a few units of rounding, times the condition of the
 problem. The last criterion makes f(0) exact even where the kernel hardly varies: coincident points stay so when they
 are centred, and in whatever order a product of m terms is added up, its error is at most (m/2) u ‖a‖ ‖b‖.
+
+The field's second product cancels too: W (a − b) is off by u W √n. A pair is therefore also near, where a field is
+wanted, if :math:`F^2 s < n`, and any other pair's field has an error of about F u at most.
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 PROXIMITY = 8.0
+FIELD_PROXIMITY = 32.0
 STEP = 2.0**-10  # of n: short, so that the quotient is a slope, and long against the rounding of f
 
 
@@ -32,8 +36,11 @@ class Nearness(NamedTuple):
     """P h/n."""
     coincident: float
     """(m/2 + 4) u: the most that s/n can be for coincident points."""
+    close: float
+    """F^−2, or 0 without a field."""
 
 
-def nearness(dimension: int, epsilon: float) -> Nearness:
+def nearness(dimension: int, epsilon: float, field: bool) -> Nearness:
     """The criterion for points of that many coordinates, with 1 + ``epsilon`` the next number after 1."""
-    return Nearness(PROXIMITY, STEP, PROXIMITY * STEP, (dimension / 2 + 4) * epsilon)
+    close = FIELD_PROXIMITY**-2 if field else 0.0
+    return Nearness(PROXIMITY, STEP, PROXIMITY * STEP, (dimension / 2 + 4) * epsilon, close)
