@@ -237,19 +237,20 @@ def test_strided_arrays_are_taken_as_they_are_and_left_alone(library):
 
 
 @on_cupy
-@given(seed=seeds, numbers=st.integers(1, 4000), first=st.integers(0, 30))
-@settings(max_examples=6)
-def test_bits_depend_on_neither_the_launches_nor_the_other_targets(library, seed, numbers, first):
-    n = 3 * cuda.SUPERBLOCK + 10
-    asked = put(library, drawn(seed, "float32", 2, 300, n, False, KERNELS["plummer 2"].profile))
-    whole = cuda.evaluate(asked)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(cuda, "PART_NUMBERS", numbers)
-        few_at_a_time = cuda.evaluate(asked)
+@pytest.mark.parametrize(("together", "first"), [(1, 0), (2, 70), (3, 130)])
+def test_bits_depend_on_neither_the_launches_nor_the_other_targets(library, monkeypatch, together, first):
+    superblocks, t = 4, 200
+    n = superblocks * cuda.SUPERBLOCK - 10
+    asked = put(library, drawn(together, "float32", 2, t, n, False, KERNELS["plummer 2"].profile))
+    whole, again = cuda.evaluate(asked), cuda.evaluate(asked)
     some = cuda.evaluate(asked._replace(targets=asked.targets[first : first + 5]))
-    for x, y, z in zip(whole, few_at_a_time, some, strict=True):
-        assert np.array_equal(library.get(x), library.get(y))
-        assert np.array_equal(library.get(x)[first : first + 5], library.get(z))
+    monkeypatch.setattr(cuda, "PART_NUMBERS", together * 3 * t)  # 3 outputs for each target
+    few_at_a_time = cuda.evaluate(asked)
+    for results in zip(whole, again, few_at_a_time, some, strict=True):
+        x, y, z, part = (library.get(result) for result in results)
+        assert np.array_equal(x, y)
+        assert np.array_equal(x, z)
+        assert np.array_equal(x[first : first + 5], part)
 
 
 @on_cupy
