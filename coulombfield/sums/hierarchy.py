@@ -52,11 +52,6 @@ class Box(NamedTuple):
     levels: int
     """How many levels below it the points' keys tell apart."""
 
-    @property
-    def half_widths(self) -> np.ndarray:
-        """Half-widths of the cells of each level."""
-        return self.size / 2 * 0.5 ** np.arange(self.levels + 1)
-
     @classmethod
     def around(cls, *clouds: np.ndarray) -> Box:
         """The box of some clouds of points, a little larger, so that no point lies on its upper faces."""
@@ -188,7 +183,7 @@ def _split(charge_keys, target_keys, dimension, key_levels, depth, leaf):
 def build(charge_keys: np.ndarray, target_keys: np.ndarray, box: Box, depth: int, leaf: int) -> Tree:
     """Tree whose leaves hold at most ``leaf`` charges and as many targets, or lie ``depth`` levels below the root."""
     levels, places, *ranges = _split(charge_keys, target_keys, box.corner.size, box.levels, depth, leaf)
-    half_widths = box.half_widths[np.repeat(np.arange(depth + 1), np.diff(levels))]
+    half_widths = box.size / 2 * 0.5 ** np.repeat(np.arange(depth + 1), np.diff(levels))
     return Tree(levels, places, *ranges, box.corner + (2 * places + 1) * half_widths[:, None], half_widths)
 
 

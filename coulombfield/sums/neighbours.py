@@ -107,7 +107,9 @@ def _sources_of(leaf, origin, particles, tree, lists, proxies):
     for row in range(lists.near_first[leaf], lists.near_first[leaf + 1]):
         if near[row, 1] == tree.charges[leaf, 0] and near[row, 2] == tree.charges[leaf, 1]:
             own_shift = filled - near[row, 1]
-        filled = _copy_charges(particles.charges, particles.weights, near[row, 1], near[row, 2], origin, sources, filled)
+        filled = _copy_charges(
+            particles.charges, particles.weights, near[row, 1], near[row, 2], origin, sources, filled
+        )
     for row in range(lists.outgoing_first[leaf], lists.outgoing_first[leaf + 1]):
         cell = outgoing[row, 1]
         for axis in range(dimension):

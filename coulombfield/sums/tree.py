@@ -28,6 +28,7 @@ import numba
 import numpy as np
 
 from ..profiles import Added, InversePower, Laplacian, Scaled, cast
+from ..rng import Streams
 from . import expansions, neighbours, simd
 from .expansions import Proxies
 from .hierarchy import OFFSETS, REACH, Box, Lists, Tree, build, lists
@@ -38,8 +39,20 @@ from .request import Request, Result
 DIRECT_PAIRS = 2**24
 MAX_DIMENSION = 3
 SINGLE = 5e-5  # tolerance from which on float32 is exact enough for arrays that are float32 anyway
-LEAF = 1.0  # charges that a leaf may hold, in proxies
-PAIR_COST = 20.0  # time of a near pair in that of a multiplication and addition of a matrix
+LEAF = 0.5  # charges that a leaf may hold, in proxies
+PAIR_COST = 14.0  # time of a near pair in that of a multiplication and addition of a matrix
+POWER_COST = 15.0  # time of a pair whose exponent needs pow(), in that of others
+EXPECTED_MARGIN = 4.0  # in which tolerances are asked for, below rtol
+SAMPLED_A_LEAF = 8  # points of each leaf that the estimate of the time looks at
+
+# Measured on two cores, in float64.
+SECONDS_AT_LEAST = 0.03
+SECONDS_A_POINT = 1e-7
+SECONDS_A_CELL = 2e-6
+SECONDS_A_PROXY = 6e-10
+SECONDS_A_PRODUCT = 4.5e-11
+SECONDS_A_PAIR = 6e-10
+
 PIECES = 64  # parts that threads take as they come
 
 
@@ -75,8 +88,61 @@ def _unserved(profile: Any) -> str:
 
 
 def seconds(request: Request) -> float:
-    """Time of the parts."""
-    return 1.0
+    """Time by the tree over a sample of the points, with leaves that hold less in proportion; inf if not finite."""
+    count, charges = request.targets.shape[0], request.positions.shape[0]
+    if request.pairs < DIRECT_PAIRS:
+        return simd.seconds(request)
+    if request.rtol is None or not np.isfinite(request.targets).all():
+        return np.inf
+    plan = _plan(request, request.rtol / EXPECTED_MARGIN)
+    if plan is None:
+        return np.inf
+    dimension, proxies = request.targets.shape[1], plan.smooth.order ** request.targets.shape[1]
+    share = min(1.0, SAMPLED_A_LEAF / plan.leaf)
+    if share == 1 or share * min(count, charges) < plan.leaf:
+        share = 1.0
+    sample = _sampled(request, share)
+    leaf = max(1, round(plan.leaf * share))
+    _, _, tree = _planted(sample, plan._replace(leaf=leaf))
+    found = lists(tree, plan.smooth.touching, proxies * share, plan.few * share**2)
+    # What is summed pair by pair: charges at targets, charges at proxies, proxies at targets.
+    sizes = tree.targets[:, 1] - tree.targets[:, 0]
+    near = float(np.sum((found.near[:, 2] - found.near[:, 1]) * sizes[found.near[:, 0]])) / share**2
+    incoming = float(np.sum(found.incoming[:, 2] - found.incoming[:, 1])) * proxies / share
+    outgoing = float(np.sum(sizes[found.outgoing[:, 0]])) * proxies / share
+    moved = charges + count * (1 + request.field * dimension / 2)
+    single = 0.5 if plan.dtype == np.float32 else 1.0
+    return (
+        SECONDS_AT_LEAST
+        + SECONDS_A_POINT * (charges + (0 if request.targets is request.positions else count) + count)
+        + SECONDS_A_CELL * len(tree.parent)
+        + single * SECONDS_A_PROXY * proxies * moved
+        + single * SECONDS_A_PRODUCT * (found.far.shape[0] + len(tree.parent)) * proxies**2
+        + single * SECONDS_A_PAIR * _cost(request.profile) * (near + incoming + outgoing)
+    )
+
+
+def _sampled(request: Request, share: float) -> Request:
+    """The request for a share of its points."""
+    if share == 1:
+        return request
+    rng = Streams(seed=0).stream("points")
+
+    def draw(points: np.ndarray) -> np.ndarray:
+        return points[rng.integers(0, points.shape[0], round(share * points.shape[0]))]
+
+    positions = draw(request.positions)
+    targets = positions if request.targets is request.positions else draw(request.targets)
+    return request._replace(targets=targets, positions=positions, weights=positions[:, 0], exclude_self=False)
+
+
+def _cost(profile: Any) -> float:
+    """Time of a pair with this profile, in that with an inverse power that needs no pow()."""
+    if isinstance(profile, Added):
+        return _cost(profile.left) + _cost(profile.right)
+    if isinstance(profile, Scaled | Laplacian):
+        return _cost(profile.profile)
+    return POWER_COST if type(profile) is InversePower else 1.0
 
 
 def approximate(request: Request, tolerance: float) -> Result:
@@ -111,13 +177,14 @@ def _plan(request: Request, tolerance: float) -> Plan | None:
     if not box.size < 1e150 or not np.isfinite(request.weights).all():
         return None
     dimension = request.targets.shape[1]
-    smooth = smoothness(request.profile, box.half_widths, dimension, tolerance, request.field)
+    smooth = smoothness(request.profile, box.size, box.levels, dimension, tolerance, request.field)
     if smooth.order == 0:
         smooth = smooth._replace(order=MOST, depth=box.levels)
     single = request.targets.dtype == np.float32 and tolerance >= SINGLE and 1e-15 < box.size < 1e15
     proxies = smooth.order**dimension
+    pair = PAIR_COST * _cost(request.profile)
     dtype = np.dtype(np.float32 if single else np.float64)
-    return Plan(box, smooth, max(8, int(LEAF * proxies)), proxies**2 / PAIR_COST, dtype)
+    return Plan(box, smooth, max(8, int(LEAF * proxies)), proxies**2 / pair, dtype)
 
 
 def _evaluate(request: Request, plan: Plan) -> Result:
@@ -139,9 +206,7 @@ def _evaluate(request: Request, plan: Plan) -> Result:
     field = None
     if request.field:
         field = np.empty((dimension, targets.shape[0]), plan.dtype)
-        _in_pieces(
-            neighbours.finish_both, leaves, profile, axes, particles, tree, found, proxies, potential, field
-        )
+        _in_pieces(neighbours.finish_both, leaves, profile, axes, particles, tree, found, proxies, potential, field)
     else:
         _in_pieces(neighbours.finish_potential, leaves, profile, axes, particles, tree, found, proxies, potential)
     result = Result(*_empty(request, targets.dtype))
