@@ -8,9 +8,6 @@ Numba's cache on disk sees an edit of the file that holds a loop, not one of thi
 the files that call it, or empty the cache.
 """
 
-# Numba calls an intrinsic without its first argument, the context.
-# mypy: disable-error-code="call-arg, var-annotated"
-
 from __future__ import annotations
 
 import math

@@ -38,7 +38,8 @@ from ..profiles import (
 LARGEST_EXPONENT = 12  # of an integer power; beyond, pow() is no slower than the products
 # Binary orders of magnitude that a power of y may fall below 1, in float32 and in float64: what is left to the smallest
 # normal number is for the charges. x itself must fit float32, in which the estimate may be made.
-ORDERS = {4: 90.0, 8: 900.0}
+ORDERS = {np.float32: 90.0, np.float64: 900.0}
+NORMAL = {scalar: (float(np.finfo(scalar).tiny), float(np.finfo(scalar).max)) for scalar in ORDERS}
 LARGEST = 2.0**100
 
 
@@ -140,7 +141,8 @@ def merged(profile: Any, scalar: Any, largest: float, derivatives: int) -> Any:
     *scales, rest = quickened(profile, scalar, largest, derivatives)
     if not _fit(scales[: derivatives + 1], scalar):
         *scales, rest = quickened(profile, scalar, math.inf, derivatives)
-    return Weighted(*[scalar(scale if k <= derivatives else 1.0) for k, scale in enumerate(scales)], rest)
+    weights = [scalar(scale if k <= derivatives else 1.0) for k, scale in enumerate(scales)]
+    return Weighted(weights[0], weights[1], weights[2], rest)
 
 
 def quickened(profile: Any, scalar: Any, largest: float, derivatives: int) -> Scales:
@@ -178,30 +180,35 @@ def quickened(profile: Any, scalar: Any, largest: float, derivatives: int) -> Sc
         return Scales(slope, 1.0, 1.0, Laplacian(rest, scalar(relative), scalar(profile.twice_dimension)))
     if isinstance(profile, Added):
         return Scales(1.0, 1.0, 1.0, Added(*[merged(part, scalar, largest, derivatives) for part in profile]))
-    return Scales(1.0, 1.0, 1.0, cast(profile, scalar))
+    return _plain(profile, scalar)
 
 
 def _quick_power(profile, scalar, largest, derivatives):
-    plain = Scales(1.0, 1.0, 1.0, cast(profile, scalar))
     half, bare = profile.half_exponent, profile.shift == 0
     largest_x = largest / profile.numerator + 1
-    if not largest_x <= LARGEST or not math.log2(largest_x) * (half + derivatives) <= ORDERS[np.dtype(scalar).itemsize]:
-        return plain
+    if not largest_x <= LARGEST or not math.log2(largest_x) * (half + derivatives) <= ORDERS[scalar]:
+        return _plain(profile, scalar)
     slope = profile.peak * profile.slope_factor
     scales = profile.peak, slope, slope * profile.curvature_factor
     inverse, one, exponent = 1 / profile.numerator, scalar(1), 2 * half
-    if not np.isfinite(scales[: derivatives + 1]).all() or not _fit([inverse], scalar):
-        return plain
+    if not all(map(math.isfinite, scales[: derivatives + 1])) or not _fit([inverse], scalar):
+        return _plain(profile, scalar)
     if exponent.is_integer() and exponent <= LARGEST_EXPONENT:
         zeros = (0,) * int(exponent)
         return Scales(*scales, BareRootPower(zeros) if bare else RootPower(scalar(inverse), one, zeros))
-    return plain if bare else Scales(*scales, RealPower(scalar(inverse), one, scalar(-half)))
+    if bare:
+        return _plain(profile, scalar)
+    return Scales(*scales, RealPower(scalar(inverse), one, scalar(-half)))
+
+
+def _plain(profile, scalar):
+    return Scales(1.0, 1.0, 1.0, cast(profile, scalar))
 
 
 def _fit(numbers, scalar):
     """Whether the numbers are normal in a dtype, or 0."""
-    limits = np.finfo(scalar)
-    return all(number == 0 or limits.tiny <= abs(number) <= limits.max for number in numbers)
+    least, most = NORMAL[scalar]
+    return all(number == 0 or least <= abs(number) <= most for number in numbers)
 
 
 def reciprocal_root(x):

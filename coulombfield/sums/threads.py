@@ -42,13 +42,15 @@ def share(work: Callable[[int, int], object], count: int) -> None:
         take_turns()
     finally:
         for future in futures:
-            future.result()
+            if not future.cancel():  # one that has not begun, because all threads are busy, has nothing left to do
+                future.result()
 
 
 def _executor() -> ThreadPoolExecutor:
     global _pool
     if _pool is None:
-        _pool = ThreadPoolExecutor(max(1, numba.config.NUMBA_NUM_THREADS - 1), thread_name_prefix="coulombfield")
+        most = numba.config.NUMBA_NUM_THREADS  # type: ignore[attr-defined]
+        _pool = ThreadPoolExecutor(max(1, most - 1), thread_name_prefix="coulombfield")
     return _pool
 
 

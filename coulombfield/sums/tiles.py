@@ -15,7 +15,8 @@ from ..profiles import curvature_at, slope_at, value_at
 
 BLOCK = 256  # charges added up in the arrays' dtype, which bounds the float32 error by that of 256 additions
 PARALLEL_PAIRS = 2**19  # 0.1 ms of work in float32, which repays the tens of µs that waking the threads takes
-BITS = {"float32": "int32", "float64": "int64"}
+BITS = {4: np.dtype(np.int32), 8: np.dtype(np.int64)}  # by the bytes of a number
+LARGEST = 1e150  # coordinate, so that the squares of distances fit a double
 
 
 @overload(value_at)
@@ -45,23 +46,24 @@ def _pow(x, y):
 
 def largest_square(targets: np.ndarray, positions: np.ndarray) -> float:
     """A bound of all squared distances; inf where there is none, or one beyond 1e300."""
-    bits = BITS[targets.dtype.name]
-    bound = _largest_bits(targets.view(bits))
+    bits = BITS[targets.itemsize]
+    largest = _largest(targets, targets.view(bits))
     if positions is not targets:
-        bound = max(bound, _largest_bits(positions.view(bits)))
-    largest = float(np.array(bound, bits).view(targets.dtype))
-    bounded = math.isfinite(largest) and largest < 1e150
-    return targets.shape[1] * (2 * largest) ** 2 if bounded else math.inf
+        largest = max(largest, _largest(positions, positions.view(bits)))
+    return targets.shape[1] * (2 * largest) ** 2 if largest < LARGEST else math.inf
 
 
 @jit
-def _largest_bits(numbers):
-    """The bits of the number furthest from 0, NaN and inf being further than all others."""
-    largest = numbers.dtype.type(0)
-    mask = np.iinfo(numbers.dtype).max
-    for number in numbers.reshape(-1):
-        largest = max(largest, number & numbers.dtype.type(mask))
-    return largest
+def _largest(numbers, bits):
+    """The size of the number furthest from 0; inf where one is NaN or inf."""
+    mask = bits.dtype.type(np.iinfo(bits.dtype).max)
+    largest = bits.dtype.type(0)
+    # Bits are ordered as the sizes that they stand for, and unlike these, LLVM compares them in vectors.
+    flat = bits.reshape(-1)
+    for i in range(flat.size):
+        largest = max(largest, flat[i] & mask)
+    found = np.full(1, largest, bits.dtype).view(numbers.dtype)[0]
+    return found if found < np.inf else np.inf
 
 
 def plain(array: np.ndarray) -> np.ndarray:

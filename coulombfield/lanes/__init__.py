@@ -1,0 +1,60 @@
+"""A vector of numbers as a value inside a Numba function: arithmetic on it compiles to the processor's vectors.
+
+Numba leaves vectors to LLVM's loop vectoriser, which stops at 256 bits on many processors that have 512 and keeps
+partial sums in memory. A value of type :class:`Lanes` is an LLVM vector from the start: it stays in registers, in the
+widest that there are, and a vector longer than a register takes several of them.
+
+Formulas see no difference: ``+ - * / <``, ``numpy.sqrt`` and their kin work lane by lane, and a scalar goes with
+every lane. A product and a sum may be contracted to a fused one, which rounds less.
+"""
+
+from .functions import (
+    exponent_and_fraction,
+    fused,
+    like,
+    next_powers,
+    polynomial,
+    power_of_two,
+    reciprocal_root_estimate,
+    select,
+    wide_reciprocal_root_estimate,
+)
+from .points import (
+    LANE_BYTES,
+    add_each,
+    add_to_rows,
+    compiled_once,
+    dot,
+    load_rows,
+    multiply_each,
+    row_of,
+    subtract_each,
+    zero_lane,
+    zeros,
+)
+from .vectors import Lanes, intrinsic
+
+__all__ = [
+    "LANE_BYTES",
+    "Lanes",
+    "add_each",
+    "add_to_rows",
+    "compiled_once",
+    "dot",
+    "exponent_and_fraction",
+    "fused",
+    "intrinsic",
+    "like",
+    "load_rows",
+    "multiply_each",
+    "next_powers",
+    "polynomial",
+    "power_of_two",
+    "reciprocal_root_estimate",
+    "row_of",
+    "select",
+    "subtract_each",
+    "wide_reciprocal_root_estimate",
+    "zero_lane",
+    "zeros",
+]

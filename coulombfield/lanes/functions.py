@@ -1,0 +1,192 @@
+"""Functions of lanes, and of scalars where that makes sense: one text of an elementary function serves both."""
+
+from __future__ import annotations
+
+import numpy as np
+from llvmlite import ir  # type: ignore[import-untyped]
+from numba import types
+from numba.core import cgutils
+from numba.core.errors import TypingError
+
+from .vectors import FUSE, call, cast, common, intrinsic, splat, undefined
+
+
+@intrinsic
+def fused(typing_context, a, b, c):
+    """``a * b + c`` rounded once, where the processor can; a scalar goes with every lane."""
+    kind = common([a, b, c]) or a
+
+    def generate(context, builder, signature, values):
+        values = [
+            cast(context, builder, value, given, kind) for value, given in zip(values, signature.args, strict=True)
+        ]
+        return call(builder, "fmuladd", *values)
+
+    return kind(a, b, c), generate
+
+
+@intrinsic
+def like(typing_context, x, number):
+    """A number in the type of ``x``: a literal in a formula for several dtypes."""
+
+    def generate(context, builder, signature, values):
+        return cast(context, builder, values[1], number, x)
+
+    return x(x, number), generate
+
+
+@intrinsic
+def select(typing_context, condition, a, b):
+    """``a`` where the condition holds and ``b`` elsewhere, both computed; ``a`` and ``b`` are of one type."""
+    if a != b:
+        raise TypingError(f"select: expected two values of one type, got {a} and {b}")
+
+    def generate(context, builder, signature, values):
+        return builder.select(*values)
+
+    return a(condition, a, b), generate
+
+
+def _pieces(builder, value, count):
+    """The vector cut into vectors of ``count`` lanes."""
+    for start in range(0, value.type.count, count):
+        mask = ir.Constant(ir.VectorType(ir.IntType(32), count), list(range(start, start + count)))
+        yield builder.shuffle_vector(value, undefined(value.type), mask)
+
+
+def _joined(builder, pieces):
+    """The vectors one after the other as one; their number is a power of two."""
+    while len(pieces) > 1:
+        count = 2 * pieces[0].type.count
+        mask = ir.Constant(ir.VectorType(ir.IntType(32), count), list(range(count)))
+        pieces = [builder.shuffle_vector(*pair, mask) for pair in zip(pieces[::2], pieces[1::2], strict=True)]
+    return pieces[0]
+
+
+def _estimate(x, *, of_float32):
+    """An intrinsic that estimates 1/√x; see the two functions made by it."""
+
+    def generate(context, builder, signature, values):
+        value = values[0]
+        scalar, count = value.type.element, x.count
+        if "+avx512f" in context.codegen().magic_tuple()[2]:
+            width, suffix = (16, "ps") if scalar == ir.FloatType() else (8, "pd")
+            kind, mask = ir.VectorType(scalar, width), ir.IntType(width)
+            function = cgutils.get_or_insert_function(
+                builder.module, ir.FunctionType(kind, [kind, kind, mask]), f"llvm.x86.avx512.rsqrt14.{suffix}.512"
+            )
+            rest = undefined(kind), ir.Constant(mask, -1)
+            return _joined(
+                builder, [builder.call(function, [piece, *rest]) for piece in _pieces(builder, value, width)]
+            )
+        if of_float32:  # LLVM knows the estimates of other processors, and does a step of Newton's iteration itself
+            narrow = ir.VectorType(ir.FloatType(), count)
+            value = value if value.type == narrow else builder.fptrunc(value, narrow)
+        one = splat(builder, ir.Constant(value.type.element, 1.0), count)
+        root = call(builder, "sqrt", value)
+        estimate = builder.fdiv(one, root, flags=("arcp",) if of_float32 else ())
+        wide = ir.VectorType(scalar, count)
+        return estimate if estimate.type == wide else builder.fpext(estimate, wide)
+
+    return x(x), generate
+
+
+@intrinsic
+def reciprocal_root_estimate(typing_context, x):
+    """1/√x to a relative error of 2^−14 or less, for lanes x from 2^−100 to 2^100."""
+    return _estimate(x, of_float32=True)
+
+
+@intrinsic
+def wide_reciprocal_root_estimate(typing_context, x):
+    """The same for all x ≥ 0; inf for 0."""
+    return _estimate(x, of_float32=False)
+
+
+@intrinsic
+def polynomial(typing_context, x, coefficients):
+    """Σ_k c_k x^k by Horner's rule, with fused operations where the processor has them."""
+
+    def generate(context, builder, signature, values):
+        numbers = [
+            cast(context, builder, builder.extract_value(values[1], k), coefficients.dtype, x)
+            for k in range(len(coefficients))
+        ]
+        total = numbers.pop()
+        while numbers:
+            total = call(builder, "fmuladd", total, values[0], numbers.pop())
+        return total
+
+    return x(x, coefficients), generate
+
+
+def _layout(x):
+    """Bits of the numbers of type x and of their significand."""
+    bits = getattr(x, "dtype", x).bitwidth
+    return bits, {32: 23, 64: 52}[bits]
+
+
+def _integers(kind):
+    """The type of integers with as many bits as the floating-point numbers of the type, and how to write a constant."""
+    scalar = ir.IntType(32 if getattr(kind, "element", kind) == ir.FloatType() else 64)
+    if not isinstance(kind, ir.VectorType):
+        return scalar, lambda number: ir.Constant(scalar, number)
+    vector = ir.VectorType(scalar, kind.count)
+    return vector, lambda number: ir.Constant(vector, [number] * kind.count)
+
+
+def _constant(kind, number):
+    return ir.Constant(kind, [number] * kind.count if isinstance(kind, ir.VectorType) else number)
+
+
+@intrinsic
+def power_of_two(typing_context, n):
+    """2^n for an integral n with 2^n normal."""
+    bits, significand = _layout(n)
+
+    def generate(context, builder, signature, values):
+        integers, whole = _integers(values[0].type)
+        # In a number near 1.5 · 2^significand the last bits are those of the integer added to it.
+        shifted = builder.fadd(values[0], _constant(values[0].type, 1.5 * 2**significand))
+        exponent = builder.add(builder.bitcast(shifted, integers), whole(2 ** (bits - significand - 2) - 1))
+        return builder.bitcast(builder.shl(exponent, whole(significand)), values[0].type)
+
+    return n(n), generate
+
+
+@intrinsic
+def exponent_and_fraction(typing_context, x):
+    """The integral k and m with x = 2^k m and √½ ≤ m < √2, for a normal x > 0."""
+    bits, significand = _layout(x)
+    root = int(np.array(0.5**0.5, f"f{bits // 8}").view(f"i{bits // 8}"))
+    magic = int(np.array(1.5 * 2**significand, f"f{bits // 8}").view(f"i{bits // 8}"))
+
+    def generate(context, builder, signature, values):
+        kind = values[0].type
+        integers, whole = _integers(kind)
+        given = builder.bitcast(values[0], integers)
+        k = builder.ashr(builder.sub(given, whole(root)), whole(significand))
+        m = builder.bitcast(builder.sub(given, builder.shl(k, whole(significand))), kind)
+        k = builder.bitcast(builder.add(k, whole(magic)), kind)
+        k = builder.fsub(k, _constant(kind, 1.5 * 2**significand))
+        return context.make_tuple(builder, signature.return_type, [k, m])
+
+    return types.UniTuple(x, 2)(x), generate
+
+
+@intrinsic
+def next_powers(typing_context, y, power):
+    """y^d, y^(d+2) and y^(d+4) by products, with d ≥ 1 the number of elements of the tuple ``power``."""
+
+    def generate(context, builder, signature, values):
+        y = values[0]
+        square = builder.fmul(y, y, flags=FUSE)
+        result = y if len(power) % 2 else square
+        for _ in range((len(power) - 1) // 2):
+            result = builder.fmul(result, square, flags=FUSE)
+        results = [result]
+        for _ in range(2):
+            results.append(builder.fmul(results[-1], square, flags=FUSE))
+        return context.make_tuple(builder, signature.return_type, results)
+
+    return types.UniTuple(y, 3)(y, power), generate
