@@ -1,0 +1,296 @@
+r"""Sums over the pairs closer than r_c, for low dimension on NumPy: sorted cells and loops compiled by Numba.
+
+The points are sorted by cells whose sides are a fraction of r_c, so that the charges of neighbouring cells in a row lie
+together in memory. For each cell with targets, the rows within r_c of it are copied together and filled up to whole
+vectors; each of its targets then goes through them in vector registers. Pairs beyond r_c are masked out. A target's
+sum is kept in as many parts as a vector has lanes, which are added up at the end in float64. Every target belongs to
+one thread: results do not depend on the number of threads.
+
+Memory: the points once more and 8 bytes a point and a cell, with at most ``CELLS_A_POINT`` cells a point.
+"""
+
+# Numba calls an intrinsic without its first argument, the context.
+# mypy: disable-error-code="call-arg, var-annotated"
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+from numba.extending import overload
+
+from ..arrays import jit
+from ..lanes import (
+    LANE_BYTES,
+    add_each,
+    add_to_rows,
+    dot,
+    fused,
+    like,
+    load_rows,
+    multiply_each,
+    row_of,
+    select,
+    subtract_each,
+    zero_lane,
+    zeros,
+)
+from ..profiles import cast, slope_at, value_at
+from . import simd  # noqa: F401  it tells Numba what value_at and slope_at stand for
+from .threads import share
+
+CELLS_A_POINT = 4
+CELLS_A_REACH = {1: (8, 4, 2), 2: (4, 3, 2), 3: (3, 2)}
+"""How many cells r_c may be long, by the dimension: small cells hold fewer pairs that are too far apart, but their
+neighbourhood is copied for the fewer targets."""
+CHARGES_A_CELL = 6  # with which copying the neighbourhood is a small part of the work
+PIECES = 64  # of the targets' cells, dealt out like cards: threads get equal shares also where points cluster
+
+
+class Grid(NamedTuple):
+    """Cells of one size that cover all points; the first axis varies fastest."""
+
+    low: np.ndarray
+    side: float
+    shape: tuple[int, int, int]
+
+    @staticmethod
+    def over(low: np.ndarray, high: np.ndarray, reach: float, points: int) -> Grid:
+        """The grid that suits a range r_c, unless it had too many cells."""
+        for number in CELLS_A_REACH[len(low)]:
+            side = reach / number
+            if np.prod((high - low) / side + 1) * CHARGES_A_CELL <= points:
+                break
+        while np.prod(np.floor((high - low) / side) + 1) > CELLS_A_POINT * points + 64:
+            side *= 1.25
+        shape = [int(extent / side) + 1 for extent in high - low] + [1] * (3 - len(low))
+        return Grid(low, side, (shape[0], shape[1], shape[2]))
+
+
+class Sorted(NamedTuple):
+    """Points in the order of their cells."""
+
+    order: np.ndarray
+    """Their row numbers."""
+    starts: np.ndarray
+    """For each cell the place of its first point in the order, and the number of points at the end."""
+
+
+def sort(points: np.ndarray, grid: Grid) -> Sorted:
+    """Sort points by their cells; they must be finite."""
+    cells = np.zeros(points.shape[0], np.int64)
+    stride = 1
+    for axis in range(points.shape[1]):
+        steps = (np.asarray(points[:, axis], np.float64) - grid.low[axis]) * (1 / grid.side)
+        cells += stride * np.clip(steps.astype(np.int64), 0, grid.shape[axis] - 1)
+        stride *= grid.shape[axis]
+    return Sorted(*_counting_sort(cells, stride))
+
+
+def short_sums(
+    targets: np.ndarray,
+    positions: np.ndarray,
+    weights: np.ndarray,
+    split: Any,
+    grid: Grid,
+    exclude_self: bool,
+    potential: bool,
+    field: bool,
+) -> tuple[np.ndarray | None, np.ndarray | None]:
+    """Potential and field of the short part of a split, f − smooth part, in float64."""
+    dimension, real = targets.shape[1], targets.dtype.type
+    sources = sort(positions, grid)
+    destinations = sources if targets is positions else sort(targets, grid)
+    table = np.empty((dimension + 1, positions.shape[0]), real)
+    for axis in range(dimension):
+        table[axis] = positions[sources.order, axis]
+    table[dimension] = weights[sources.order]
+    place = np.empty(0, np.int64)
+    if exclude_self:
+        place = np.empty_like(sources.order)
+        place[sources.order] = np.arange(len(place))
+    polynomials = [tuple(real(c) for c in split.coefficients)]
+    if field:
+        polynomials.append(tuple(real(c) for c in split.slopes))
+    out = np.zeros((1 + dimension if field else 1, targets.shape[0]))
+    occupied = np.flatnonzero(np.diff(destinations.starts))
+    arguments = (
+        _plain(targets),
+        destinations.order,
+        destinations.starts,
+        occupied,
+        table,
+        sources.starts,
+        place,
+        _reaches(math.sqrt(split.cutoff), grid.side),
+        grid.shape,
+        cast(split.profile, real),
+        real(split.cutoff),
+        real(2 / split.cutoff),
+        tuple(polynomials),
+        (0,) * dimension,
+        out,
+    )
+
+    def work(start: int, stop: int) -> None:
+        for index in range(start, stop):
+            _piece(index, *arguments)
+
+    share(work, PIECES)
+    return out[0] if potential else None, out[1:].T if field else None
+
+
+def _plain(array: np.ndarray) -> np.ndarray:
+    """A writable C-contiguous array, whatever came: Numba compiles once more for each layout and for read-only ones."""
+    return array if array.flags.carray else np.array(array, order="C")
+
+
+def _reaches(reach: float, side: float) -> np.ndarray:
+    """How many cells far a row holds points within r_c, by the row's distance along both other axes; −1 for none."""
+    width = int(reach / side) + 1
+    gaps = np.maximum(np.arange(width + 1) - 1.0, 0.0) * side
+    rest = reach * reach - (gaps[:, None] ** 2 + gaps[None, :] ** 2)
+    return np.where(rest > 0, np.floor(np.sqrt(np.maximum(rest, 0)) / side) + 1, -1).astype(np.int64)
+
+
+@jit
+def _counting_sort(cells, count):
+    starts = np.zeros(count + 1, np.int64)
+    for cell in cells:
+        starts[cell + 1] += 1
+    for cell in range(count):
+        starts[cell + 1] += starts[cell]
+    order = np.empty(len(cells), np.int64)
+    ends = starts[:-1].copy()
+    for i in range(len(cells)):
+        order[ends[cells[i]]] = i
+        ends[cells[i]] += 1
+    return order, starts
+
+
+@jit
+def _polynomial(coefficients, u):
+    """Horner's rule; the tuple's length is known to the compiler, which unrolls the loop."""
+    value = like(u, coefficients[len(coefficients) - 1])
+    for k in range(len(coefficients) - 2, -1, -1):
+        value = fused(value, u, coefficients[k])
+    return value
+
+
+# In what follows ``axes`` is a tuple of m zeros, whose length is compiled in, and ``polynomials`` a tuple of the
+# coefficients of the smooth part and, for fields, of its slope: its length says which of both functions is called.
+
+
+@jit
+def _potential_lanes(near, blocks, target, own, profile, cutoff, scale, polynomials, axes, sums):
+    rows = (*axes, 0)
+    nothing = zeros(load_rows(near[0], rows), (0,))
+    total = nothing
+    for block in range(blocks):
+        tile = load_rows(near[block], rows)
+        difference = subtract_each(target, tile)
+        s = dot(difference, difference)
+        value = value_at(profile, np, s) - _polynomial(polynomials[0], s * scale - like(scale, 1))
+        terms = (select(s < cutoff, tile[len(axes)] * value, nothing[0]),)
+        total = add_each(total, zero_lane(terms, own - block * near.shape[2]))
+    add_to_rows(sums, total)
+
+
+@jit
+def _both_lanes(near, blocks, target, own, profile, cutoff, scale, polynomials, axes, sums):
+    rows = (*axes, 0)
+    nothing = zeros(load_rows(near[0], rows), (0,))
+    total = nothing
+    total_field = zeros(load_rows(near[0], rows), axes)
+    for block in range(blocks):
+        tile = load_rows(near[block], rows)
+        difference = subtract_each(target, tile)
+        s = dot(difference, difference)
+        u = s * scale - like(scale, 1)
+        weight = tile[len(axes)]
+        value = weight * (value_at(profile, np, s) - _polynomial(polynomials[0], u))
+        slope = weight * (slope_at(profile, np, s) - _polynomial(polynomials[1], u))
+        inside = s < cutoff
+        terms = select(inside, value, nothing[0]), select(inside, slope, nothing[0])
+        value, slope = zero_lane(terms, own - block * near.shape[2])
+        total = add_each(total, (value,))
+        total_field = add_each(total_field, multiply_each(slope, difference))
+    add_to_rows(sums, total + total_field)
+
+
+def _add(near, blocks, target, own, profile, cutoff, scale, polynomials, axes, sums):
+    """Add all charges of the buffer to the sums at one target, which are in parts."""
+
+
+@overload(_add)
+def _overload_add(near, blocks, target, own, profile, cutoff, scale, polynomials, axes, sums):
+    chosen = _potential_lanes if len(polynomials) == 1 else _both_lanes
+
+    def add(near, blocks, target, own, profile, cutoff, scale, polynomials, axes, sums):
+        chosen(near, blocks, target, own, profile, cutoff, scale, polynomials, axes, sums)
+
+    return add
+
+
+@jit
+def _gather(near, cell, table, starts, reaches, shape, rows):
+    """Copy the charges near a cell; returns the buffer, their number and where the cell's row in it begins.
+
+    The last is the difference between a charge's place in the buffer and in the sorted order, for charges of that row.
+    """
+    x = cell % shape[0]
+    y = cell // shape[0] % shape[1]
+    z = cell // (shape[0] * shape[1])
+    width = reaches.shape[0] - 1
+    lanes = near.shape[2]
+    count = block = lane = 0
+    shift = 0
+    for other_z in range(max(z - width, 0), min(z + width + 1, shape[2])):
+        for other_y in range(max(y - width, 0), min(y + width + 1, shape[1])):
+            reach = reaches[abs(other_z - z), abs(other_y - y)]
+            if reach < 0:
+                continue
+            row = (other_z * shape[1] + other_y) * shape[0]
+            begin = starts[row + max(x - reach, 0)]
+            end = starts[row + min(x + reach, shape[0] - 1) + 1]
+            if other_z == z and other_y == y:
+                shift = count - begin
+            if near.shape[0] * lanes < count + end - begin:
+                larger = np.empty((2 * (count + end - begin) // lanes + 1, near.shape[1], lanes), near.dtype)
+                larger[: near.shape[0]] = near
+                near = larger
+            count += end - begin
+            for j in range(begin, end):
+                for row in range(len(rows)):
+                    near[block, row, lane] = table[row, j]
+                lane += 1
+                if lane == lanes:
+                    block += 1
+                    lane = 0
+    if lane > 0:
+        near[block, :, lane:] = 0.25 * np.finfo(near.dtype).max
+        block += 1
+    return near, block, shift
+
+
+@jit
+def _piece(
+    index, targets, order, ends, occupied, table, starts, place, reaches, shape, profile, cutoff, scale, polynomials,
+    axes, out,
+):  # fmt: skip
+    """The sums at the targets of every ``PIECES``-th cell."""
+    lanes = LANE_BYTES // table.itemsize
+    near = np.zeros((16, len(axes) + 1, lanes), table.dtype)
+    sums = np.empty((out.shape[0], lanes))
+    for number in range(index, len(occupied), PIECES):
+        cell = occupied[number]
+        near, blocks, shift = _gather(near, cell, table, starts, reaches, shape, (*axes, 0))
+        for k in range(ends[cell], ends[cell + 1]):
+            i = order[k]
+            own = place[i] + shift if len(place) else -1
+            sums[:] = 0
+            _add(near, blocks, row_of(targets, i, axes), own, profile, cutoff, scale, polynomials, axes, sums)
+            out[0, i] = sums[0].sum()
+            for axis in range(1, out.shape[0]):
+                out[axis, i] = -2 * sums[axis].sum()

@@ -1,0 +1,269 @@
+r"""Fast sums of inverse powers in up to three dimensions, also for ε far below the size of the box: Ewald's way.
+
+The kernel is split (:mod:`coulombfield.sums.splitting`) into a smooth part, summed by non-uniform Fourier transforms
+(:mod:`coulombfield.sums.periodic`), and a part that ends at a range r_c, summed over pairs of neighbours
+(:mod:`coulombfield.sums.cells`). Any r_c gives the same sums; the one taken is that for which both parts together
+should be fastest. The time does not depend on ε, and grows with the density where charges cluster.
+
+Sums over few pairs are left to an exact engine, which is faster than these preparations: there k(a, a) is exact to the
+last bit, and the field of a coincident pair exactly 0. Elsewhere both hold up to the error of the smooth part at
+distance 0. Results do not depend on the number of threads.
+
+Memory: about 200 bytes a point, and the transforms' grid twice, at most 1 GiB.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from ..rng import Streams
+from . import cells, simd, transforms
+from .periodic import Budget, Layout, box_of, constant, layout, sums
+from .request import Request, Result
+from .sizes import Sample, sample
+from .splitting import Split, inverse_powers, split
+
+MAX_DIMENSION = 3
+SMALL = 2**22  # pairs: simd sums them in the milliseconds that preparations take here
+MOST_GRID_POINTS = 2**25  # 512 MiB
+MOST_PAIRS = 1e13  # beyond, an exact engine is as fast
+
+# Shares of the tolerance, calibrated: what the parts' errors come to is a little less in sum.
+SERIES, FIRST, SECOND = 1.5, 0.5, 1.0
+EXTRA_DIGITS = 0.5  # of β over the series' digits: the split's own error is then below that of the series
+
+# Measured on two cores, in float64.
+SECONDS_A_NEIGHBOUR, SECONDS_A_POINT, SECONDS_A_GRID_POINT, SECONDS_AT_LEAST = 1.3e-9, 3.5e-7, 2e-8, 0.02
+REACHES = 2.0 ** (np.arange(-72, 1) / 6)  # tried for r_c, as parts of the longest side of the box
+NEIGHBOURHOOD = {1: 2.2, 2: 4.6, 3: 9.0}  # pairs that are looked at for each in the same cell of size r_c
+CENSUS = 2**12  # points sampled for the number of neighbours
+
+
+def refusal(request: Request) -> str:
+    """Why this engine can't serve the arrays or the kernel, or an empty string if it can."""
+    targets = request.targets
+    if not isinstance(targets, np.ndarray):
+        return "it takes NumPy arrays only"
+    if targets.shape[1] > MAX_DIMENSION:
+        return f"it takes at most {MAX_DIMENSION} dimensions, not {targets.shape[1]}"
+    terms = inverse_powers(request.profile)
+    if not terms:
+        return "it takes inverse powers and their sums only"
+    if not request.exclude_self and any(term.shift == 0 for term in terms):
+        return "it takes a bare inverse power with exclude_self only"
+    return transforms.missing("numpy")
+
+
+def seconds(request: Request) -> float:
+    """Time by the numbers of points, modes and neighbours, at the request's tolerance; inf if it can't be done."""
+    if request.pairs <= SMALL:
+        return simd.seconds(request)
+    scene = _scene(request)
+    return math.inf if scene is None else _best(request, scene, request.rtol / 4 if request.rtol else 1e-12)[1]
+
+
+def approximate(request: Request, tolerance: float) -> Result:
+    """The sums; NaN at a target that is not finite, and everywhere if a charge isn't or the box is too large."""
+    if request.pairs <= SMALL:
+        return simd.evaluate(request)
+    targets, positions, weights, _, exclude_self, potential, field, _ = request
+    nothing = constant(targets, math.nan, math.nan, potential, field)
+    finite = np.isfinite(targets).all(axis=1)
+    if not finite.all():
+        if targets is positions or exclude_self or not finite.any():
+            return nothing
+        part = approximate(request._replace(targets=targets[finite]), tolerance)
+        for whole, values in zip(nothing, part, strict=True):
+            if whole is not None:
+                whole[finite] = values
+        return nothing
+    if not (np.any(weights) and any(np.any(x != positions[0]) for x in (targets, positions))):
+        return _at_one_place(request)
+    scene = _scene(request)
+    if scene is None:
+        return nothing
+    reach, time = _best(request, scene, tolerance)
+    plan = None if math.isinf(time) else _plan(request, scene, reach, tolerance)
+    if plan is None:
+        return nothing
+    grid = cells.Grid.over(scene.low, scene.low + scene.extents, reach, max(targets.shape[0], positions.shape[0]))
+    near = cells.short_sums(targets, positions, weights, plan.split, grid, exclude_self, potential, field)
+    far = sums(
+        targets, positions, weights, plan.radial, plan.layout, plan.budget, potential, field, exclude_self=exclude_self
+    )
+    for whole, one, other in zip(nothing, near, far, strict=True):
+        if whole is not None:
+            whole[...] = one + plan.peak * other.astype(np.float64)
+    return nothing
+
+
+def _at_one_place(request: Request) -> Result:
+    """The sums where all points are the same, or all charges 0; NaN reaches them from either."""
+    at_zero = float(request.profile.value(np, np.zeros(1))[0])
+    total = float(np.sum(request.weights, dtype=np.float64)) + 0.0 * float(np.sum(request.positions[0]))
+    result = constant(request.targets, at_zero * total, 0.0 * total, request.potential, request.field)
+    if request.potential and request.exclude_self:
+        result.potential[:] = at_zero * (total - request.weights[: request.targets.shape[0]].astype(np.float64))
+    return result
+
+
+class _Scene(NamedTuple):
+    """What holds for any range r_c; weights are divided by the largest."""
+
+    low: np.ndarray
+    centre: np.ndarray
+    extents: np.ndarray
+    largest: float
+    pairs: Sample
+    total: float
+    """Σ |w|."""
+    own: float
+    """Root mean square of w."""
+    potential: float
+    """Root mean square of the sums of the terms' magnitudes."""
+    field: float
+    """The same of the gradients' magnitudes."""
+    drawn: tuple[np.ndarray, np.ndarray]
+    """Some targets and some charges, relative to ``low``, for counting neighbours."""
+
+
+class _Plan(NamedTuple):
+    split: Split
+    peak: float
+    """The largest size of the smooth part."""
+    layout: Layout
+    budget: Budget
+
+    def radial(self, s: np.ndarray) -> np.ndarray:
+        """The smooth part in units of its peak, so that single precision holds it."""
+        return self.split.smooth(s) / self.peak
+
+
+def _scene(request: Request) -> _Scene | None:
+    """None if something is not finite, all weights are 0 or all points are the same."""
+    targets, positions, weights, profile, exclude_self, *_ = request
+    centre, extents = box_of(targets, positions)
+    largest = float(np.max(np.abs(weights), initial=0.0))
+    if not np.isfinite([*centre, *extents, largest]).all() or largest == 0 or not np.max(extents) > 0:
+        return None
+    low = centre - extents / 2
+    # A charge's term with itself is too rare in a sample and too large to be left to chance.
+    same = targets is positions
+    pairs = sample(request._replace(exclude_self=exclude_self or same), largest)
+    own = math.sqrt(float(np.mean(np.square(weights, dtype=np.float64)))) / largest
+    potential = field = math.inf
+    apart = pairs.s > 0
+    s = np.where(apart, pairs.s, 1.0)
+    if request.potential:
+        at_zero = 0.0 if exclude_self else float(profile.value(np, np.zeros(1))[0])
+        potential = pairs.magnitude(pairs.weights * np.where(apart, profile.value(np, s), at_zero))
+        potential = math.hypot(potential, own * at_zero) if same else potential
+    if request.field:
+        field = pairs.magnitude(np.where(apart, pairs.weights * 2 * profile.slope(np, s) * np.sqrt(s), 0.0))
+    if not 0 < min(potential, field) < math.inf:
+        return None
+    total = float(np.sum(np.abs(weights), dtype=np.float64)) / largest
+    stream = Streams(seed=0).stream("cells")
+    drawn = [x[stream.integers(x.shape[0], size=CENSUS)].astype(np.float64) - low for x in (targets, positions)]
+    return _Scene(low, centre, extents, largest, pairs, total, own, potential, field, (drawn[0], drawn[1]))
+
+
+def _best(request: Request, scene: _Scene, tolerance: float) -> tuple[float, float]:
+    """The range r_c that should be fastest, and the time it should take; inf if none will do."""
+    dimension = len(scene.extents)
+    points = request.targets.shape[0] + request.positions.shape[0]
+    transforms_made = 1 + (request.potential + dimension * request.field + 1) // 2
+    best = 0.0, math.inf
+    for reach in REACHES * float(np.max(scene.extents)):
+        digits, length = _digits(request, scene, reach, tolerance)
+        sizes = 4 * (digits / (math.pi * length) * (scene.extents + 1.5 * length) + 1)
+        grid_points = math.prod(sizes[scene.extents > 0])
+        if grid_points > MOST_GRID_POINTS:
+            continue
+        evaluated = NEIGHBOURHOOD[dimension] * request.pairs * _share_in_cells(scene, reach)
+        if SECONDS_A_NEIGHBOUR * evaluated > best[1]:
+            break
+        time = (
+            SECONDS_AT_LEAST
+            + SECONDS_A_NEIGHBOUR * evaluated
+            + SECONDS_A_POINT * points
+            + SECONDS_A_GRID_POINT * grid_points * transforms_made
+        )
+        best = min(best, (reach, time), key=lambda pair: pair[1])
+    return best
+
+
+def _share_in_cells(scene: _Scene, side: float) -> float:
+    """The share of all pairs of a target and a charge that are in the same cell of that size."""
+    keys = []
+    for points in scene.drawn:
+        numbers = np.floor(points / side).astype(np.int64)
+        # There are fewer than 2^13 cells along each axis.
+        keys.append(np.sort(np.ravel(numbers @ (8192 ** np.arange(points.shape[1])))))
+    found = np.searchsorted(keys[1], keys[0], "right") - np.searchsorted(keys[1], keys[0], "left")
+    return float(np.mean(found)) / len(keys[1])
+
+
+def _digits(request: Request, scene: _Scene, reach: float, tolerance: float) -> tuple[float, float]:
+    """Natural logarithm of 1 / (error allowed of the series, relative to its peak), and the length R."""
+    peak, length = 0.0, math.inf
+    terms = inverse_powers(request.profile)
+    assert terms, "refused before"
+    for factor, numerator, shift, d in terms:
+        square = reach * reach + shift
+        peak += abs(factor) * (numerator / square) ** (d / 2) * (4 * (1 + d / 2)) ** (d / 4)
+        length = min(length, math.sqrt(square))
+    noise = scene.own * math.sqrt(request.positions.shape[0])
+    allowed = tolerance * min(scene.potential, scene.field * length / 12) / (peak * noise)
+    return math.log(1 / min(0.1, max(allowed, 1e-15))), length
+
+
+def _plan(request: Request, scene: _Scene, reach: float, tolerance: float) -> _Plan | None:
+    """The split, the modes and the transforms' tolerances; None if the modes are too many."""
+    pairs = scene.pairs
+    digits, length = _digits(request, scene, reach, tolerance)
+    beta = digits + EXTRA_DIGITS
+    parts = split(request.profile, reach, beta, 0.1 * math.exp(-beta))
+    spots = np.linspace(0, 1, 9) * float(np.max(scene.extents))
+    values = np.abs(parts.smooth(spots**2))
+    peak = float(np.max(values))
+    far = float(np.max(values[4:])) / peak
+
+    # What the series leaks, by the fastest modes along each axis, narrow across it as its transform there.
+    cutoff = digits / length
+    across = pairs.s[..., None] - np.square(pairs.difference)
+    ripple = np.mean(np.cos(cutoff * pairs.difference) * np.exp(-across * (cutoff / (2 * length))), axis=-1)
+    noise = math.hypot(_spread(pairs, pairs.weights * ripple), scene.own)
+    potential, field = scene.potential / peak, scene.field / peak
+    kernel = min(potential, field / cutoff) / noise
+    edge = min(potential, field * spots[-1] / 4) / (scene.total * far)
+    found = layout(
+        scene.centre, scene.extents, parts.smooth, length * digits / beta, SERIES * tolerance * kernel, tolerance * edge
+    )
+    if found is None or found.grid_points > MOST_GRID_POINTS:
+        return None
+
+    # The first transform's error differs from charge to charge; that of the second is in proportion to the sums.
+    terms = pairs.weights * (parts.smooth(pairs.s) / peak)
+    first, local = potential / math.hypot(scene.own, _spread(pairs, terms)), pairs.sum_of(terms) / potential
+    if request.field:
+        slopes = pairs.weights * (2 * parts.smooth_slope(pairs.s) / peak)
+        wave = math.sqrt(digits) / length
+        # Errors don't share the symmetry by which the field of a near charge is weak.
+        close = wave * terms * np.exp(-pairs.s / length**2)
+        pulls = [scene.own * wave, _spread(pairs, close), _spread(pairs, slopes * np.sqrt(pairs.s))]
+        first = min(first, field / math.hypot(*pulls))
+        parts_of_field = [pairs.sum_of(slopes * pairs.difference[..., axis]) for axis in found.used]
+        local = max(local, math.hypot(pulls[0], *parts_of_field) / field)
+    second = SECOND * tolerance
+    scale = second * scene.largest
+    budget = Budget(FIRST * tolerance * first, second / max(local, second), scale * potential, scale * field)
+    return _Plan(parts, peak, found, budget)
+
+
+def _spread(pairs: Sample, terms: np.ndarray) -> float:
+    """Root mean square over the targets of the whole sums of the terms with signs of their own."""
+    return math.sqrt(pairs.share * float(np.mean(np.sum(np.square(terms), axis=1))))
