@@ -184,16 +184,23 @@ def sums(
     budget: Budget,
     potential: bool,
     field: bool,
+    *,
+    exclude_self: bool = False,
 ) -> Result:
-    """As :func:`periodic_sums`, for finite points and weights that are not all 0, by a layout and with a budget."""
+    """As :func:`periodic_sums` for finite points and weights, by a layout and a budget; without i = j if wanted."""
     xp = array_api_compat.array_namespace(targets)
     largest = float(xp.max(xp.abs(weights)))
-    if not plan.axes:
-        value = float(radial(np.zeros(1))[0]) * float(xp.sum(weights, dtype=xp.float64))
-        return constant(targets, value, 0.0, potential, field)
+    result = constant(targets, 0.0, 0.0, potential, field)
     series, peak = coefficients(plan.axes, radial)
-    if peak == 0:
-        return constant(targets, 0.0, 0.0, potential, field)
+    if largest == 0 or peak == 0:
+        return result
+    # The series' own value at distance 0 is F(0), and its field 0.
+    at_zero = float(radial(np.zeros(1))[0])
+    own = at_zero * xp.astype(weights[: targets.shape[0]], xp.float64) if exclude_self and potential else 0.0
+    if not plan.axes:
+        if potential:
+            result.potential[:] = at_zero * float(xp.sum(weights, dtype=xp.float64)) - own
+        return result
 
     # In units of the largest weight and value from here on, so that single precision holds all numbers.
     scale = largest * peak
@@ -219,12 +226,11 @@ def sums(
     packed = xp.astype(packed, dtype, copy=False)
     found = transforms.to_points(packed, places.angles(targets, dtype), tolerance, plan.oversampling)
     rows = [row for pair in found for row in (pair.real, pair.imag)]
-    result = constant(targets, 0.0, 0.0, potential, field)
     if potential:
-        result.potential[:] = rows.pop(0) * scale
+        result.potential[:] = rows.pop(0) * scale - own
     if field:
-        for axis, row in zip(plan.used, rows, strict=False):
-            result.field[:, int(axis)] = row * (scale / unit)
+        for number, row in zip(plan.used, rows, strict=False):
+            result.field[:, int(number)] = row * (scale / unit)
     return result
 
 

@@ -104,12 +104,12 @@ def coefficients(axes: list[Axis], radial: Radial) -> tuple[np.ndarray, float]:
 
     The outermost mode of the grid of samples stands for −K and K both, so each gets half.
     """
-    squares = functools.reduce(np.add.outer, [axis.bent_nodes() ** 2 for axis in axes])
+    squares = functools.reduce(np.add.outer, [axis.bent_nodes() ** 2 for axis in axes], np.zeros(()))
     values = radial(squares)
     peak = float(np.max(np.abs(values)))
     if not 0 < peak < math.inf:
         return np.zeros_like(values), peak
-    series = scipy.fft.dctn(values / peak, 1, overwrite_x=True)
+    series = scipy.fft.dctn(values / peak, 1, overwrite_x=True) if axes else values / peak
     series /= math.prod(2 * axis.modes for axis in axes)
     for number in range(len(axes)):
         series[(slice(None),) * number + (-1,)] /= 2

@@ -4,7 +4,7 @@ A sum over n of S unrelated terms t_j grows like √S, one of terms that agree l
 square M of their sums over targets,
 
 .. math:: \Bigl\langle \Bigl(\sum_{j=1}^S t_j\Bigr)^2 \Bigr\rangle \approx
-    \frac{S}{n} V + \Bigl(\frac{S}{n}\Bigr)^2 \max(0, M - V), \qquad V = \Bigl\langle \sum_{j=1}^n t_j^2 \Bigr\rangle.
+    \frac{S}{n} V + \Bigl(\frac{S}{n}\Bigr)^2 (M - V), \qquad V = \Bigl\langle \sum_{j=1}^n t_j^2 \Bigr\rangle.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from ..rng import Streams
 from .request import Request
 
 TARGETS, CHARGES = 48, 1536  # sampled: they tell the sizes to a tenth or so, in about 5 ms
-NOISE = 0.25  # of the estimate of M, in its standard deviations for unrelated terms: how much is added to be sure
+NOISE = 0.25  # of the deviation that M has by chance: how much is added, since that much agreement can't be excluded
 
 
 class Sample(NamedTuple):
@@ -41,11 +41,15 @@ class Sample(NamedTuple):
         """Root mean square over the targets of the whole sums of the terms' magnitudes; shape (t, n)."""
         return self.share * _rms(np.sum(np.abs(terms), axis=1))
 
-    def sum_of(self, terms: np.ndarray) -> float:
-        """Root mean square over the targets of the whole sums of the terms; shape (t, n)."""
+    def sum_of(self, terms: np.ndarray, stress: float = 1.0) -> float:
+        """Root mean square over the targets of the whole sums of the terms, shape (t, n).
+
+        The part that agreement between terms makes counts ``stress`` times.
+        """
         variance = float(np.mean(np.sum(np.square(terms), axis=1)))
         excess = float(np.mean(np.square(np.sum(terms, axis=1)))) - variance
-        related = max(0.0, excess) + (NOISE * math.sqrt(2 / terms.shape[0]) * variance if self.share > 1 else 0.0)
+        chance = math.sqrt(2 / terms.shape[0]) * variance if self.share > 1 else 0.0
+        related = stress * stress * max(0.0, excess - chance) + NOISE * chance
         return math.sqrt(self.share * variance + self.share * self.share * related)
 
 

@@ -1,7 +1,8 @@
 """Non-uniform Fourier transforms by finufft (NumPy) or cufinufft (CuPy), made independent of the number of threads.
 
-finufft adds the charges' contributions to its grid in whatever order its threads come. Here a thread transforms a
-fixed share of the charges alone, and the shares are added in their order.
+With several threads finufft adds the charges' contributions in whatever order they come, and its Fourier transforms too
+have other roundings for each number of threads. Here every transform is done by one thread alone, several at a time:
+those of fixed shares of the charges, which are added in their order, and those to each set of outputs.
 
 Source: Barnett, Magland and af Klinteberg, SIAM J. Sci. Comput. 41 (2019) C479.
 """
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import itertools
 import math
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -21,7 +23,7 @@ import numpy as np
 from ..arrays import Array, library
 
 PACKAGES = {"numpy": "finufft", "cupy": "cufinufft"}
-SHARE = 2**17  # charges that are worth a share, which costs a grid and its Fourier transform, of their own
+SHARE = 2**15  # points that are worth a share, which costs a grid of its own and its Fourier transform
 MOST_SHARES = 16
 SMALLEST_TOLERANCE = {"complex64": 3e-7, "complex128": 3e-15}
 """Below these finufft only warns of its rounding."""
@@ -60,7 +62,7 @@ def _is_smooth(number: int) -> bool:
 
 def seconds(points: int, sets: int, shape: tuple[int, ...], tolerance: float, oversampling: float, dtype: str) -> float:
     """Time that transforms of several sets take on one core; inf if the tolerance can't be had."""
-    if tolerance < OVERSAMPLINGS[oversampling]:
+    if tolerance < max(OVERSAMPLINGS[oversampling], SMALLEST_TOLERANCE[dtype] / 3):
         return math.inf
     dimension = len(shape)
     digits = math.log(1 / min(0.1, max(tolerance, SMALLEST_TOLERANCE[dtype])))
@@ -94,14 +96,14 @@ def to_modes(
         Complex.
     """
     if library(type(weights)) != "numpy":
-        return _plan(1, weights, shape, 1, tolerance, oversampling, angles, 1).execute(weights)
+        return _plan(1, weights, shape, 1, tolerance, oversampling, angles).execute(weights)
     count = weights.shape[0]
-    shares = max(1, min(MOST_SHARES, count // SHARE, round(count / math.prod(shape)) + 2))
-    bounds = [count * share // shares for share in range(shares + 1)]
+    shares = max(1, min(MOST_SHARES, count // SHARE, 2 + count // math.prod(shape)))
+    bounds = _bounds(count, shares)
 
     def transform(first: int, end: int) -> Array:
         part = weights[first:end]
-        return _plan(1, part, shape, 1, tolerance, oversampling, [x[first:end] for x in angles], 1).execute(part)
+        return _plan(1, part, shape, 1, tolerance, oversampling, [x[first:end] for x in angles]).execute(part)
 
     if shares == 1:
         return transform(0, count)
@@ -129,8 +131,28 @@ def to_points(modes: Array, angles: list[Array], tolerance: float, oversampling:
         Complex.
     """
     sets, *shape = modes.shape
-    plan = _plan(2, modes, tuple(shape), sets, tolerance, oversampling, angles, numba.get_num_threads())
-    return plan.execute(modes if sets > 1 else modes[0]).reshape(sets, -1)
+    xp = array_api_compat.array_namespace(modes)
+    if library(type(modes)) != "numpy":
+        plan = _plan(2, modes, tuple(shape), sets, tolerance, oversampling, angles)
+        return xp.reshape(plan.execute(modes if sets > 1 else modes[0]), (sets, -1))
+    count, threads = angles[0].shape[0], numba.get_num_threads()
+    found = np.empty((sets, count), modes.dtype)
+    # A target's sum is the same in any share.
+    bounds = _bounds(count, max(1, min(count // SHARE, math.ceil(threads / sets))))
+    jobs = [(number, first, end) for number in range(sets) for first, end in itertools.pairwise(bounds)]
+
+    def transform(job: tuple[int, int, int]) -> None:
+        number, first, end = job
+        plan = _plan(2, modes, tuple(shape), 1, tolerance, oversampling, [x[first:end] for x in angles])
+        plan.execute(modes[number], out=found[number, first:end])
+
+    with ThreadPoolExecutor(min(len(jobs), threads)) as pool:
+        list(pool.map(transform, jobs))
+    return found
+
+
+def _bounds(count: int, shares: int) -> list[int]:
+    return [count * share // shares for share in range(shares + 1)]
 
 
 def _plan(
@@ -141,12 +163,11 @@ def _plan(
     tolerance: float,
     oversampling: float,
     angles: list[Array],
-    threads: int,
 ) -> Any:
     name = str(np.dtype(like.dtype))
     options: dict[str, Any] = {"upsampfac": oversampling}
     if array_api_compat.is_numpy_array(like):
-        options |= {"nthreads": threads, "showwarn": 0}
+        options |= {"nthreads": 1, "showwarn": 0}
     tolerance = min(0.1, max(tolerance, SMALLEST_TOLERANCE[name]))
     module = importlib.import_module(PACKAGES[library(type(like))])
     plan = module.Plan(kind, shape, sets, tolerance, -1 if kind == 1 else 1, name, **options)
