@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from coulombfield import Coulomb, Gaussian, Plummer
 from coulombfield.calculus import machine_epsilon
-from coulombfield.profiles import GradientSize, Laplacian, Magnitude
-from coulombfield.sums import direct, gram, gram_arrays, gram_compiled
+from coulombfield.profiles import GradientSize, Laplacian, Magnitude, slope_at, value_at
+from coulombfield.sums import direct, gram, gram_arrays, gram_compiled, gram_tangent
 from coulombfield.sums.nearness import FIELD_PROXIMITY, PROXIMITY, nearness
-from coulombfield.sums.request import Request
+from coulombfield.sums.request import Request, Tangent
 
 VERSIONS = {"compiled": gram_compiled, "arrays": gram_arrays}
 
@@ -210,6 +210,69 @@ def test_each_library_gives_what_direct_gives(library, t, n, m, excluded, seed):
         assert np.all(error <= 16 * machine_epsilon("float64") * size.max())
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", KERNELS)
+@given(
+    t=st.integers(1, 20),
+    n=st.integers(1, 20),
+    m=st.integers(1, 40),
+    cloud=st.sampled_from([plain, near_duplicates, far_from_the_origin, clusters]),
+    excluded=st.booleans(),
+    parts=st.sets(st.sampled_from(Tangent._fields)),
+    shift=st.sampled_from([0.0, 1e3]),
+    seed=seeds,
+)
+@settings(max_examples=10)
+def test_derivatives_are_those_of_direct(name, dtype, t, n, m, cloud, excluded, parts, shift, seed):
+    rng = np.random.default_rng(seed)
+    request = request_for(rng, cloud, t, n, m, dtype, KERNELS[name], same=excluded, exclude_self=excluded)
+    # A motion that all points share must not spoil what is left.
+    tangent = Tangent(
+        *[
+            (rng.standard_normal(x.shape) + (shift if parts >= {"targets", "positions"} and x.ndim > 1 else 0)).astype(
+                dtype
+            )
+            if part in parts
+            else None
+            for part, x in zip(Tangent._fields, request[:3], strict=True)
+        ]
+    )
+    found = gram.jvp(request, tangent)
+    exact_request = in_double(request)
+    moves = [None if x is None else x.astype(float) for x in tangent]
+    expected = direct.jvp(exact_request, Tangent(*moves))
+    d = exact_request.targets[:, None] - exact_request.positions[None]
+    s = np.sum(d * d, axis=-1)
+    delta = np.zeros_like(d)
+    delta += 0 if moves[0] is None else moves[0][:, None]
+    delta -= 0 if moves[1] is None else moves[1][None]
+    speed, r = np.sqrt(np.sum(delta**2, axis=-1)), np.sqrt(s)
+    f = [abs(getattr(request.profile, part)(np, s)) for part in ("value", "slope", "curvature")]
+    charge, change = abs(exact_request.weights), 0.0 if moves[2] is None else abs(moves[2])
+    scales = (
+        np.sum(change * (f[0] + s * f[1]) + 2 * charge * (f[1] * r + r * s * f[2]) * speed, axis=1),
+        np.sum(2 * change * (f[1] + s * f[2]) * r + charge * (2 * f[1] + 8 * s * f[2]) * speed, axis=1),
+    )
+    for one, other, scale in zip(found, expected, scales, strict=True):
+        assert one.dtype == dtype
+        error = abs(one - other).reshape(scale.size, -1).max(axis=1)
+        assert np.all(error <= 4 * FIELD_PROXIMITY * machine_epsilon(dtype) * scale.max())
+
+
+def test_derivatives_of_each_library_in_tiles_of_any_size(library):
+    rng = np.random.default_rng(11)
+    request = request_for(rng, near_duplicates, 9, 14, 6, "float64", Plummer(), same=False)
+    tangent = [rng.standard_normal(x.shape) for x in request[:3]]
+    arrays = [library.put(x) for x in request[:3]]
+    expected = direct.jvp(request, Tangent(*tangent))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(gram_tangent, "TILE_ROWS", 4)
+        patch.setattr(gram_tangent, "TILE_COLUMNS", 5)
+        found = gram.jvp(Request(*arrays, *request[3:]), Tangent(*[library.put(x) for x in tangent]))
+    for one, other in zip(found, expected, strict=True):
+        assert np.allclose(library.get(one), other, rtol=1e-12, atol=1e-12)
+
+
 @given(t=st.integers(1, 20), n=st.integers(1, 20), excluded=st.booleans(), seed=seeds)
 @settings(max_examples=10)
 def test_tiles_of_any_size_give_the_same(t, n, excluded, seed):
@@ -284,7 +347,7 @@ def test_a_pair_that_is_not_near_bears_the_rounding_of_its_products(exponent, so
     """A change of s by δ = u n changes f by at most a few units u of its condition, unless the pair is found near."""
     profile, n = Plummer(exponent, softening).profile, np.ones((1, 1))
     s, u = n * 10.0**-closeness, 1e-7
-    if not gram_arrays.near_pairs(np, s, n, profile, nearness(m, u, False), False)[0, 0]:
+    if not gram_arrays.near_pairs(np, s, n, profile, nearness(m, u, False), [value_at])[0, 0]:
         change = abs(profile.slope(np, s)) * u * n
         assert change <= 2 * PROXIMITY * u * (profile.value(np, s) + abs(profile.slope(np, s)) * s)
 
@@ -296,7 +359,7 @@ def test_only_near_pairs_are_near():
     criterion = nearness(64, machine_epsilon("float32"), True)
 
     def near(kernel, s):
-        return gram_arrays.near_pairs(np, s, norms, kernel.profile, criterion, True)
+        return gram_arrays.near_pairs(np, s, norms, kernel.profile, criterion, [value_at, slope_at])
 
     with np.errstate(divide="ignore", invalid="ignore"):
         for kernel in (Plummer(softening=1e-3), Gaussian(8.0), Coulomb(3.0)):

@@ -25,9 +25,10 @@ from __future__ import annotations
 import array_api_compat
 import numpy as np
 
-from . import gram_arrays, gram_compiled
+from ..profiles import slope_at, value_at
+from . import direct, gram_arrays, gram_compiled, gram_tangent
 from .nearness import nearness
-from .request import Request, Result
+from .request import Request, Result, Tangent
 
 # Measured on two cores in float32; float64 takes twice as long.
 SECONDS_A_PAIR = 1e-9
@@ -67,6 +68,13 @@ def evaluate(request: Request) -> Result:
     return (gram_compiled if isinstance(targets, np.ndarray) else gram_arrays).sums(request)
 
 
+def jvp(request: Request, tangent: Tangent) -> Result:
+    """Derivatives of the sums along a tangent, as :func:`.direct.jvp` defines them."""
+    if request.pairs == 0:
+        return direct.jvp(request, tangent)
+    return gram_tangent.jvp(request, tangent)
+
+
 def _near_share(request: Request) -> float:
     """Share of near pairs among some targets and charges, taken at even distances and never the same point."""
     xp = array_api_compat.array_namespace(request.targets)
@@ -78,5 +86,7 @@ def _near_share(request: Request) -> float:
         norms = xp.sum(a * a, axis=1)[:, None] + xp.sum(b * b, axis=1)[None, :]
         s = gram_arrays.square_distances(xp, a @ b.T, norms)
         criterion = nearness(a.shape[1], float(xp.finfo(a.dtype).eps), request.field)
-        near = gram_arrays.near_pairs(xp, s, norms, request.profile, criterion, request.field)
+        near = gram_arrays.near_pairs(
+            xp, s, norms, request.profile, criterion, (value_at, slope_at)[: 1 + request.field]
+        )
     return float(xp.mean(xp.astype(near, a.dtype)))

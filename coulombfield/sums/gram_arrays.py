@@ -8,6 +8,7 @@ near charges.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import array_api_compat
@@ -27,12 +28,8 @@ def sums(request: Request) -> Result:
     xp, device = array_api_compat.array_namespace(targets), array_api_compat.device(targets)
     (T, m), S = targets.shape, positions.shape[0]
     criterion = nearness(m, float(xp.finfo(targets.dtype).eps), request.field)
-    # A coordinate that is not finite counts as 0, and so spoils no row but its own.
-    centre = xp.mean(xp.where(xp.isfinite(positions), positions, xp.zeros_like(positions)), axis=0)
-    b = positions - centre
-    b_norms = xp.sum(b * b, axis=1)
     same = targets is positions
-    a, a_norms = (b, b_norms) if same else _centred(xp, targets, centre)
+    a, a_norms, b, b_norms = centred(xp, targets, positions)
     potentials, fields = [], []
     # A bare Coulomb kernel divides by zero where points coincide, and its documented answer there is inf or NaN.
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
@@ -47,7 +44,7 @@ def sums(request: Request) -> Result:
                 if exclude_self or same:
                     own = xp.arange(rows.start, rows.stop, device=device)[:, None]
                     itself = own == xp.arange(columns.start, columns.stop, device=device)[None, :]
-                near = near_pairs(xp, s, norms, profile, criterion, request.field)
+                near = near_pairs(xp, s, norms, profile, criterion, (value_at, slope_at)[: 1 + request.field])
                 if itself is not None:
                     near = near & ~itself
                 part = _Part(xp, targets[rows, :], positions[columns, :], weights[columns], profile, request.field)
@@ -63,9 +60,13 @@ def sums(request: Request) -> Result:
     return Result(potential if request.potential else None, field)
 
 
-def _centred(xp, points, centre):
-    centred = points - centre
-    return centred, xp.sum(centred * centred, axis=1)
+def centred(xp: Any, targets: Array, positions: Array) -> tuple[Array, Array, Array, Array]:
+    """Targets and charges relative to the charges' mean, each followed by their squared lengths."""
+    # A coordinate that is not finite counts as 0, and so spoils no row but its own.
+    centre = xp.mean(xp.where(xp.isfinite(positions), positions, xp.zeros_like(positions)), axis=0)
+    b = positions - centre
+    a = b if targets is positions else targets - centre
+    return a, xp.sum(a * a, axis=1), b, xp.sum(b * b, axis=1)
 
 
 def square_distances(xp: Any, products: Array, norms: Array) -> Array:
@@ -74,17 +75,31 @@ def square_distances(xp: Any, products: Array, norms: Array) -> Array:
     return xp.where(s < 0, xp.zeros_like(s), s)
 
 
-def near_pairs(xp: Any, s: Array, norms: Array, profile: Any, criterion: Nearness, slope_too: bool) -> Array:
-    """Whether a pair's s must be computed from differences; never where a point has a NaN, as the result will too."""
+def near_pairs(
+    xp: Any, s: Array, norms: Array, profile: Any, criterion: Nearness, functions: Sequence[Callable]
+) -> Array:
+    """Whether a pair's s must be computed from differences, for the functions of the profile that are to be summed.
+
+    It never must where a point has a NaN, as the result will have too.
+    """
     # A NaN in s counts: the product of an infinite coordinate and 0 is one, but the distance is none.
     near = ~(criterion.proximity * s >= norms) & ~xp.isnan(norms)
     moved = s + criterion.step * norms
     matters = s <= max(criterion.coincident, criterion.close) * norms
-    for function in (value_at, slope_at) if slope_too else (value_at,):
+    for function in functions:
         before = function(profile, xp, s)
         change = xp.abs(function(profile, xp, moved) - before)
         matters = matters | ~(change <= criterion.change * xp.abs(before))
     return near & matters
+
+
+def rounds(xp: Any, near: Array) -> Iterator[tuple[Array, Array]]:
+    """Each row's first near column and whether it has one, then its second, and so on."""
+    column = xp.arange(near.shape[1], device=array_api_compat.device(near))[None, :]
+    while bool(xp.any(near)):
+        first = xp.argmax(xp.astype(near, xp.int8), axis=1)
+        yield first, xp.any(near, axis=1)
+        near = near & (column != first[:, None])
 
 
 class _Part:
@@ -109,12 +124,7 @@ class _Part:
     def add_near(self, near):
         """Add the near pairs, each target's first one, then its second, and so on."""
         xp = self._xp
-        device = array_api_compat.device(near)
-        column = xp.arange(near.shape[1], device=device)[None, :]
-        while bool(xp.any(near)):
-            hit = xp.any(near, axis=1)
-            first = xp.argmax(xp.astype(near, xp.int8), axis=1)
-            near = near & (column != first[:, None])
+        for first, hit in rounds(xp, near):
             difference = self._targets - xp.take(self._positions, first, axis=0)
             s = xp.sum(difference * difference, axis=1)
             weights = xp.take(self._weights, first)
