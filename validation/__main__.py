@@ -7,8 +7,13 @@ import importlib
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
-BENCHMARKS = ("mixture",)
+BENCHMARKS = {
+    "mixture": "one update of the 25-Gaussian Coulomb GAN against the same in PyTorch",
+    "sums": "field sums by every engine, with errors and memory",
+}
+SMALLEST = 64  # charges: as many as there are targets whose errors are measured
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -16,19 +21,80 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m validation", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     speed = commands.add_parser("speed", help="time this package against its peers, in one process")
-    speed.add_argument("benchmark", choices=BENCHMARKS)
-    speed.add_argument("--json", type=Path, metavar="FILE", help="also write the rows to FILE")
-    speed.add_argument("--seconds", type=float, default=20.0, help="how long to time each row (default: %(default)s)")
-    options = parser.parse_args(arguments)
+    benchmarks = speed.add_subparsers(dest="benchmark", required=True)
+    parsers = {name: benchmarks.add_parser(name, help=text, description=text) for name, text in BENCHMARKS.items()}
+    for name, seconds in (("mixture", 20.0), ("sums", 0.3)):
+        options = parsers[name]
+        options.add_argument("--json", type=_file, metavar="FILE", help="also write the rows to FILE")
+        options.add_argument(
+            "--seconds", type=_positive, default=seconds, help="how long to time each row (default: %(default)s)"
+        )
+    _add_sums_options(parsers["sums"])
+    given = vars(parser.parse_args(arguments))
 
-    if not options.seconds > 0:
-        parser.error(f"argument --seconds: expected a positive number, got {options.seconds}")
-    if options.json is not None and not options.json.parent.is_dir():
-        parser.error(f"argument --json: no folder {options.json.parent}")
-    rows = importlib.import_module(f"validation.speed.{options.benchmark}").run(options.seconds)
-    if options.json is not None:
-        options.json.write_text(json.dumps(rows, indent=2) + "\n", encoding="utf-8")
+    benchmark = importlib.import_module(f"validation.speed.{given.pop('benchmark')}")
+    del given["command"]
+    file: Path | None = given.pop("json")
+    rows: list[dict[str, Any]] = benchmark.run(given.pop("seconds"), **given)
+    if file is not None:
+        file.write_text(json.dumps(rows, indent=2, allow_nan=False) + "\n", encoding="utf-8")
     return 0
+
+
+def _add_sums_options(options: argparse.ArgumentParser) -> None:
+    options.add_argument("--peers", action="store_true", help="also time the peers that are installed")
+    options.add_argument("--figures", type=_folder, metavar="DIR", help="draw figures into DIR, which may be new")
+    options.add_argument("--quick", action="store_true", help="small sizes, in a minute")
+    options.add_argument("--only", type=_sums_names, default=(), metavar="NAME[,NAME]", help="cases, or 'aims'")
+    options.add_argument(
+        "--largest", type=_count, default=10**6, metavar="N", help="most charges, such as 1e7 (default: 1e6)"
+    )
+
+
+def _positive(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0 < number < float("inf"):
+        raise argparse.ArgumentTypeError(f"expected a positive number, got {text}")
+    return number
+
+
+def _count(text: str) -> int:
+    number = _positive(text)
+    if number < SMALLEST or number != int(number):
+        raise argparse.ArgumentTypeError(f"expected a whole number of at least {SMALLEST}, got {text}")
+    return int(number)
+
+
+def _file(text: str) -> Path:
+    path = Path(text)
+    if not path.parent.is_dir():
+        raise argparse.ArgumentTypeError(f"no folder {path.parent}")
+    if path.is_dir():
+        raise argparse.ArgumentTypeError(f"{path} is a folder")
+    return path
+
+
+def _folder(text: str) -> Path:
+    path = Path(text)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise argparse.ArgumentTypeError(f"can't make the folder {path}: {error.strerror}") from error
+    return path
+
+
+def _sums_names(text: str) -> tuple[str, ...]:
+    from .speed.sums import AIMS_NAME
+    from .speed.sums_cases import CASES
+
+    names = tuple(dict.fromkeys(text.split(",")))
+    if unknown := [name for name in names if name not in CASES and name != AIMS_NAME]:
+        known = ", ".join([*CASES, AIMS_NAME])
+        raise argparse.ArgumentTypeError(f"unknown {', '.join(map(repr, unknown))}; expected some of {known}")
+    return names
 
 
 if __name__ == "__main__":
