@@ -41,6 +41,7 @@ def assert_as_exact_as_the_dtype(asked):
         assert one.dtype == asked.targets.dtype
         # The kernel's own roundings, and those of up to 256 additions, which add up like a random walk.
         tolerance = machine_epsilon(one.dtype.name) * (20 + np.sqrt(asked.positions.shape[0])) * size
+        tolerance += np.finfo(one.dtype).smallest_subnormal
         assert np.all(abs(one - other) <= (tolerance if one.ndim == 1 else tolerance[:, None]))
 
 
@@ -59,7 +60,7 @@ SHAPES = {
     n=st.integers(1, 40) | st.integers(250, 260),
     softening=st.floats(-3, 3),
     exponent=st.sampled_from([3.0, 2.5]),
-    scale=st.sampled_from([1.0, 1e-6, 1e6]),
+    scale=st.sampled_from([1.0, 1e-5, 1e7]),
     exclude_self=st.booleans(),
     seed=seeds,
 )

@@ -41,6 +41,8 @@ LARGEST_EXPONENT = 12  # of an integer power; beyond, pow() is no slower than th
 ORDERS = {np.float32: 90.0, np.float64: 900.0}
 NORMAL = {scalar: (float(np.finfo(scalar).tiny), float(np.finfo(scalar).max)) for scalar in ORDERS}
 LARGEST = 2.0**100
+# f and f′ at s = 0 in the plain formulas: between what the charges may multiply it by and where it may fall to.
+PEAK = {np.float32: 2.0**40, np.float64: 2.0**300}
 
 
 class Scales(NamedTuple):
@@ -140,7 +142,7 @@ def merged(profile: Any, scalar: Any, largest: float, derivatives: int) -> Any:
     """What :func:`quickened` gives as one profile, for sums in which f, f′ and f″ mix."""
     *scales, rest = quickened(profile, scalar, largest, derivatives)
     if not _fit(scales[: derivatives + 1], scalar):
-        *scales, rest = quickened(profile, scalar, math.inf, derivatives)
+        scales, rest = [1.0, 1.0, 1.0], cast(profile, scalar)
     weights = [scalar(scale if k <= derivatives else 1.0) for k, scale in enumerate(scales)]
     return Weighted(weights[0], weights[1], weights[2], rest)
 
@@ -186,14 +188,16 @@ def quickened(profile: Any, scalar: Any, largest: float, derivatives: int) -> Sc
 def _quick_power(profile, scalar, largest, derivatives):
     half, bare = profile.half_exponent, profile.shift == 0
     largest_x = largest / profile.numerator + 1
-    if not largest_x <= LARGEST or not math.log2(largest_x) * (half + derivatives) <= ORDERS[scalar]:
-        return _plain(profile, scalar)
     slope = profile.peak * profile.slope_factor
     scales = profile.peak, slope, slope * profile.curvature_factor
     inverse, one, exponent = 1 / profile.numerator, scalar(1), 2 * half
-    if not all(map(math.isfinite, scales[: derivatives + 1])) or not _fit([inverse], scalar):
+    if not all(map(math.isfinite, scales[: derivatives + 1])):
         return _plain(profile, scalar)
-    if exponent.is_integer() and exponent <= LARGEST_EXPONENT:
+    quick = largest_x <= LARGEST and math.log2(largest_x) * (half + derivatives) <= ORDERS[scalar]
+    if not bare and not (quick and _fit([inverse], scalar)):
+        unit = type(profile)(profile.numerator, profile.shift, PEAK[scalar], half, 1.0, 1.0)
+        return Scales(*[scale / PEAK[scalar] for scale in scales], cast(unit, scalar))
+    if quick and exponent.is_integer() and exponent <= LARGEST_EXPONENT:
         zeros = (0,) * int(exponent)
         return Scales(*scales, BareRootPower(zeros) if bare else RootPower(scalar(inverse), one, zeros))
     if bare:
