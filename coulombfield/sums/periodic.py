@@ -24,6 +24,7 @@ from . import transforms
 from .request import Result
 from .series import Axis, Radial, coefficients, find_axis, norms
 
+MOST_GRID_POINTS = 2**24  # 256 MiB in double precision
 SINGLE_PRECISION = 1e-5  # tolerance of a transform from which on single precision is enough for it
 
 
@@ -80,7 +81,8 @@ def layout(
 def fastest(plan: Layout, budget: Budget, targets: int, charges: int, outputs: int) -> tuple[Layout, float]:
     """The layout with the grid for which the transforms take the shortest, and their time on one core [s].
 
-    The grid's size is rounded up to one that its Fourier transform likes, and the modes that it has room for are taken.
+    The time is inf if no grid will do. A grid's size is rounded up to one that its Fourier transform likes, and the
+    modes that it has room for are taken.
     """
     if not plan.axes:
         return plan, 0.0
@@ -95,8 +97,8 @@ def fastest(plan: Layout, budget: Budget, targets: int, charges: int, outputs: i
         dtypes = ["complex64" if tolerance >= SINGLE_PRECISION else "complex128" for tolerance in (first, second)]
         time = transforms.seconds(charges, 1, rounded.shape, budget.first, oversampling, dtypes[0])
         time += transforms.seconds(targets, (outputs + 1) // 2, rounded.shape, second, oversampling, dtypes[1])
-        choices.append((rounded, time))
-    return min(choices, key=lambda choice: choice[1])
+        choices.append((rounded, time if rounded.grid_points <= MOST_GRID_POINTS else math.inf))
+    return min(choices, key=lambda choice: (choice[1], choice[0].grid_points))
 
 
 def modes_per_axis(extent: float, radial: Radial, length: float, tolerance: float) -> float:
@@ -150,7 +152,7 @@ def periodic_sums(
     Raises
     ------
     ValueError
-        If the points are too far apart, in terms of ``length``, for a series.
+        If the points are so far apart, in terms of ``length``, that the modes would take too much memory.
 
     Notes
     -----
@@ -172,6 +174,8 @@ def periodic_sums(
     budget = Budget(transform, transform, allowed, allowed / length)
     outputs = potential + field * len(plan.axes)
     plan, _ = fastest(plan, budget, targets.shape[0], positions.shape[0], outputs)
+    if plan.grid_points > MOST_GRID_POINTS:
+        raise ValueError(f"length: {length} is too short for a Fourier series of points {widest} apart")
     return sums(targets, positions, weights, radial, plan, budget, potential, field)
 
 

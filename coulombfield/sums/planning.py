@@ -22,11 +22,10 @@ import numpy as np
 
 from .periodic import Budget, Layout, box_of, fastest, layout
 from .request import Request
-from .series import Radial
+from .series import MOST_MODES, Radial
 from .sizes import Sample, sample
 
 KERNEL_SHARE, EDGE_SHARE, FIRST_SHARE, SECOND_SHARE = 3.0, 0.3, 0.5, 1.3
-MOST_GRID_POINTS = 2**24  # 256 MiB in double precision
 SMALLEST = 1e-200  # stands for a size of 0 in a quotient
 
 
@@ -45,7 +44,7 @@ def plan(request: Request, length: float, tolerance: float) -> Plan | None:
     xp = array_api_compat.array_namespace(request.targets)
     centre, extents = box_of(request.targets, request.positions)
     largest = float(xp.max(xp.abs(request.weights)))
-    if not np.isfinite([*extents, largest]).all():
+    if not np.isfinite([*extents, largest]).all() or np.max(extents) > 2 * MOST_MODES * length:
         return None
 
     def radial(s: np.ndarray) -> np.ndarray:
@@ -58,9 +57,7 @@ def plan(request: Request, length: float, tolerance: float) -> Plan | None:
     budget = sizes.budget(found, tolerance)
     outputs = request.potential + request.field * len(found.axes)
     found, time = fastest(found, budget, request.targets.shape[0], request.positions.shape[0], outputs)
-    if found.grid_points > MOST_GRID_POINTS or math.isinf(time):
-        return None
-    return Plan(radial, found, budget, time)
+    return None if math.isinf(time) else Plan(radial, found, budget, time)
 
 
 class _Sizes:
@@ -70,12 +67,13 @@ class _Sizes:
         xp = array_api_compat.array_namespace(request.targets)
         reach = np.linspace(0, 1, 9) * extent
         values = np.abs(radial(reach**2))
-        self.peak = float(np.max(values)) or 1.0
+        largest_value = float(np.max(values))
+        self.peak = largest_value or 1.0
         self.unit = largest * self.peak
         self.far = float(np.max(values[4:])) / self.peak
         self.extent, self.length = extent, length
         charges = request.weights / largest
-        self.own = math.sqrt(float(xp.mean(xp.square(charges))))
+        self.own = math.sqrt(float(xp.mean(xp.square(charges)))) if largest_value else 0.0
         self.total = float(xp.sum(xp.abs(charges), dtype=xp.float64))
         self.unrelated = self.own * math.sqrt(request.positions.shape[0])
         self.pairs: Sample = sample(request, largest)

@@ -27,7 +27,7 @@ SHARE = 2**15  # points that are worth a share, which costs a grid of its own an
 MOST_SHARES = 16
 SMALLEST_TOLERANCE = {"complex64": 3e-7, "complex128": 3e-15}
 """Below these finufft only warns of its rounding."""
-OVERSAMPLINGS = {2.0: 0.0, 1.25: 1e-7}
+OVERSAMPLINGS = {2.0: 0.0, 1.25: 3e-9}
 """Grid points a mode along each axis, and the tolerance down to which that serves."""
 WIDEST = 16  # finufft's kernels, in grid points
 

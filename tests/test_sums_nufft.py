@@ -1,0 +1,368 @@
+"""Sums by non-uniform Fourier transforms against direct sums, and what is true of their parts."""
+
+import functools
+import importlib.util
+import math
+
+import numba
+import numpy as np
+import pytest
+from charge_clouds import KERNELS, seeds
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from coulombfield import Coulomb, Gaussian, Laplace, Plummer
+from coulombfield.profiles import GradientSize, Laplacian, Magnitude
+from coulombfield.sums import direct, nufft, periodic, planning, series, simd, sizes, transforms
+from coulombfield.sums.promise import fulfil
+from coulombfield.sums.request import Request
+
+pytest.importorskip("finufft")
+
+SMOOTH = {name: kernel.profile for name, kernel in KERNELS.items() if name != "laplace"}
+
+
+@pytest.fixture(autouse=True, scope="module")
+def transform_small_sums():
+    """Leave no sum to an exact engine."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(nufft, "SMALL", -1)
+        yield
+
+
+def uniform(rng, count, dimension):
+    return rng.uniform(-3, 3, (count, dimension))
+
+
+def clustered(rng, count, dimension):
+    centres = rng.uniform(-4, 4, (3, dimension))
+    return centres[rng.integers(3, size=count)] + 1e-3 * rng.standard_normal((count, dimension))
+
+
+def collinear(rng, count, dimension):
+    return np.outer(rng.uniform(-3, 3, count), np.eye(dimension)[rng.integers(dimension)])
+
+
+def duplicated(rng, count, dimension):
+    return uniform(rng, 7, dimension)[rng.integers(7, size=count)]
+
+
+def flat(rng, count, dimension):
+    return uniform(rng, count, dimension) * 10.0 ** -np.arange(0, 3 * dimension, 3)
+
+
+def far_apart(rng, count, dimension):
+    return rng.choice([-8.0, 8.0], (count, 1)) + 0.3 * rng.standard_normal((count, dimension))
+
+
+def lattice(rng, count, dimension):
+    return rng.integers(-3, 4, (count, dimension)).astype(float)
+
+
+CLOUDS = [uniform, clustered, collinear, duplicated, flat, far_apart, lattice]
+
+
+def errors(request, result):
+    """Errors of potential and field as ``Request.rtol`` defines them."""
+    request = request._replace(
+        targets=request.targets.astype(float),
+        positions=request.positions.astype(float),
+        weights=request.weights.astype(float),
+    )
+    exact = direct.evaluate(request)
+    sizes = request._replace(weights=np.abs(request.weights), potential=True, field=False)
+    found = []
+    if request.potential:
+        size = direct.evaluate(sizes._replace(profile=Magnitude(request.profile))).potential
+        found.append(rms(result.potential - exact.potential) / rms(size))
+    if request.field:
+        size = direct.evaluate(sizes._replace(profile=GradientSize(request.profile, 2.0))).potential
+        found.append(rms(result.field - exact.field) / rms(size))
+    return np.array(found)
+
+
+def rms(values):
+    return np.sqrt(np.sum(np.square(values)) / len(values))
+
+
+def request_for(
+    points, weights, profile=None, *, targets=None, exclude_self=False, potential=True, field=True, dtype="float64"
+):
+    points = points.astype(dtype)
+    targets = points if targets is None else targets.astype(dtype)
+    profile = Plummer().profile if profile is None else profile
+    return Request(targets, points, weights.astype(dtype), profile, exclude_self, potential, field)
+
+
+class Case:
+    """A sum drawn at random, and the number of digits asked for."""
+
+    def __init__(self, seed, most=300):
+        rng = np.random.default_rng(seed)
+        cloud = CLOUDS[rng.integers(len(CLOUDS))]
+        self.dimension, count = int(rng.integers(1, 4)), int(rng.integers(2, most))
+        dtype = ["float32", "float64"][rng.integers(2)]
+        profile = SMOOTH[sorted(SMOOTH)[rng.integers(len(SMOOTH))]]
+        points = cloud(rng, count, self.dimension)
+        if dtype == "float64":
+            scale = 10.0 ** rng.choice([0.0, 0.0, -20.0, 20.0])
+            profile, points = profile.stretched(scale), points * scale
+        # Few digits where there would be many modes, for the sake of the test's time.
+        digits = int(rng.integers(2, 6 if dtype == "float32" or self.dimension == 3 else 12))
+        self.tolerance = 10.0**-digits
+        weights = rng.standard_normal(count) if rng.integers(2) else rng.uniform(0.5, 1, count)
+        potential, field = [(True, True), (True, False), (False, True)][rng.integers(3)]
+        self.request = request_for(
+            points,
+            weights,
+            profile,
+            exclude_self=bool(rng.integers(2)),
+            potential=potential,
+            field=field,
+            dtype=dtype,
+        )._replace(rtol=4 * self.tolerance)
+        self.label = f"seed {seed}: {cloud.__name__}, m={self.dimension}, {count} charges, {dtype}, {digits} digits"
+
+
+@given(seed=seeds)
+@settings(max_examples=25)
+def test_rtol_is_kept(seed):
+    case = Case(seed)
+    result, measured = fulfil(case.request, nufft, direct)
+    assume(result is not None)
+    assert all(values is None or values.dtype == case.request.targets.dtype for values in result)
+    found = errors(case.request, result)
+    assert np.all(found <= case.request.rtol), f"{case.label}: {found}, measured {measured}"
+
+
+def test_first_attempts_reach_the_tolerance_without_much_excess():
+    ratios = []
+    for seed in range(40):
+        case = Case(seed)
+        if math.isfinite(nufft.seconds(case.request)):
+            result = nufft.approximate(case.request, case.tolerance)
+            ratios.append(np.max(errors(case.request, result)) / case.tolerance)
+    assert len(ratios) >= 36
+    # The promise of rtol tries again from 2 on.
+    assert np.mean(np.asarray(ratios) <= 2) >= 0.9
+    assert np.median(ratios) >= 0.05
+
+
+@pytest.mark.parametrize("dimension", [1, 2, 3])
+def test_targets_of_their_own_and_fewer_targets_than_charges(dimension):
+    rng = np.random.default_rng(dimension)
+    points, weights = uniform(rng, 200, dimension), rng.standard_normal(200)
+    for targets, exclude_self in [(points[:90], True), (uniform(rng, 90, dimension) + 1, False)]:
+        request = request_for(points, weights, targets=targets, exclude_self=exclude_self)
+        assert np.all(errors(request, nufft.approximate(request, 1e-6)) <= 2e-6)
+
+
+@pytest.mark.parametrize("name", ["plummer", "plummer 3", "gaussian", "sum"])
+def test_laplacians(name):
+    rng = np.random.default_rng(3)
+    profile = Laplacian.of(SMOOTH[name], 2)
+    request = request_for(uniform(rng, 200, 2), rng.standard_normal(200), profile, field=False)
+    assert np.all(errors(request, nufft.approximate(request, 1e-7)) <= 2e-7)
+
+
+@given(tolerance=st.sampled_from([1e-3, 1e-6, 1e-9, 1e-12]), dimension=st.integers(1, 2), seed=seeds)
+def test_periodic_sums_keep_their_tolerance(tolerance, dimension, seed):
+    rng = np.random.default_rng(seed)
+    profile, length = (Plummer(1.0, 0.8).profile, 0.8) if seed % 2 else (Gaussian(0.7).profile, 0.7)
+    request = request_for(uniform(rng, 150, dimension), rng.standard_normal(150), profile)
+    radial = functools.partial(profile.value, np)
+    found = periodic.periodic_sums(*request[:3], radial, length, tolerance, True, True)
+    exact = direct.evaluate(request)
+    allowed = tolerance * float(radial(np.zeros(()))) * np.sum(np.abs(request.weights))
+    assert rms(found.potential - exact.potential) <= allowed
+    assert rms(found.field - exact.field) <= allowed / length
+
+
+def test_periodic_sums_say_when_points_are_too_far_apart():
+    points = np.asarray([[0.0], [1e9]])
+    with pytest.raises(ValueError, match=r"^length: 1\.0 is too short"):
+        periodic.periodic_sums(points, points, np.ones(2), lambda s: np.exp(-s), 1.0, 1e-6, True, False)
+    assert periodic.modes_per_axis(1e9, lambda s: np.exp(-s), 1.0, 1e-6) == math.inf
+
+
+@pytest.mark.parametrize("tolerance", [1e-3, 1e-7, 1e-11])
+@pytest.mark.parametrize("name", ["plummer", "plummer 4", "gaussian"])
+def test_the_series_is_the_kernel_within_its_tolerance(name, tolerance):
+    profile, extent = SMOOTH[name], 5.0
+    radial = functools.partial(profile.value, np)
+    axis = series.find_axis(extent, radial, profile.length, tolerance, tolerance)
+    coefficients, peak = series.coefficients([axis], radial)
+    x = np.linspace(0, extent, 301)
+    waves = np.cos(np.outer(x, axis.wave_numbers[axis.modes :])) * np.where(np.arange(axis.modes + 1) > 0, 2, 1)
+    error = np.abs(peak * waves @ coefficients - radial(x * x))
+    assert error[0] <= 1e-14 * peak
+    assert np.max(error) <= 2 * tolerance * peak
+    # Not by far more modes than that takes.
+    fewer = axis._replace(modes=axis.modes * 3 // 4)
+    coefficients, _ = series.coefficients([fewer], radial)
+    waves = np.cos(np.outer(x, fewer.wave_numbers[fewer.modes :])) * np.where(np.arange(fewer.modes + 1) > 0, 2, 1)
+    assert np.max(np.abs(peak * waves @ coefficients - radial(x * x))) > tolerance * peak
+
+
+@pytest.mark.parametrize("dtype", ["complex64", "complex128"])
+@pytest.mark.parametrize("oversampling", transforms.OVERSAMPLINGS)
+def test_transforms_are_the_sums_that_they_stand_for(oversampling, dtype):
+    rng = np.random.default_rng(5)
+    shape, tolerance = (7, 11), 1e-4
+    angles = [
+        rng.uniform(-3, 3, 40).astype(dtype.replace("complex", "float").replace("64", "32").replace("128", "64"))
+        for _ in shape
+    ]
+    weights = rng.standard_normal(40).astype(dtype)
+    numbers = [np.arange(-(size // 2), size // 2 + 1) for size in shape]
+    waves = np.exp(1j * (numbers[0][:, None, None] * angles[0] + numbers[1][None, :, None] * angles[1]))
+    modes = transforms.to_modes(angles, weights, shape, tolerance, oversampling)
+    assert modes.dtype == dtype
+    assert np.linalg.norm(modes - np.conj(waves) @ weights) <= 10 * tolerance * np.linalg.norm(modes)
+    sets = np.stack([modes, 1j * modes[::-1]])
+    found = transforms.to_points(sets, angles, tolerance, oversampling)
+    expected = np.einsum("skl,klt->st", sets, waves)
+    assert np.linalg.norm(found - expected) <= 10 * tolerance * np.linalg.norm(expected)
+
+
+@given(modes=st.integers(1, 5000), oversampling=st.sampled_from([1.25, 2.0]))
+def test_grids_are_even_smooth_and_not_much_too_large(modes, oversampling):
+    size = transforms.grid_size(modes, oversampling)
+    rest = size
+    for prime in (2, 3, 5):
+        while rest % prime == 0:
+            rest //= prime
+    assert size % 2 == 0
+    assert rest == 1
+    assert oversampling * modes <= size <= 1.25 * oversampling * modes + 8
+
+
+@pytest.mark.parametrize("dimension", [1, 2, 3])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_the_number_of_threads_changes_no_bit(monkeypatch, dimension, dtype):
+    rng = np.random.default_rng(6)
+    count = 3 * transforms.SHARE
+    request = request_for(uniform(rng, count, dimension), rng.standard_normal(count), dtype=dtype)
+    tolerance = 1e-3 if dimension == 3 else 1e-5
+    results = []
+    for threads in (1, 2, 5, 2):
+        monkeypatch.setattr(numba, "get_num_threads", lambda threads=threads: threads)
+        results.append(nufft.approximate(request, tolerance))
+    for other in results[1:]:
+        assert np.array_equal(other.potential, results[0].potential)
+        assert np.array_equal(other.field, results[0].field)
+
+
+def test_sizes_are_those_of_the_whole_sums():
+    rng = np.random.default_rng(7)
+    count = 5 * sizes.CHARGES
+    points = uniform(rng, count, 2)
+    for weights in (rng.standard_normal(count), np.ones(count)):
+        request = request_for(points, weights, field=False)
+        sample = sizes.sample(request, 1.0)
+        terms = sample.weights * request.profile.value(np, sample.s)
+        whole = direct.evaluate(request._replace(targets=points[:300])).potential
+        magnitude = direct.evaluate(request._replace(targets=points[:300], weights=np.abs(weights))).potential
+        assert sample.magnitude(terms) == pytest.approx(rms(magnitude), rel=0.1)
+        assert 0.7 * rms(whole) <= sample.sum_of(terms) <= 3 * rms(whole)
+
+
+def test_read_only_and_strided_arrays_are_taken_as_they_are():
+    rng = np.random.default_rng(8)
+    plain = request_for(uniform(rng, 50, 2), rng.standard_normal(50), targets=uniform(rng, 40, 2))
+    views = [
+        np.asfortranarray(plain.targets),
+        np.repeat(plain.positions, 2, axis=0)[::2],
+        plain.weights[::-1].copy()[::-1],
+    ]
+    for view in views:
+        view.flags.writeable = False
+    found = nufft.approximate(plain._replace(targets=views[0], positions=views[1], weights=views[2]), 1e-6)
+    expected = nufft.approximate(plain, 1e-6)
+    assert np.array_equal(found.potential, expected.potential)
+    assert np.array_equal(found.field, expected.field)
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+@pytest.mark.parametrize("where", ["targets", "positions", "weights"])
+def test_what_is_not_finite_makes_everything_nan(where, bad):
+    rng = np.random.default_rng(9)
+    request = request_for(uniform(rng, 20, 2), rng.standard_normal(20), targets=uniform(rng, 20, 2))
+    getattr(request, where)[3] = bad
+    assert nufft.seconds(request) == math.inf
+    result = nufft.approximate(request, 1e-6)
+    assert np.isnan(result.potential).all()
+    assert np.isnan(result.field).all()
+
+
+def test_points_too_far_apart_take_for_ever():
+    for distance in (1e9, 1e300):
+        request = request_for(np.asarray([[-distance, 0.0], [distance, 1.0], [0.0, 3.0]]), np.ones(3))
+        assert nufft.seconds(request) == math.inf
+        assert np.isnan(nufft.approximate(request, 1e-6).potential).all()
+
+
+@pytest.mark.parametrize("exclude_self", [False, True])
+def test_sums_that_need_no_transform(exclude_self):
+    kernel = Plummer(1.0, 0.5)
+    one_place = request_for(np.full((9, 3), 0.3), np.arange(9.0), kernel.profile, exclude_self=exclude_self)
+    result = nufft.approximate(one_place, 1e-6)
+    assert np.array_equal(result.potential, 2.0 * (36.0 - np.arange(9.0) * exclude_self))
+    assert np.array_equal(result.field, np.zeros((9, 3)))
+    points = uniform(np.random.default_rng(10), 9, 2)
+    for weights, profile in [(np.zeros(9), kernel.profile), (np.ones(9), (0.0 * kernel).profile)]:
+        result = nufft.approximate(request_for(points, weights, profile, exclude_self=exclude_self), 1e-6)
+        assert np.array_equal(result.potential, np.zeros(9))
+        assert np.array_equal(result.field, np.zeros((9, 2)))
+
+
+def test_the_field_across_collinear_points_is_exactly_zero():
+    rng = np.random.default_rng(11)
+    request = request_for(
+        np.outer(rng.uniform(-1, 1, 60), [0.0, 1.0]) + np.asarray([0.3, 0.0]), rng.standard_normal(60)
+    )
+    field = nufft.approximate(request, 1e-6).field
+    assert np.array_equal(field[:, 0], np.zeros(60))
+    assert np.all(field[:, 1] != 0)
+
+
+@pytest.mark.parametrize(("targets", "charges"), [(0, 5), (5, 0), (0, 0), (40, 50)])
+def test_small_sums_are_exact(monkeypatch, targets, charges):
+    monkeypatch.setattr(nufft, "SMALL", 2**22)
+    rng = np.random.default_rng(12)
+    request = request_for(uniform(rng, charges, 2), rng.standard_normal(charges), targets=uniform(rng, targets, 2))
+    found, exact = nufft.approximate(request, 1e-2), simd.evaluate(request)
+    assert np.array_equal(found.potential, exact.potential)
+    assert np.array_equal(found.field, exact.field)
+    assert nufft.seconds(request) == simd.seconds(request)
+
+
+def test_refusals(monkeypatch):
+    points, weights = np.zeros((4, 2)), np.ones(4)
+    assert nufft.refusal(request_for(points, weights)) == ""
+    assert "at most 3 dimensions" in nufft.refusal(request_for(np.zeros((4, 4)), weights))
+    for kernel in (Laplace(1.0), Coulomb(1.0), Plummer() + Laplace(1.0)):
+        assert "smooth" in nufft.refusal(request_for(points, weights, kernel.profile))
+    import array_api_strict
+
+    strict = Request(array_api_strict.zeros((4, 2)), *[None] * 2, Plummer().profile, False, True, True)
+    assert "NumPy and CuPy" in nufft.refusal(strict)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    assert nufft.refusal(request_for(points, weights)) == ("finufft is not installed; pip install 'coulombfield[fast]'")
+
+
+def test_the_shortest_length_is_that_of_the_sharpest_part():
+    assert nufft.shortest_length((2.0 * Plummer(softening=0.3) + Gaussian(4.0)).profile) == pytest.approx(0.3)
+    assert nufft.shortest_length(Laplacian.of(Plummer(softening=0.3).profile, 3)) == pytest.approx(0.3)
+    assert nufft.shortest_length((Plummer() + Laplace(1.0)).profile) is None
+    assert nufft.shortest_length(Coulomb(2.0).profile) is None
+
+
+def test_time_grows_with_points_and_modes():
+    rng = np.random.default_rng(13)
+    times = []
+    for count, softening in [(10_000, 1.0), (100_000, 1.0), (100_000, 0.05)]:
+        request = request_for(uniform(rng, count, 2), np.ones(count), Plummer(1.0, softening).profile)
+        times.append(nufft.seconds(request._replace(rtol=1e-6)))
+    assert 0 < times[0] < times[1] < times[2] < 60
+    assert planning.plan(request, 1e-9, 1e-6) is None
