@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 
 import numba
@@ -258,3 +260,25 @@ def test_the_estimate_of_time_grows_with_the_work():
     assert 0 < simd.seconds(small) < simd.seconds(large) / 1000
     assert simd.seconds(large._replace(field=False)) < simd.seconds(large)
     assert simd.seconds(large._replace(profile=Plummer(2.5).profile)) > simd.seconds(large)
+
+
+OLD_PROCESSOR = """
+import numpy as np
+from coulombfield import Plummer
+from coulombfield.sums import direct, simd
+from coulombfield.sums.request import Request
+rng = np.random.default_rng(0)
+for dtype in (np.float32, np.float64):
+    points, weights = rng.standard_normal((30, 2)).astype(dtype), np.ones(30, dtype)
+    asked = Request(points, points, weights, Plummer(3.0, 0.7).profile, False, True, True)
+    for one, other in zip(simd.evaluate(asked), direct.evaluate(asked)):
+        assert np.allclose(one, other, rtol=0, atol=40 * np.finfo(dtype).eps * abs(other).max())
+    alone = simd.evaluate(asked._replace(positions=points[:1], weights=weights[:1], targets=points[:1]))
+    assert alone.potential[0] == dtype(0.7**-3.0)
+    assert not alone.field.any()
+"""
+
+
+def test_a_processor_without_wide_vectors_and_fused_operations_serves(monkeypatch):
+    monkeypatch.setenv("NUMBA_CPU_NAME", "generic")
+    subprocess.run([sys.executable, "-c", OLD_PROCESSOR], check=True)
