@@ -83,7 +83,8 @@ def check(request, result):
         assert found.dtype == request.targets.dtype
         assert found.shape == expected.shape
         error = np.sqrt(np.mean(np.square(found - expected).reshape(size.size, -1).sum(axis=1)))
-        assert error <= units * machine_epsilon(str(found.dtype)) * np.sqrt(np.mean(size**2))
+        underflow = size.size * np.finfo(found.dtype).tiny
+        assert error <= units * machine_epsilon(str(found.dtype)) * np.sqrt(np.mean(size**2)) + underflow
 
 
 CASES = [(name, "float32") for name in KERNELS] + [("plummer", "float64"), ("gaussian", "float64")]
@@ -100,7 +101,7 @@ CASES = [(name, "float32") for name in KERNELS] + [("plummer", "float64"), ("gau
     points=st.sampled_from(["apart", "same", "exclude_self"]),
     seed=seeds,
 )
-@settings(max_examples=25)
+@settings(max_examples=15)
 def test_gram_is_as_exact_as_differences(version, name, dtype, t, n, m, cloud, softening, points, seed):
     kernel = KERNELS[name]
     if isinstance(kernel, Plummer):  # others vary over the length of the clouds
