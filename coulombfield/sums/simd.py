@@ -40,8 +40,13 @@ from .threads import share
 from .tiles import BLOCK, PARALLEL_PAIRS, largest_square, load_tile, plain
 
 RUN = 64 * BLOCK  # charges of a thread's turn where there are few targets
-SECONDS_A_CALL = 1.5e-5
+SECONDS_A_CALL = 1e-5
 SECONDS_AN_OPERATION = {4: 1.6e-11, 8: 3.8e-11}  # by the bytes of a number, for one pair on one core
+OPERATIONS_OF_A_ROOT, OPERATIONS_OF_A_POWER, OPERATIONS_OF_AN_EXPONENTIAL = (
+    10.0,
+    {4: 70.0, 8: 130.0},
+    {4: 36.0, 8: 48.0},
+)
 MAX_DIMENSION = 8  # beyond, a pair's distance costs more than its kernel, and matrix products win
 
 
@@ -57,17 +62,18 @@ def refusal(request: Request) -> str:
 
 def seconds(request: Request) -> float:
     """Time by the number of pairs, the kernel and the sums that are wanted, as measured."""
-    numbers = _operations(request.profile) + request.targets.shape[1] * (1.5 + 2.0 * request.field)
+    itemsize = request.targets.itemsize
+    operations = _operations(request.profile, itemsize) + request.targets.shape[1] * (1.5 + 2.5 * request.field)
     threads = numba.get_num_threads() if request.pairs >= PARALLEL_PAIRS else 1
-    return SECONDS_A_CALL + request.pairs * numbers * SECONDS_AN_OPERATION[request.targets.itemsize] / threads
+    return SECONDS_A_CALL + request.pairs * operations * SECONDS_AN_OPERATION[itemsize] / threads
 
 
-def _operations(profile: Any) -> float:
-    """Operations on vectors that a profile takes, a root counting as several."""
+def _operations(profile: Any, itemsize: int) -> float:
+    """Operations on vectors that a profile takes, for numbers of that many bytes."""
     if isinstance(profile, InversePower):
-        return 10.0 if (2 * profile.half_exponent).is_integer() else 70.0
-    inner = sum(_operations(part) for part in profile if isinstance(part, tuple))
-    return inner + 2.0 if inner else 32.0
+        return OPERATIONS_OF_A_ROOT if (2 * profile.half_exponent).is_integer() else OPERATIONS_OF_A_POWER[itemsize]
+    inner = sum(_operations(part, itemsize) for part in profile if isinstance(part, tuple))
+    return inner + 2.0 if inner else OPERATIONS_OF_AN_EXPONENTIAL[itemsize]
 
 
 def evaluate(request: Request) -> Result:

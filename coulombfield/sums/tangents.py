@@ -113,12 +113,20 @@ def _add_terms(first, tile, moved_tile, charges, moves, profile, axes, value_axe
     moved_positions, moved_weights = moves
     count = positions.shape[0]
     for block in range(0, count, BLOCK):
+        stop = min(block + BLOCK, count)
         partial = zeros(targets, value_axes + field_axes)
-        for j in range(block, min(block + BLOCK, count)):
-            difference = subtract_each(targets, row_of(positions, j, axes))
-            move = subtract_each(moved_targets, row_of(moved_positions, j, axes))
-            terms = _terms(value_axes, field_axes, profile, weights[j], moved_weights[j], difference, move)
-            partial = add_each(partial, zero_lane(terms, j - first if exclude_self else -1))
+        if exclude_self and first < stop and block < first + tile.shape[1]:
+            for j in range(block, stop):
+                difference = subtract_each(targets, row_of(positions, j, axes))
+                move = subtract_each(moved_targets, row_of(moved_positions, j, axes))
+                terms = _terms(value_axes, field_axes, profile, weights[j], moved_weights[j], difference, move)
+                partial = add_each(partial, zero_lane(terms, j - first))
+        else:
+            for j in range(block, stop):
+                difference = subtract_each(targets, row_of(positions, j, axes))
+                move = subtract_each(moved_targets, row_of(moved_positions, j, axes))
+                terms = _terms(value_axes, field_axes, profile, weights[j], moved_weights[j], difference, move)
+                partial = add_each(partial, terms)
         add_to_rows(sums, partial)
 
 
