@@ -1,6 +1,6 @@
 r"""Sums over charges in high dimension: squared distances and fields through matrix products, exact where they cancel.
 
-With the points centred on the charges' mean, a tile of squared distances and its part of the field are
+With the points centred on the mean of the charges or of some, a tile of squared distances and its part of the field are
 
 .. math:: s_{ij} = \|a_i\|^2 + \|b_j\|^2 - 2\, a_i \cdot b_j, \qquad
     E_i = \Bigl(\sum_j W_{ij}\Bigr) a_i - \sum_j W_{ij} b_j, \qquad W_{ij} = -2 q_j f'(s_{ij}),
@@ -14,8 +14,8 @@ Accuracy: the terms' errors are a few units of rounding times the condition of t
 r^(−d)). k(a, a) is exact to the last bit, and a coincident pair's field exactly zero, for any order in which BLAS adds
 up; in float32 for less than 2^21 coordinates. Numba's threads change no bit, but BLAS's own may, and its version.
 
-Memory: the points once more, the results once more, and a tile: of 2^23 numbers and 2^20 of its field at most on NumPy
-(:mod:`.gram_compiled`), and on other libraries some ten arrays of 2^22 numbers (:mod:`.gram_arrays`). Pairs that need
+Memory: the points once more, the results once more, and a tile: on NumPy (:mod:`.gram_compiled`) of 2^23 numbers and
+512 rows of its field at most, on other libraries (:mod:`.gram_arrays`) some ten arrays of 2^22 numbers. Pairs that need
 differences cost ``SECONDS_A_NEAR_AXIS`` an axis, tens of times more than others. In tight clusters they can be many:
 the matrix products then save nothing, but the result is the same.
 """

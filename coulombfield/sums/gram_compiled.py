@@ -20,13 +20,14 @@ from .request import Request, Result
 from .threads import share
 
 BLOCK = 512  # charges: a few arrays of that length fit the first-level cache
-AXES = 64  # coordinates whose mean is found in one go over the points
+AXES = 512  # coordinates whose mean is found in one go over the points
+CENTRAL = 256  # charges whose mean is the centre, which need not be exact
 
 TILE_COLUMNS = 4096
 TILE_ROWS = 256
 TALL_TILE_ROWS = 2048
 TALL_FROM = 512  # dimensions from which the symmetric product of a whole square tile beats the general one
-PRODUCT_NUMBERS = 2**20  # of W B at a time, so that they are still in the cache when they are added
+PRODUCT_ROWS = 512  # of W B at a time: enough for BLAS, and no second array as large as the field
 SHARED_NUMBERS = 2**16  # to work on, below which waking the threads takes longer
 
 # Lanes of partial sums instead of one running sum. NaN and inf keep their meaning.
@@ -51,7 +52,8 @@ def sums(request: Request) -> Result:
     criterion = cast(nearness(m, float(np.finfo(dtype).eps), request.field), dtype.type)
 
     centre = np.empty(m, dtype)
-    _shared(lambda start, stop: _centre(start, stop, positions, centre), -(-m // AXES), S * AXES)
+    some = positions[:: max(1, S // CENTRAL)]
+    _shared(lambda start, stop: _centre(start, stop, some, centre), -(-m // AXES), some.shape[0] * AXES)
     b, b_norms = _centred(positions, centre)
     a, a_norms = (b, b_norms) if targets is positions else _centred(targets, centre)
 
@@ -61,7 +63,7 @@ def sums(request: Request) -> Result:
     pull, field, product = None, None, None
     if request.field:
         pull, field = -2 * weights, np.zeros((T, m), dtype)
-        product = np.empty((min(rows, max(1, PRODUCT_NUMBERS // m)), m), dtype)
+        product = np.empty((min(rows, PRODUCT_ROWS), m), dtype)
     for i in range(0, T, rows):
         up = min(i + rows, T)
         for j in range(0, S, columns):
@@ -122,7 +124,7 @@ def _add_differences(start, stop, field, slopes, a, product):
 
 @jit
 def _centre(start, stop, points, centre):
-    """Mean of the points; a coordinate that is not finite counts as 0, and so spoils no row but its own."""
+    """Mean of the points as the centre; a coordinate that is not finite counts as 0, and so spoils no row but its own."""
     count, dimension = points.shape
     for task in range(start, stop):
         first = task * AXES
