@@ -18,6 +18,7 @@ from ..arrays import jit
 
 LEVELS = 31  # below the root, in one and two dimensions: their bits fill a key
 LEVELS_3D = 20
+CLUMP_LEVELS = 3  # points that share this many levels below a cell make a clump in it
 SMALLEST = 1e-140  # size of a box whose squares are still normal numbers
 REACH = 3  # how many cells apart the children of touching cells can be, in any axis
 OFFSETS = 2 * REACH + 1
@@ -41,6 +42,8 @@ class Tree(NamedTuple):
     """Shape (cells, m) [length]."""
     half_widths: np.ndarray
     """Shape (cells,) [length]."""
+    clumped: np.ndarray
+    """Whether a cell's charges all lie in a small part of it, or in one point."""
 
 
 class Box(NamedTuple):
@@ -56,13 +59,19 @@ class Box(NamedTuple):
     def around(cls, *clouds: np.ndarray) -> Box:
         """The box of some clouds of points, a little larger, so that no point lies on its upper faces."""
         axes = range(clouds[0].shape[1])
-        low = np.array([min(float(cloud[:, axis].min()) for cloud in clouds) for axis in axes])
-        high = np.array([max(float(cloud[:, axis].max()) for cloud in clouds) for axis in axes])
+        levels = LEVELS if len(axes) < 3 else LEVELS_3D
+        low = np.min([[cloud[:, axis].min() for axis in axes] for cloud in clouds], axis=0).astype(float)
+        high = np.max([[cloud[:, axis].max() for axis in axes] for cloud in clouds], axis=0).astype(float)
         with np.errstate(over="ignore", invalid="ignore"):
             largest = float(np.max(np.maximum(np.abs(low), np.abs(high))))
             # Where all points coincide, any size does that their coordinates can resolve.
-            size = max(float(np.max(high - low)), 1e-12 * largest, SMALLEST) * (1 + 2.0**-20)
-            return cls(low / 2 + high / 2 - size / 2, size, LEVELS if len(axes) < 3 else LEVELS_3D)
+            size = max(float(np.max(high - low)), 1e-12 * largest, SMALLEST) * (1 + 2.0**-18)
+            if not np.isfinite(size):
+                return cls(low, np.inf, levels)
+            # With sides and corners like these the coordinates of all cells are exact, like the offsets between them.
+            size = 2.0 ** np.ceil(np.log2(size))
+            finest = size / 2.0**levels
+            return cls(np.floor(low / finest) * finest, size, levels)
 
     def sort(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Order of the points along the Morton curve, and their keys in this order."""
@@ -183,8 +192,15 @@ def _split(charge_keys, target_keys, dimension, key_levels, depth, leaf):
 def build(charge_keys: np.ndarray, target_keys: np.ndarray, box: Box, depth: int, leaf: int) -> Tree:
     """Tree whose leaves hold at most ``leaf`` charges and as many targets, or lie ``depth`` levels below the root."""
     levels, places, *ranges = _split(charge_keys, target_keys, box.corner.size, box.levels, depth, leaf)
-    half_widths = box.size / 2 * 0.5 ** np.repeat(np.arange(depth + 1), np.diff(levels))
-    return Tree(levels, places, *ranges, box.corner + (2 * places + 1) * half_widths[:, None], half_widths)
+    level = np.repeat(np.arange(depth + 1), np.diff(levels))
+    half_widths = box.size / 2 * 0.5**level
+    first, end = ranges[2].T
+    occupied = first < end
+    differ = np.zeros(first.size, np.uint64)
+    differ[occupied] = charge_keys[first[occupied]] ^ charge_keys[end[occupied] - 1]
+    below = np.minimum(level + CLUMP_LEVELS, box.levels)
+    clumped = differ >> (box.corner.size * (box.levels - below)).astype(np.uint64) == 0
+    return Tree(levels, places, *ranges, box.corner + (2 * places + 1) * half_widths[:, None], half_widths, clumped)
 
 
 @jit
@@ -220,12 +236,12 @@ def _offset_number(places, one, other):
 
 
 @jit
-def interactions(levels, places, children, charges, targets, smooth, proxies, few):
+def interactions(levels, places, children, charges, targets, clumped, smooth, proxies, few):
     """Pairs for the lists, unsorted.
 
     Parameters
     ----------
-    levels, places, children, charges, targets
+    levels, places, children, charges, targets, clumped
         Of the :class:`Tree`.
     smooth : bool array, shape (levels, m + 1)
         Whether proxies may stand for cells that touch, by level and the number of axes in which their places differ.
@@ -257,7 +273,9 @@ def interactions(levels, places, children, charges, targets, smooth, proxies, fe
             a_leaf, b_leaf = children[a, 0] == children[a, 1], children[b, 0] == children[b, 1]
             cheap = a_leaf and a_count * b_count <= few
             apart = _axes_apart(places, a, b) if above == 0 else 0
-            if above == 0 and not cheap and (apart < 0 or smooth[level, apart]):
+            # Proxies know nothing of distances that are small for a cell, least of all that they may be 0.
+            too_close = cheap or (a == b and clumped[a])
+            if above == 0 and not too_close and (apart < 0 or smooth[level, apart]):
                 far = _grown(far, far_count + 1)
                 far[far_count, 0], far[far_count, 1] = a, b
                 far[far_count, 2], far[far_count, 3] = level, _offset_number(places, a, b)
@@ -324,7 +342,7 @@ def lists(tree: Tree, smooth: np.ndarray, proxies: int, few: float) -> Lists:
     """All interactions of the tree; see :func:`interactions` for the parameters."""
     cells, dimension = tree.places.shape
     far, near, outgoing, incoming = interactions(
-        tree.levels, tree.places, tree.children, tree.charges, tree.targets, smooth, proxies, few
+        tree.levels, tree.places, tree.children, tree.charges, tree.targets, tree.clumped, smooth, proxies, few
     )
     numbers = OFFSETS**dimension
     levels = tree.levels.shape[0] - 1

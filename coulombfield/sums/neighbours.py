@@ -1,6 +1,6 @@
 """Sums over pairs of near charges and targets, and over proxies where only one side has them, for a tree code.
 
-The charges that a leaf needs are copied side by side, with a leaf's own centre as the origin: the loop over them is
+The charges that a leaf needs are copied side by side, with an origin near the leaf: the loop over them is
 then one dot product long, and coordinates in float32 lose nothing to a distant origin. Every target belongs to one
 leaf and adds its charges in a fixed order, so that results do not depend on the number of threads.
 """
@@ -87,10 +87,16 @@ def _copy_charges(points, weights, begin, end, origin, sources, filled):
 
 
 @jit
-def _origin(center, points):
-    """A cell's centre, rounded so that subtracting it from the points' coordinates is as exact as can be."""
-    origin = np.empty(center.shape[0], points.dtype)
-    origin[:] = center
+def _origin(center, half_width, points):
+    """An origin for the points near a cell from which their coordinates are as exact as can be.
+
+    Near 0 they may be much smaller than the cell, and are best left as they are; elsewhere they share their leading
+    bits with the cell's centre.
+    """
+    origin = np.zeros(center.shape[0], points.dtype)
+    for axis in range(center.shape[0]):
+        if abs(center[axis]) > 4 * half_width:
+            origin[axis] = center[axis]
     return origin
 
 
@@ -147,7 +153,7 @@ def finish_potential(begin_leaf, end_leaf, leaves, profile, axes, particles, tre
     """Potential at the targets of some of the listed leaves."""
     at_zero = value_at(profile, np, potential.dtype.type(0))
     for leaf in leaves[begin_leaf:end_leaf]:
-        origin = _origin(tree.centers[leaf], particles.charges)
+        origin = _origin(tree.centers[leaf], tree.half_widths[leaf], particles.charges)
         sources, own_shift = _sources_of(leaf, origin, particles, tree, lists, proxies)
         count = sources.shape[1]
         begin, end = tree.targets[leaf]
@@ -171,7 +177,7 @@ def finish_both(begin_leaf, end_leaf, leaves, profile, axes, particles, tree, li
     """Potential and field at the targets of some of the listed leaves."""
     at_zero = value_at(profile, np, potential.dtype.type(0))
     for leaf in leaves[begin_leaf:end_leaf]:
-        origin = _origin(tree.centers[leaf], particles.charges)
+        origin = _origin(tree.centers[leaf], tree.half_widths[leaf], particles.charges)
         sources, own_shift = _sources_of(leaf, origin, particles, tree, lists, proxies)
         count = sources.shape[1]
         begin, end = tree.targets[leaf]
@@ -205,7 +211,7 @@ def receive(begin_cell, end_cell, cells, profile, axes, particles, tree, lists, 
     nowhere = np.zeros(dimension, points.dtype)
     places = np.empty((dimension, count), points.dtype)
     for cell in cells[begin_cell:end_cell]:
-        origin = _origin(tree.centers[cell], points)
+        origin = _origin(tree.centers[cell], tree.half_widths[cell], points)
         for axis in range(dimension):
             shift = tree.centers[cell, axis] - origin[axis]
             for a in range(count):

@@ -19,10 +19,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 MOST = 24  # points an axis at which looking further is given up
-SHARE = 1.5
-"""Error of the worst pairs of cells, in tolerances. With charges in a few spots, most of a sum's terms may be of such
-pairs, and the whole sum's error was seen to be up to 0.9 times theirs. Where cells have many charges, or near ones add
-most, it is smaller, by a factor of 1000 for a million charges in small clusters."""
+SHARE = 0.5
+"""Error allowed between the worst cells, root mean square over places in them, in tolerances. With charges in a few
+spots, most of a sum's terms may belong to places that are worse than that mean: errors were then up to 3 times it.
+Where cells hold many charges, or near ones add most, they are smaller, by a factor of 1000 for a million charges."""
 
 
 class Points(NamedTuple):

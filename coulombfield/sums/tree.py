@@ -27,7 +27,7 @@ from typing import Any, NamedTuple
 import numba
 import numpy as np
 
-from ..profiles import Added, InversePower, Laplacian, Scaled, cast
+from ..profiles import Added, InversePower, Laplacian, Scaled, cast, numbers_of
 from ..rng import Streams
 from . import expansions, neighbours, simd
 from .expansions import Proxies
@@ -39,6 +39,7 @@ from .request import Request, Result
 DIRECT_PAIRS = 2**24
 MAX_DIMENSION = 3
 SINGLE = 5e-5  # tolerance from which on float32 is exact enough for arrays that are float32 anyway
+SAFE = 1e10  # so far from 1 may lengths and the numbers of kernels be for their powers and products to fit float32
 LEAF = 0.5  # charges that a leaf may hold, in proxies
 PAIR_COST = 14.0  # time of a near pair in that of a multiplication and addition of a matrix
 POWER_COST = 15.0  # time of a pair whose exponent needs pow(), in that of others
@@ -180,7 +181,9 @@ def _plan(request: Request, tolerance: float) -> Plan | None:
     smooth = smoothness(request.profile, box.size, box.levels, dimension, tolerance, request.field)
     if smooth.order == 0:
         smooth = smooth._replace(order=MOST, depth=box.levels)
-    single = request.targets.dtype == np.float32 and tolerance >= SINGLE and 1e-15 < box.size < 1e15
+    lengths = [box.size, *(abs(number) for number in numbers_of(request.profile) if number)]
+    single = request.targets.dtype == np.float32 and tolerance >= SINGLE
+    single = single and SAFE**-1 < min(lengths) <= max(lengths) < SAFE
     proxies = smooth.order**dimension
     pair = PAIR_COST * _cost(request.profile)
     dtype = np.dtype(np.float32 if single else np.float64)
@@ -210,10 +213,11 @@ def _evaluate(request: Request, plan: Plan) -> Result:
     else:
         _in_pieces(neighbours.finish_potential, leaves, profile, axes, particles, tree, found, proxies, potential)
     result = Result(*_empty(request, targets.dtype))
-    if result.potential is not None:
-        result.potential[target_order] = potential
-    if field is not None and result.field is not None:
-        result.field[target_order] = field.T
+    with np.errstate(over="ignore"):  # in float32 the sums may be inf
+        if result.potential is not None:
+            result.potential[target_order] = potential
+        if field is not None and result.field is not None:
+            result.field[target_order] = field.T
     return result
 
 
