@@ -124,7 +124,7 @@ def _add_differences(start, stop, field, slopes, a, product):
 
 @jit
 def _centre(start, stop, points, centre):
-    """Mean of the points as the centre; a coordinate that is not finite counts as 0, and so spoils no row but its own."""
+    """Mean of the points; a coordinate that is not finite counts as 0, and so spoils no row but its own."""
     count, dimension = points.shape
     for task in range(start, stop):
         first = task * AXES
