@@ -26,7 +26,7 @@ from . import sums_memory
 from .sums_aims import AIMS, Aim
 from .sums_cases import CASES, DTYPES, Case, Problem
 from .sums_oracle import Oracle, errors, oracle
-from .sums_peers import BARE_PRODUCTS, PEERS, Peer
+from .sums_peers import BARE_PRODUCTS, LOW, PEERS, Peer
 from .sums_rounds import Spread, in_turns
 
 OUTPUTS = ("potential", "potential + field")
@@ -44,7 +44,7 @@ class Limits(NamedTuple):
     peer: float
 
 
-STANDARD, QUICK = Limits(3.0, 30.0, 4.0), Limits(0.2, 2.0, 0.3)
+STANDARD, QUICK = Limits(3.0, 30.0, 4.0), Limits(0.1, 2.0, 0.3)
 QUICK_SECONDS = 0.03  # most time to spend on each timing
 QUICK_LARGEST = 10_000
 QUICK_NUMBERS = 2**21  # N m in high dimension
@@ -246,9 +246,10 @@ class _Bench:
     def _rivals(self, problem: Problem, like: Row, exact: Callable[..., Oracle]) -> Iterator[Contender]:
         """Peers that can sum the problem in time."""
         field = like.output == OUTPUTS[1]
-        products = {"bare GEMMs": BARE_PRODUCTS} if problem.points.shape[1] > 8 else {}
+        products = {"bare GEMMs": BARE_PRODUCTS} if problem.points.shape[1] > LOW else {}
         for name, peer in {**products, **self._peers}.items():
-            row = like._replace(engine=name, peer=True, rtol=like.rtol if peer.growth < 2 else None, note=peer.note)
+            row = like._replace(engine=name, peer=True, rtol=like.rtol if peer.takes_rtol else None)
+            row = row._replace(note=peer.note_for(problem))
             if peer.refusal(problem, field):
                 continue
             estimate = self._predict(row, peer)

@@ -20,11 +20,14 @@ import numpy as np
 
 from .sums_cases import Problem
 
+LOW = 8  # dimensions up to which pairs are formed as differences, by products beyond
 TILE = 2**22  # numbers of a tile of pairs, for peers that need the pairs in memory
 BLACK_BOX_ORDER = 7  # interpolation nodes an axis of ferreus-bbfmm: between 1e-5 and 1e-6, as rtol asks
 KEOPS_MOST_AXES = 4096  # m; one formula of 3072 axes compiles for 20 s
 FASTSUM_DEGREE = 64  # modes an axis of pyNFFT3
 FASTSUM_BORDER = 1 / 16
+
+CANCELS = "distances by products: near points cancel"
 
 Call = Callable[[], tuple[Any, Any]]
 
@@ -44,7 +47,15 @@ class Peer(NamedTuple):
     """Time grows with this power of N, by which large sizes are skipped."""
     bare: bool = False
     """Whether it sums 1/r without softening and own terms instead."""
+    takes_rtol: bool = False
     note: str = ""
+    note_in_high_dimension: str = ""
+
+    def note_for(self, problem: Problem) -> str:
+        """What a reader must know of its sums."""
+        return (
+            self.note_in_high_dimension if problem.points.shape[1] > LOW and self.note_in_high_dimension else self.note
+        )
 
     def missing(self) -> str:
         """What to install; empty if it is there."""
@@ -163,7 +174,7 @@ def _torch_eager(problem: Problem, field: bool, rtol: float) -> Call:
 
     points, weights, square = _torch_tensors(problem)
     exponent, (count, dimension) = _exponent(problem), points.shape
-    products = dimension > 8
+    products = dimension > LOW
     step = max(1, TILE // (count * (1 if products else dimension)))
     norms = points.square().sum(1)
 
@@ -202,6 +213,9 @@ def _axis_by_axis(points: Any, weights: Any, square: Any, exponent: int, field: 
 def _torch_compiled(dimension: int, exponent: int, field: bool, dtype: str) -> Any:
     import torch
 
+    # Beyond its limit, which all these variants share, it would give up and run eagerly without saying so.
+    importlib.import_module("torch._dynamo").config.recompile_limit = 256
+
     def sums(points: Any, weights: Any, square: Any) -> Any:
         return _axis_by_axis(points.unbind(1), weights, square, exponent, field, torch.stack, torch.rsqrt)
 
@@ -233,7 +247,7 @@ def _jax(problem: Problem, field: bool, rtol: float) -> Call:
 
     @jax.jit
     def sums(points: Any, weights: Any, square: Any) -> Any:
-        if points.shape[1] <= 8:
+        if points.shape[1] <= LOW:
             return jax.lax.map(lambda target: one(target, points, weights, square), points, batch_size=256)
         norms = (points * points).sum(1)
         s = jnp.maximum(norms[:, None] + norms - 2 * points @ points.T, 0)
@@ -257,7 +271,7 @@ def _only(dimensions: tuple[int, ...], exponents: tuple[int, ...] = (1,)) -> Cal
 
 
 def _low_dimension(problem: Problem, field: bool) -> str:
-    return "" if problem.points.shape[1] <= 8 else "low dimension only"
+    return "" if problem.points.shape[1] <= LOW else "low dimension only"
 
 
 def _fmm3d(problem: Problem, field: bool, rtol: float) -> Call:
@@ -341,13 +355,13 @@ PEERS = {
     "PyKeOps": Peer(("pykeops",), "pykeops", _keops_refusal, _keops),
     "scipy cdist": Peer(("scipy",), "scipy", _float64_only, _scipy, note="field by differences of products"),
     "scikit-learn": Peer(
-        ("sklearn",), "scikit-learn", _no, _scikit_learn, note="distances by products: near points cancel"
+        ("sklearn",), "scikit-learn", _no, _scikit_learn, note=CANCELS
     ),
-    "torch eager": Peer(("torch",), "torch==2.13.0", _no, _torch_eager, note="m > 8 by products: near points cancel"),
+    "torch eager": Peer(("torch",), "torch==2.13.0", _no, _torch_eager, note_in_high_dimension=CANCELS),
     "torch.compile": Peer(("torch",), "torch==2.13.0", _low_dimension, _torch_compile),
-    "JAX jit": Peer(("jax",), "jax", _no, _jax, note="m > 8 by products: near points cancel"),
+    "JAX jit": Peer(("jax",), "jax", _no, _jax, note_in_high_dimension=CANCELS),
     "fmm3dpy": Peer(
-        ("fmm3dpy",), "fmm3dpy", _only((3,)), _fmm3d, growth=1.1, bare=True, note="ε = 0, own terms left out"
+        ("fmm3dpy",), "fmm3dpy", _only((3,)), _fmm3d, growth=1.1, bare=True, takes_rtol=True, note="ε = 0, own terms left out"
     ),
     "pytreegrav": Peer(
         ("pytreegrav",), "pytreegrav", _only((3,)), _treegrav, growth=1.2, bare=True,
@@ -355,7 +369,7 @@ PEERS = {
     ),
     "ferreus-bbfmm": Peer(
         ("ferreus_bbfmm",), "ferreus_bbfmm", _only((1, 2, 3)), _black_box, growth=1.1, bare=True,
-        note="ε = 0, own terms left out",
+        note=f"ε = 0, own terms left out, order {BLACK_BOX_ORDER}",
     ),
     "pyNFFT3 fastsum": Peer(("pyNFFT3",), "pyNFFT3", _fastsum_refusal, _fastsum, growth=1.1, note="potential only"),
 }  # fmt: skip

@@ -31,7 +31,9 @@ def in_turns(
     for name, call in calls.items():
         once = known.get(name, 0.0)
         if once <= seconds:
-            once = min(_time(call, 1) for _ in range(2 if once * 2 <= seconds else 1))
+            once = _time(call, 1)
+            if 2 * once <= seconds:  # a single short call tells little
+                once = min(once, _time(call, 1))
         repeats[name] = max(1, round(min(LONGEST_BLOCK, seconds / FEWEST) / once))
         left[name] = 0 if once > seconds else min(MOST, max(FEWEST, round(seconds / (once * repeats[name]))))
         blocks[name] = [] if left[name] else [once]
