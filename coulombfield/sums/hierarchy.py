@@ -191,16 +191,19 @@ def _split(charge_keys, target_keys, dimension, key_levels, depth, leaf):
 
 def build(charge_keys: np.ndarray, target_keys: np.ndarray, box: Box, depth: int, leaf: int) -> Tree:
     """Tree whose leaves hold at most ``leaf`` charges and as many targets, or lie ``depth`` levels below the root."""
-    levels, places, *ranges = _split(charge_keys, target_keys, box.corner.size, box.levels, depth, leaf)
+    levels, places, parent, children, charges, targets = _split(
+        charge_keys, target_keys, box.corner.size, box.levels, depth, leaf
+    )
     level = np.repeat(np.arange(depth + 1), np.diff(levels))
     half_widths = box.size / 2 * 0.5**level
-    first, end = ranges[2].T
+    first, end = charges.T
     occupied = first < end
     differ = np.zeros(first.size, np.uint64)
     differ[occupied] = charge_keys[first[occupied]] ^ charge_keys[end[occupied] - 1]
     below = np.minimum(level + CLUMP_LEVELS, box.levels)
     clumped = differ >> (box.corner.size * (box.levels - below)).astype(np.uint64) == 0
-    return Tree(levels, places, *ranges, box.corner + (2 * places + 1) * half_widths[:, None], half_widths, clumped)
+    centers = box.corner + (2 * places + 1) * half_widths[:, None]
+    return Tree(levels, places, parent, children, charges, targets, centers, half_widths, clumped)
 
 
 @jit
@@ -352,11 +355,8 @@ def lists(tree: Tree, smooth: np.ndarray, proxies: int, few: float) -> Lists:
     groups = np.flatnonzero(first[1:] > first[:-1])
     group_rows = np.stack([groups // numbers, groups % numbers, first[groups]], axis=1)
     group_rows = np.concatenate([group_rows, [[0, 0, far.shape[0]]]])
-    return Lists(
-        np.ascontiguousarray(far[:, :2]),
-        group_rows,
-        *_by_key(near, near[:, 0], cells),
-        *_by_key(outgoing, outgoing[:, 0], cells),
-        *_by_key(incoming, incoming[:, 0], cells),
-        self_far,
-    )
+    near, near_first = _by_key(near, near[:, 0], cells)
+    outgoing, outgoing_first = _by_key(outgoing, outgoing[:, 0], cells)
+    incoming, incoming_first = _by_key(incoming, incoming[:, 0], cells)
+    pairs = np.ascontiguousarray(far[:, :2])
+    return Lists(pairs, group_rows, near, near_first, outgoing, outgoing_first, incoming, incoming_first, self_far)
