@@ -180,7 +180,7 @@ def test_rtol_is_kept(name, dimension, shape, n, digits, signs, exclude_self, sa
 @pytest.mark.parametrize(("name", "dimension", "dtype"), [("1", 3, "float64"), ("3", 2, "float32")])
 def test_the_first_try_meets_the_tolerance_and_does_no_more(name, dimension, dtype, exclude_self, signs):
     rng = np.random.default_rng(3)
-    n, tolerance = 2500, 1e-5
+    n, tolerance = 1500, 1e-5
     positions = rng.random((n, dimension)).astype(dtype)
     weights = (rng.standard_normal(n) if signs else np.ones(n)).astype(dtype)
     request = request_for(KERNELS[name], positions, positions, weights, exclude_self=exclude_self)

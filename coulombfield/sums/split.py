@@ -29,14 +29,13 @@ from .splitting import Split, inverse_powers, split
 MAX_DIMENSION = 3
 SMALL = 2**22  # pairs: simd sums them in the milliseconds that preparations take here
 MOST_GRID_POINTS = 2**25  # 512 MiB
-MOST_PAIRS = 1e13  # beyond, an exact engine is as fast
 
 # Shares of the tolerance, calibrated: what the parts' errors come to is a little less in sum.
 SERIES, FIRST, SECOND = 1.5, 0.5, 1.0
 EXTRA_DIGITS = 0.5  # of β over the series' digits: the split's own error is then below that of the series
 
 # Measured on two cores, in float64.
-SECONDS_A_NEIGHBOUR, SECONDS_A_POINT, SECONDS_A_GRID_POINT, SECONDS_AT_LEAST = 1.3e-9, 3.5e-7, 2e-8, 0.02
+SECONDS_A_NEIGHBOUR, SECONDS_A_POINT, SECONDS_A_GRID_POINT, SECONDS_AT_LEAST = 1.6e-9, 4e-7, 2e-8, 0.02
 REACHES = 2.0 ** (np.arange(-72, 1) / 6)  # tried for r_c, as parts of the longest side of the box
 NEIGHBOURHOOD = {1: 2.2, 2: 4.6, 3: 9.0}  # pairs that are looked at for each in the same cell of size r_c
 CENSUS = 2**12  # points sampled for the number of neighbours
