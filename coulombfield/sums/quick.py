@@ -7,8 +7,8 @@ estimate :math:`y_0` and the first terms of a series in the residual :math:`e = 
 
 .. math:: x^{-1/2} = y_0 (1 - e)^{-1/2} = y_0 \bigl(1 + \tfrac12 e + \tfrac38 e^2 + \tfrac5{16} e^3 + \dots\bigr).
 
-It holds in a range of x only: :func:`quickened` is told the largest s, and leaves a profile as it is where s may go
-beyond.
+It holds in a range of x only: :func:`quickened` is told the largest s, and where x may go beyond, it keeps the root and
+the division.
 """
 
 from __future__ import annotations
