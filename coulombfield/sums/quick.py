@@ -38,11 +38,11 @@ from ..profiles import (
 LARGEST_EXPONENT = 12  # of an integer power; beyond, pow() is no slower than the products
 # Binary orders of magnitude that a power of y may fall below 1, in float32 and in float64: what is left to the smallest
 # normal number is for the charges. x itself must fit float32, in which the estimate may be made.
-ORDERS = {np.float32: 90.0, np.float64: 900.0}
+ORDERS: dict[Any, float] = {np.float32: 90.0, np.float64: 900.0}
 NORMAL = {scalar: (float(np.finfo(scalar).tiny), float(np.finfo(scalar).max)) for scalar in ORDERS}
 LARGEST = 2.0**100
 # f and f′ at s = 0 in the plain formulas: between what the charges may multiply it by and where it may fall to.
-PEAK = {np.float32: 2.0**40, np.float64: 2.0**300}
+PEAK: dict[Any, float] = {np.float32: 2.0**40, np.float64: 2.0**300}
 
 
 class Scales(NamedTuple):
@@ -196,7 +196,8 @@ def _quick_power(profile, scalar, largest, derivatives):
     quick = largest_x <= LARGEST and math.log2(largest_x) * (half + derivatives) <= ORDERS[scalar]
     if not bare and not (quick and _fit([inverse], scalar)):
         unit = type(profile)(profile.numerator, profile.shift, PEAK[scalar], half, 1.0, 1.0)
-        return Scales(*[scale / PEAK[scalar] for scale in scales], cast(unit, scalar))
+        value, slope, curvature = (scale / PEAK[scalar] for scale in scales)
+        return Scales(value, slope, curvature, cast(unit, scalar))
     if quick and exponent.is_integer() and exponent <= LARGEST_EXPONENT:
         zeros = (0,) * int(exponent)
         return Scales(*scales, BareRootPower(zeros) if bare else RootPower(scalar(inverse), one, zeros))

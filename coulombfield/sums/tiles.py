@@ -15,7 +15,7 @@ from ..profiles import curvature_at, slope_at, value_at
 
 BLOCK = 256  # charges added up in the arrays' dtype, which bounds the float32 error by that of 256 additions
 PARALLEL_PAIRS = 2**19  # 0.1 ms of work in float32, which repays the tens of µs that waking the threads takes
-BITS = {4: np.dtype(np.int32), 8: np.dtype(np.int64)}  # by the bytes of a number
+BITS: dict[int, np.dtype] = {4: np.dtype(np.int32), 8: np.dtype(np.int64)}  # by the bytes of a number
 LARGEST = 1e150  # coordinate, so that the squares of distances fit a double
 
 
