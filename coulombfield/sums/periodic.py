@@ -221,8 +221,9 @@ def sums(
     modes = times_even(rho, xp.asarray(series))
 
     # The field in a unit in which it may err as much as the potential.
-    unit = budget.potential / budget.field if potential and field else 1.0
-    error = (budget.potential if potential else budget.field) / scale
+    # Without a potential any length will do that keeps the modes in the range of single precision.
+    unit = budget.potential / budget.field if potential and field else 1 / float(plan.axes[0].wave_numbers[-1])
+    error = (budget.potential if potential else budget.field * unit) / scale
     packed = _packed(modes, plan.axes, unit, potential, field)
     norm = max(math.sqrt(float(xp.sum(xp.abs(part) ** 2, dtype=xp.float64))) for part in packed)
     tolerance = min(budget.second, error / norm) if norm > 0 else budget.second
