@@ -191,7 +191,7 @@ def _best(request: Request, scene: _Scene, tolerance: float) -> tuple[float, flo
             + SECONDS_A_POINT * points
             + SECONDS_A_GRID_POINT * grid_points * transforms_made
         )
-        best = min(best, (reach, time), key=lambda pair: pair[1])
+        best = min(best, (float(reach), float(time)), key=lambda pair: pair[1])
     return best
 
 
