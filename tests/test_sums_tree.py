@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from coulombfield import Coulomb, Gaussian, Laplace, Plummer
 from coulombfield.calculus import machine_epsilon
 from coulombfield.profiles import GradientSize, Laplacian, Magnitude
-from coulombfield.sums import direct, hierarchy, proxies, simd, tree
+from coulombfield.sums import direct, hierarchy, interactions, proxies, simd, tree
 from coulombfield.sums.request import Request
 
 SERVED = {
@@ -172,7 +172,7 @@ def parts(request, tolerance):
     plan = tree._plan(request, tolerance)
     particles, _, grown = tree._planted(request, plan)
     order = plan.smooth.order
-    return particles, grown, hierarchy.lists(grown, plan.smooth.touching, order ** grown.places.shape[1], plan.few)
+    return particles, grown, interactions.lists(grown, plan.smooth.touching, order ** grown.places.shape[1], plan.few)
 
 
 @given(
@@ -196,7 +196,7 @@ def test_each_pair_is_in_exactly_one_list(cloud, targets, charges, dimension, pr
     smooth = np.zeros((box.levels + 1, dimension + 1), bool)
     smooth[smooth_from:] = True
     smooth[max(0, smooth_from - 1), -1] = True  # corners touch less than faces do
-    found = hierarchy.lists(grown, smooth, proxies_a_cell, float(few))
+    found = interactions.lists(grown, smooth, proxies_a_cell, float(few))
     times = np.zeros((len(target_keys), len(charge_keys)), int)
 
     def add(target_range, charge_range):
