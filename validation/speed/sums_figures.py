@@ -30,29 +30,31 @@ def draw(rows: Rows, folder: Path) -> list[Path]:
     """Write all figures that there are rows for, and return their files."""
     paths = []
     drawn = [row for row in rows if row["median_s"] is not None]
+    styles = _styles(drawn)
     cases = [row for row in drawn if row["table"] == "cases"]
     for dtype, output in sorted({(row["dtype"], row["output"]) for row in cases}):
         some = [row for row in cases if (row["dtype"], row["output"]) == (dtype, output)]
         path = folder / f"sums-time-{dtype}-{output.replace(' + ', '-and-')}.png"
-        _draw(path, some, f"Time of N × N sums: {output}, {dtype}", _time_panel)
+        _draw(path, some, styles, f"Time of N × N sums: {output}, {dtype}", _time_panel)
         paths.append(path)
     tolerances = [row for row in drawn if row["table"] == "tolerances"]
     if tolerances:
         path = folder / "sums-error.png"
-        _draw(path, tolerances, "Error against time, potential + field, float64", _error_panel)
+        _draw(path, tolerances, styles, "Error against time, potential + field, float64", _error_panel)
         paths.append(path)
     return paths
 
 
-def _draw(path: Path, rows: Rows, title: str, panel: Any) -> None:
+def _draw(path: Path, rows: Rows, styles: Mapping[str, Mapping[str, Any]], title: str, panel: Any) -> None:
     names = [name for name in CASES if any(row["case"] == name for row in rows)]
-    styles = _styles(rows)
+    styles = {name: style for name, style in styles.items() if any(row["engine"] == name for row in rows)}
     columns = min(COLUMNS, len(names))
     lines = math.ceil(len(names) / columns)
     figure = matplotlib.figure.Figure((PANEL[0] * columns, PANEL[1] * lines + 1.0), dpi=DPI, layout="constrained")
     grid = figure.subplots(lines, columns, squeeze=False).flatten().tolist()
     for axes, name in zip(grid, names, strict=False):
         panel(axes, [row for row in rows if row["case"] == name], styles)
+        axes.set(xlim=_decades(axes.dataLim.intervalx), ylim=_decades(axes.dataLim.intervaly))
         axes.grid(True, which="major", lw=0.5, alpha=0.4)
     for axes in grid[len(names) :]:
         axes.set_axis_off()
@@ -81,6 +83,12 @@ def _error_panel(axes: Axes, rows: Rows, styles: Mapping[str, Mapping[str, Any]]
         axes.plot([seconds for seconds, _ in points], [error for _, error in points], **style)
     axes.set_title(f"{CASES[rows[0]['case']].title}, N = {rows[0]['n']:,}", fontsize="medium")
     axes.set(xscale="log", yscale="log", xlabel="time of a call [s]", ylabel="error, as rtol is defined")
+
+
+def _decades(interval: Sequence[float]) -> tuple[float, float]:
+    """Limits at powers of ten around an interval, so that a logarithmic axis has labels however short that is."""
+    first, last = math.floor(math.log10(min(interval))), math.ceil(math.log10(max(interval)))
+    return 0.8 * 10.0**first, 1.25 * 10.0 ** max(last, first + 1)
 
 
 def _error(row: Mapping[str, Any]) -> float | None:

@@ -361,7 +361,8 @@ PEERS = {
     "torch.compile": Peer(("torch",), "torch==2.13.0", _low_dimension, _torch_compile),
     "JAX jit": Peer(("jax",), "jax", _no, _jax, note_in_high_dimension=CANCELS),
     "fmm3dpy": Peer(
-        ("fmm3dpy",), "fmm3dpy", _only((3,)), _fmm3d, growth=1.1, bare=True, takes_rtol=True, note="ε = 0, own terms left out"
+        ("fmm3dpy",), "fmm3dpy", _only((3,)), _fmm3d, growth=1.1, bare=True, takes_rtol=True,
+        note="ε = 0, own terms left out",
     ),
     "pytreegrav": Peer(
         ("pytreegrav",), "pytreegrav", _only((3,)), _treegrav, growth=1.2, bare=True,
