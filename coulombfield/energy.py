@@ -10,7 +10,7 @@ import numpy as np
 from .arrays import Array, backend, to_numpy
 from .charges import Charges, check_like, check_points, generated_charges, real_charges
 from .kernels import RadialKernel
-from .sums import field, potential, potential_and_field
+from .sums import energy, field, potential, potential_and_field
 
 
 class EnergyGradient(NamedTuple):
@@ -59,10 +59,9 @@ def electrostatic_energy(
 
     Notes
     -----
-    Potentials have the arrays' dtype; their weighted sum is taken in float64 on the host.
+    Potentials have the arrays' dtype; their weighted sum is taken in float64. 'simd' sums each pair once.
     """
-    values = potential(charges.positions, charges, kernel, exclude_self=exclude_self, rtol=rtol, method=method)
-    return 0.5 * float(np.sum(to_numpy(values).astype(float) * to_numpy(charges.weights)))
+    return energy(charges, kernel, exclude_self=exclude_self, rtol=rtol, method=method)
 
 
 def self_energy(charges: Charges, kernel: RadialKernel) -> float:
@@ -172,9 +171,14 @@ def interaction_energy(
     means and differences of them are taken in float64 on the host.
     """
     _validate(real, generated, unbiased)
-    of_real = _mean_kernel(real, real, kernel, unbiased, rtol, method)
-    of_generated = _mean_kernel(generated, generated, kernel, unbiased, rtol, method)
-    between = _mean_kernel(real, generated, kernel, False, rtol, method)
+    of_real, of_generated = (
+        2.0
+        * electrostatic_energy(_unit_charges(points), kernel, exclude_self=unbiased, rtol=rtol, method=method)
+        / (points.shape[0] * (points.shape[0] - unbiased))
+        for points in (real, generated)
+    )
+    between = potential(real, _unit_charges(generated), kernel, rtol=rtol, method=method)
+    between = float(np.mean(to_numpy(between), dtype=np.float64)) / generated.shape[0]
     return 0.5 * (of_real + of_generated) - between
 
 
@@ -228,16 +232,10 @@ def energy_gradient(
     return -own.weights[:, None] * total
 
 
-def _mean_kernel(
-    targets: Array, sources: Array, kernel: RadialKernel, exclude_self: bool, rtol: float | None, method: str
-) -> float:
-    """Mean of k over all pairs, or over all i ≠ j."""
-    xp, device = array_api_compat.array_namespace(sources), array_api_compat.device(sources)
-    count = sources.shape[0]
-    # Unit charges: 1/N rounded to float32 would put one and the same relative error on a whole mean.
-    charges = Charges(sources, xp.ones((count,), dtype=sources.dtype, device=device))
-    sums = to_numpy(potential(targets, charges, kernel, exclude_self=exclude_self, rtol=rtol, method=method))
-    return float(np.mean(sums, dtype=np.float64)) / (count - 1 if exclude_self else count)
+def _unit_charges(points: Array) -> Charges:
+    """Charges of 1: 1/N rounded to float32 would put one and the same relative error on a whole mean."""
+    xp, device = array_api_compat.array_namespace(points), array_api_compat.device(points)
+    return Charges(points, xp.ones((points.shape[0],), dtype=points.dtype, device=device))
 
 
 def _validate(real: Array, generated: Array, unbiased: bool) -> None:

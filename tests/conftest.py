@@ -78,7 +78,7 @@ class Engine(NamedTuple):
     library: Library
 
 
-@pytest.fixture(scope="session", params=["simd numpy", *(f"direct {name}" for name in LIBRARIES)])
+@pytest.fixture(scope="session", params=["simd numpy", "cuda cupy", *(f"direct {name}" for name in LIBRARIES)])
 def engine(request: pytest.FixtureRequest) -> Engine:
     """Each engine with each library that it serves."""
     method, name = request.param.split()

@@ -224,7 +224,7 @@ STRICT = array_api_strict.zeros((3, 2), dtype=array_api_strict.float64)
             ValueError,
             r"^targets: expected as many as charges \(3\)",
         ),
-        ({"method": "guess"}, ValueError, r"^method: expected auto or one of simd, direct, got 'guess'"),
+        ({"method": "guess"}, ValueError, r"^method: expected auto or one of simd, .*, got 'guess'"),
     ],
 )
 def test_a_wrong_argument_is_named(operation, change, error, message):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from llvmlite import ir  # type: ignore[import-untyped]
+from llvmlite import ir
 from numba import types
 
 from .vectors import FUSE, Lanes, cast, common, intrinsic, splat

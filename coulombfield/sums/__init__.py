@@ -9,6 +9,7 @@ from ..arrays import Array, backend
 from ..charges import Charges, check_like, check_points
 from ..kernels import RadialKernel
 from ..profiles import Laplacian
+from . import selection
 from .request import Request, Result, Tangent
 from .scale import in_range
 from .selection import Explanation, differentiate, evaluate
@@ -46,7 +47,9 @@ def potential(
         (for a field, of :math:`\sum_j |q_j| \|\nabla k\|`). It is measured at sampled targets before a result is given
         out. Without it the sums are as exact as the arrays' dtype, and only exact engines are used.
     method : str
-        'auto', the fastest; or an engine by name. Exact: 'simd' (NumPy, m ≤ 8), 'direct' (any library).
+        'auto', the fastest; or an engine by name. Exact: 'simd' (NumPy, m ≤ 8), 'gram' (NumPy and CuPy, many
+        dimensions), 'cuda' (CuPy, m ≤ 8), 'direct' (any library). To ``rtol``, for m ≤ 3: 'nufft' (ε not far below the
+        extent of the points), 'split' (small ε), 'tree' (NumPy, also for clusters).
     explain : bool
         Also return an :class:`Explanation` that says which engine was used and why.
 
@@ -159,6 +162,19 @@ def laplacian(
     (value, _), explanation = evaluate(request, method)
     value = value if factor == 1.0 else value * factor * factor
     return (value, explanation) if explain else value
+
+
+def energy(
+    charges: Charges,
+    kernel: RadialKernel,
+    *,
+    exclude_self: bool = False,
+    rtol: float | None = None,
+    method: str = "auto",
+) -> float:
+    """½ Σ_i q_i Φ(b_i); for :mod:`coulombfield.energy`."""
+    request = _request(charges.positions, charges, kernel, exclude_self, rtol, potential=True)
+    return selection.energy(in_range(request)[0], method)
 
 
 def derivative(

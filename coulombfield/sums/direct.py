@@ -20,7 +20,7 @@ from .request import Request, Result, Tangent
 
 TILE_NUMBERS = 2**20  # numbers in a tile of differences: few enough for the second-level cache to help
 BLOCK = 512  # charges of a block, fewer if m is so large that they fill a tile
-SECONDS_A_PAIR, SECONDS_AN_AXIS = 1e-8, 3e-9
+SECONDS_A_CALL, SECONDS_A_PAIR, SECONDS_AN_AXIS = 1e-4, 1e-8, 3e-9
 
 
 def refusal(request: Request) -> str:
@@ -31,7 +31,7 @@ def refusal(request: Request) -> str:
 def seconds(request: Request) -> float:
     """Time by the number of pairs, as measured with NumPy on one core."""
     wanted = request.potential + request.field
-    return 1e-5 + request.pairs * wanted * (SECONDS_A_PAIR + SECONDS_AN_AXIS * request.targets.shape[1])
+    return SECONDS_A_CALL + request.pairs * wanted * (SECONDS_A_PAIR + SECONDS_AN_AXIS * request.targets.shape[1])
 
 
 def evaluate(request: Request) -> Result:

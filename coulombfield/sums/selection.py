@@ -6,14 +6,17 @@ import math
 from collections.abc import Mapping
 from typing import NamedTuple, cast
 
-from . import direct, simd
+import numpy as np
+
+from ..arrays import to_numpy
+from . import cuda, direct, gram, nufft, simd, split, tree
 from .promise import SAMPLE, fulfil
 from .request import DifferentiableEngine, Engine, ExactEngine, FastEngine, Request, Result, Tangent
 
-EXACT: dict[str, ExactEngine] = {"simd": simd, "direct": direct}
-"""Engines as exact as the arrays' dtype, the preferred one first; the last serves everything."""
+EXACT: dict[str, ExactEngine] = {"simd": simd, "gram": gram, "cuda": cuda, "direct": direct}
+"""Engines as exact as the arrays' dtype; the last serves everything."""
 
-FAST: dict[str, FastEngine] = {}
+FAST: dict[str, FastEngine] = {"nufft": nufft, "split": split, "tree": tree}
 """Engines that work to a tolerance."""
 
 WORTH_A_PLAN = 0.005  # seconds of exact summation below which looking for a fast engine costs more than it brings
@@ -66,6 +69,15 @@ def evaluate(request: Request, method: str) -> tuple[Result, Explanation]:
     if method != "auto":
         raise ArithmeticError(f"method: {method} reaches an error of {error:.1e} only, not rtol={request.rtol:g}")
     return EXACT[exact].evaluate(request), Explanation(exact, tuple(candidates), gave_up=name)
+
+
+def energy(request: Request, method: str) -> float:
+    """½ Σ_i q_i Φ_i of charges at their own places, over half of the pairs where the engine can do that."""
+    engine = EXACT.get(_fastest(request)[0] if method == "auto" else _named(request, method))
+    if engine is not None and hasattr(engine, "energy"):
+        return engine.energy(request.positions, request.weights, request.profile, request.exclude_self)
+    values = to_numpy(evaluate(request, method)[0].potential)
+    return 0.5 * float(np.sum(values.astype(float) * to_numpy(request.weights)))
 
 
 def differentiate(request: Request, tangent: Tangent, method: str) -> Result:

@@ -1,0 +1,110 @@
+"""rtol over the whole range of what a sum may be asked: whatever engine answers, the error stays within it."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from coulombfield import Charges, Plummer, potential_and_field
+from coulombfield.profiles import GradientSize, Magnitude
+from coulombfield.sums import direct, selection
+from coulombfield.sums.request import Request
+
+# Fast engines give few pairs to simd; from 300 points on they work themselves.
+COUNTS = st.integers(1, 9) | st.integers(260, 500)
+LAYOUTS = ("normal", "uniform", "clustered", "collinear", "duplicated", "far apart", "one point")
+
+
+def scatter(rng, layout, count, dimension):
+    """Points of a layout within a few units of length, but for those that are far apart."""
+    points = rng.standard_normal((count, dimension))
+    if layout == "uniform":
+        points = rng.uniform(-2, 2, (count, dimension))
+    elif layout == "clustered":
+        points = 1e-3 * points + rng.uniform(-2, 2, (5, dimension))[rng.integers(5, size=count)]
+    elif layout == "collinear":
+        points = points[:, :1] * rng.standard_normal(dimension)
+    elif layout == "duplicated":
+        points = points[rng.integers(max(1, count // 3), size=count)]
+    elif layout == "far apart":
+        points = points + 10.0 ** rng.uniform(1, 6) * rng.integers(0, 2, (count, 1))
+    elif layout == "one point":
+        points = np.repeat(points[:1], count, axis=0)
+    return points
+
+
+def root_mean_square(rows):
+    return np.sqrt(np.mean(np.sum(np.reshape(rows, (len(rows), -1)).astype(float) ** 2, axis=1)))
+
+
+METHODS = {"auto": 150, "nufft": 100, "split": 100, "tree": 100, "gram": 60, "simd": 40}
+"""Cases that each is tried with: more than 500 in all."""
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_error_stays_within_rtol(method, monkeypatch):
+    monkeypatch.setattr(selection, "WORTH_A_PLAN", 0.0)
+    served = 0
+
+    @given(
+        t=COUNTS,
+        n=COUNTS,
+        dimension=st.integers(1, 3) if method in selection.FAST else st.integers(1, 3) | st.integers(4, 12),
+        layout=st.sampled_from(LAYOUTS),
+        exponent=st.sampled_from([1.0, 2.0, 3.0, 4.0]) | st.floats(0.3, 5.0),
+        softening=st.floats(-4, 2).map(lambda power: 10.0**power),
+        unit=st.sampled_from([0, -66, 66]),
+        signs=st.sampled_from(["positive", "mixed", "neutral"]),
+        exclude_self=st.booleans(),
+        dtype=st.sampled_from(["float32", "float64"]),
+        digits=st.floats(2, 12),
+        seed=st.integers(0, 2**32 - 1),
+    )
+    @settings(max_examples=METHODS[method])
+    def check(t, n, dimension, layout, exponent, softening, unit, signs, exclude_self, dtype, digits, seed):
+        nonlocal served
+        rng = np.random.default_rng(seed)
+        rtol = max(10.0**-digits, 1e-5 if dtype == "float32" else 1e-13)
+        if dtype == "float32":  # so that fields, of size unit^(-d - 1), are float32 numbers
+            unit = int(np.sign(unit) * min(66, 80 / (exponent + 1)))
+        unit = 2.0**unit
+        points = scatter(rng, layout, n if exclude_self else n + t, dimension)
+        weights = rng.standard_normal(n)
+        weights = np.abs(weights) if signs == "positive" else weights - (signs == "neutral") * weights.mean()
+        positions = (points[:n] * unit).astype(dtype)
+        targets = positions if exclude_self else (points[n:] * unit).astype(dtype)
+        charges = Charges(positions, weights.astype(dtype))
+        kernel = Plummer(exponent, softening * unit)
+        try:
+            found = potential_and_field(targets, charges, kernel, exclude_self=exclude_self, rtol=rtol, method=method)
+        except ValueError as error:
+            if not str(error).startswith(f"method: {method} can't serve this"):
+                raise
+            return
+        except ArithmeticError:
+            assert method in selection.FAST
+            return
+        served += 1
+        # The oracle works on the very numbers that the arrays hold, in the unit 1.
+        request = Request(
+            targets.astype(float) / unit,
+            positions.astype(float) / unit,
+            charges.weights.astype(float),
+            Plummer(exponent, softening).profile,
+            exclude_self,
+            True,
+            True,
+        )
+        exact = direct.evaluate(request)
+        sizes = request._replace(weights=np.abs(request.weights), field=False)
+        for name, values, scale, profile in (
+            ("potential", found[0].astype(float), unit**exponent, Magnitude(request.profile)),
+            ("field", found[1].astype(float), unit ** (exponent + 1), GradientSize(request.profile, 2.0)),
+        ):
+            size = root_mean_square(direct.evaluate(sizes._replace(profile=profile)).potential)
+            error = root_mean_square(values * scale - getattr(exact, name))
+            assert error <= rtol * size, f"{name}: {error / size if size else np.inf:.2e} > {rtol:.2e}"
+
+    check()
+    # A method that answers nothing would keep every promise.
+    assert served >= METHODS[method] / 4
