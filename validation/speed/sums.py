@@ -33,6 +33,7 @@ OUTPUTS = ("potential", "potential + field")
 AIMS_NAME = "aims"
 RTOLS = (1e-3, 1e-6, 1e-9, 1e-12)
 RTOL_SIZE = 100_000
+AIM_TIMES = 10  # as long as others are timed, so that a call of some seconds has a spread too
 MEMORY_SIZE = 1_000_000
 
 
@@ -46,7 +47,7 @@ class Limits(NamedTuple):
 
 STANDARD, QUICK = Limits(3.0, 30.0, 4.0), Limits(0.1, 2.0, 0.3)
 QUICK_SECONDS = 0.03  # most time to spend on each timing
-QUICK_LARGEST = 10_000
+QUICK_SIZES = (1_000, 3_000)
 QUICK_NUMBERS = 2**21  # N m in high dimension
 
 
@@ -137,7 +138,7 @@ def run(
             count = min(RTOL_SIZE, sizes(case, largest, quick)[-1])
             bench.time_tolerances(case, count, RTOLS[::2] if quick else RTOLS)
     if AIMS_NAME in names:
-        bench.time_aims(min(largest, QUICK_LARGEST) if quick else largest)
+        bench.time_aims(min(largest, QUICK_SIZES[-1]) if quick else largest)
     rows = [row._asdict() for row in bench.rows]
     if figures is not None:
         from . import sums_figures
@@ -149,9 +150,10 @@ def run(
 
 def sizes(case: Case, largest: int, quick: bool) -> list[int]:
     """Numbers of charges that a case is timed with: its own up to the largest, or the largest alone."""
+    low = case.dimension <= 3
     if quick:
-        largest = min(largest, QUICK_LARGEST if case.dimension <= 3 else QUICK_NUMBERS // case.dimension)
-    return [size for size in case.sizes if size <= largest] or [largest]
+        largest = min(largest, QUICK_SIZES[-1] if low else QUICK_NUMBERS // case.dimension)
+    return [size for size in (QUICK_SIZES if quick and low else case.sizes) if size <= largest] or [largest]
 
 
 class _Bench:
@@ -203,7 +205,7 @@ class _Bench:
             print(f"{problem.case.title}, N = {count:,}, {aim.dtype}, {aim.output}", flush=True)
             like = self._like("aims", problem, aim.output, aim.rtol)._replace(aim=aim.text + there)
             engines = self._engines(problem, like, exact, self._limits.aim, only_auto=True)
-            self._compete([*engines, *self._rivals(problem, like, exact)])
+            self._compete([*engines, *self._rivals(problem, like, exact)], AIM_TIMES * self._seconds)
             if count >= MEMORY_SIZE and any(row.median_s for row in self.rows if row.aim == like.aim):
                 self._measure_memory(aim, like)
 
@@ -272,7 +274,7 @@ class _Bench:
         assert row.n is not None
         return seconds * (row.n / count) ** peer.growth
 
-    def _compete(self, contenders: Sequence[Contender]) -> None:
+    def _compete(self, contenders: Sequence[Contender], seconds: float | None = None) -> None:
         """Call each once, measure its error, time all in turns and add their rows."""
         ready: dict[str, Contender] = {}
         first: dict[str, float] = {}
@@ -288,7 +290,7 @@ class _Bench:
             ready[name] = contender._replace(row=_with_errors(contender.row, result, contender.exact()))
         # A first call may have compiled something, unless a smaller size was summed before.
         known = {name: first[name] for name in ready if _kind(ready[name].row) in self._seen}
-        spreads = in_turns({name: ready[name].call for name in ready}, self._seconds, known)
+        spreads = in_turns({name: ready[name].call for name in ready}, seconds or self._seconds, known)
         ours = spreads["auto"].median if "auto" in spreads else None
         for name, spread in spreads.items():
             row = ready[name].row
