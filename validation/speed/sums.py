@@ -45,10 +45,10 @@ class Limits(NamedTuple):
     peer: float
 
 
-STANDARD, QUICK = Limits(3.0, 30.0, 4.0), Limits(0.1, 2.0, 0.3)
+STANDARD, QUICK = Limits(3.0, 30.0, 4.0), Limits(0.05, 2.0, 0.3)
 QUICK_SECONDS = 0.03  # most time to spend on each timing
 QUICK_SIZES = (1_000, 3_000)
-QUICK_NUMBERS = 2**21  # N m in high dimension
+QUICK_NUMBERS = 2**19  # N m in high dimension
 
 
 class Row(NamedTuple):
