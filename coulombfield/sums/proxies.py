@@ -21,8 +21,8 @@ import numpy as np
 MOST = 24  # points an axis at which looking further is given up
 SHARE = 0.5
 """Error allowed between the worst cells, root mean square over places in them, in tolerances. With charges in a few
-spots, most of a sum's terms may belong to places that are worse than that mean: errors were then up to 3 times it.
-Where cells hold many charges, or near ones add most, they are smaller, by a factor of 1000 for a million charges."""
+spots, most of a sum's terms may belong to places that are worse than that mean. Where cells hold many charges, or near
+ones add most, errors are far smaller than the tolerance, for a million charges by a factor of 1000."""
 
 
 class Points(NamedTuple):
