@@ -23,8 +23,11 @@ import numpy as np
 from ..arrays import Array, library
 
 PACKAGES = {"numpy": "finufft", "cupy": "cufinufft"}
-SHARE = 2**15  # points that are worth a share, which costs a grid of its own and its Fourier transform
+SHARE = 2**15  # points that are worth a share
+GRID_SHARE = 0.25  # of the time for its points, that a share's own grid and its Fourier transform may take
 MOST_SHARES = 16
+LARGEST_UNSORTED = {1: 2**22, 2: 2**24}
+"""Bytes of a grid up to which visiting the points as they come is faster than sorting them, by the transform's type."""
 SMALLEST_TOLERANCE = {"complex64": 3e-7, "complex128": 3e-15}
 """Below these finufft only warns of its rounding."""
 OVERSAMPLINGS = {2.0: 0.0, 1.25: 3e-9}
@@ -64,12 +67,19 @@ def seconds(points: int, sets: int, shape: tuple[int, ...], tolerance: float, ov
     """Time that transforms of several sets take on one core; inf if the tolerance can't be had."""
     if tolerance < max(OVERSAMPLINGS[oversampling], SMALLEST_TOLERANCE[dtype] / 3):
         return math.inf
+    return sets * sum(_parts(points, shape, tolerance, oversampling, dtype))
+
+
+def _parts(
+    points: int, shape: tuple[int, ...], tolerance: float, oversampling: float, dtype: str
+) -> tuple[float, float]:
+    """Time that one transform on one core takes for the points, and for its grid [s]."""
     dimension = len(shape)
     digits = math.log(1 / min(0.1, max(tolerance, SMALLEST_TOLERANCE[dtype])))
     width = min(WIDEST, math.ceil(digits / (math.pi * math.sqrt(1 - 1 / oversampling))) + 1)
     spreading = SECONDS_A_POINT[dimension - 1] + SECONDS_A_KERNEL_POINT[dtype][dimension - 1] * width**dimension
     grid = math.prod(grid_size(size, oversampling) for size in shape)
-    return sets * (points * spreading + grid * math.log2(grid) * SECONDS_A_GRID_POINT[dtype])
+    return points * spreading, grid * math.log2(grid) * SECONDS_A_GRID_POINT[dtype]
 
 
 def to_modes(
@@ -98,7 +108,9 @@ def to_modes(
     if library(type(weights)) != "numpy":
         return _plan(1, weights, shape, 1, tolerance, oversampling, angles).execute(weights)
     count = weights.shape[0]
-    shares = max(1, min(MOST_SHARES, count // SHARE, 2 + count // math.prod(shape)))
+    for_points, for_grid = _parts(count, shape, tolerance, oversampling, str(weights.dtype))
+    # By the size of the problem alone: the bits must not depend on the number of threads.
+    shares = max(2, min(MOST_SHARES, int(GRID_SHARE * for_points / for_grid))) if count >= 2 * SHARE else 1
     bounds = _bounds(count, shares)
 
     def transform(first: int, end: int) -> Array:
@@ -139,7 +151,7 @@ def to_points(modes: Array, angles: list[Array], tolerance: float, oversampling:
     found = np.empty((sets, count), modes.dtype)
     # A target's sum is the same in any share.
     bounds = _bounds(count, max(1, min(count // SHARE, math.ceil(threads / sets))))
-    jobs = [(number, first, end) for number in range(sets) for first, end in itertools.pairwise(bounds)]
+    jobs = [(number, *ends) for number in range(sets) for ends in itertools.pairwise(bounds)]
 
     def transform(job: tuple[int, int, int]) -> None:
         number, first, end = job
@@ -167,7 +179,8 @@ def _plan(
     name = str(np.dtype(like.dtype))
     options: dict[str, Any] = {"upsampfac": oversampling}
     if array_api_compat.is_numpy_array(like):
-        options |= {"nthreads": 1, "showwarn": 0}
+        grid = math.prod(grid_size(size, oversampling) for size in shape) * like.dtype.itemsize
+        options |= {"nthreads": 1, "showwarn": 0, "spread_sort": int(grid > LARGEST_UNSORTED[kind])}
     tolerance = min(0.1, max(tolerance, SMALLEST_TOLERANCE[name]))
     module = importlib.import_module(PACKAGES[library(type(like))])
     plan = module.Plan(kind, shape, sets, tolerance, -1 if kind == 1 else 1, name, **options)
