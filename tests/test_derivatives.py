@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from charge_clouds import KERNELS, charges_in, cloud, counts, dimensions, seeds
+from charge_clouds import KERNELS, charges_in, cloud, counts, seeds
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -19,7 +19,8 @@ from coulombfield import (
 from coulombfield.calculus import best_step, difference_tolerance, machine_epsilon
 
 SUMS = {"potential": (potential, potential_jvp, potential_vjp), "field": (field, field_jvp, field_vjp)}
-SMOOTH = {name: kernel for name, kernel in KERNELS.items() if name != "laplace"}
+SOME_KERNELS = ["plummer", "plummer 2.5", "sum"]
+dimensions = st.sampled_from([1, 3])  # few, since every kernel is compiled for each
 
 
 def problem(rng, t, n, dimension, exclude_self):
@@ -44,7 +45,7 @@ def term_sizes(positions, weights, targets, kernel):
     return float(np.sum((1 + np.abs(weights)) * sizes))
 
 
-@pytest.mark.parametrize("name", SMOOTH)
+@pytest.mark.parametrize("name", SOME_KERNELS)
 @pytest.mark.parametrize("operation", SUMS)
 @given(n=counts, t=counts, dimension=dimensions, seed=seeds, exclude_self=st.booleans())
 def test_jvp_is_the_directional_derivative(engine, operation, name, n, t, dimension, seed, exclude_self):

@@ -1,5 +1,6 @@
 """The engines against each other, and what is true of each alone."""
 
+import importlib.util
 import subprocess
 import sys
 
@@ -10,10 +11,11 @@ from charge_clouds import KERNELS, cloud, seeds
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from coulombfield import Charges, Coulomb, Plummer, field, laplacian, potential
+from coulombfield import Charges, Coulomb, Plummer, field, laplacian, potential, potential_and_field
 from coulombfield.calculus import machine_epsilon
-from coulombfield.sums import direct, simd
+from coulombfield.sums import direct, selection, simd
 from coulombfield.sums.request import Request
+from coulombfield.sums.selection import EXACT, FAST
 
 OPERATIONS = {"potential": potential, "field": field, "laplacian": laplacian}
 
@@ -187,3 +189,30 @@ def test_auto_takes_the_fast_engine_where_it_can(monkeypatch):
     charges = Charges(*cloud(np.random.default_rng(5), 4, 2))
     fast = potential(charges.positions, charges, Coulomb(1.0), exclude_self=True, method="simd")
     assert np.array_equal(potential(charges.positions, charges, Coulomb(1.0), exclude_self=True), fast)
+
+
+@pytest.mark.parametrize("method", [name for name in (*EXACT, *FAST) if name != "cuda"])  # it has a test of its own
+@pytest.mark.parametrize("dimension", [1, 2])
+@given(seed=seeds, exponent=st.sampled_from([1.0, 2.0, 3.0, 4.0, 2.5]), softening=st.floats(1e-3, 1e2))
+@settings(max_examples=5)
+def test_a_charge_at_the_target_adds_its_peak_to_the_last_bit_and_no_field(
+    method, dimension, dtype, seed, exponent, softening
+):
+    place = np.random.default_rng(seed).standard_normal((1, dimension)).astype(dtype)
+    charges, kernel = Charges(place, np.ones(1, dtype)), Plummer(exponent, softening)
+    value, force = potential_and_field(place.copy(), charges, kernel, rtol=1e-4, method=method)
+    assert value[0] == np.dtype(dtype).type(softening**-exponent)
+    assert not np.any(force)
+
+
+def test_without_finufft_all_else_works_and_the_error_says_what_to_install(monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    charges = Charges(*cloud(np.random.default_rng(0), 50, 2))
+    for method in ("nufft", "split"):
+        with pytest.raises(ValueError, match=r"finufft is not installed; pip install 'coulombfield\[fast\]'"):
+            potential(charges.positions, charges, Plummer(), rtol=1e-3, method=method)
+    monkeypatch.setattr(selection, "WORTH_A_PLAN", 0.0)
+    exact = potential(charges.positions, charges, Plummer())
+    found, why = potential(charges.positions, charges, Plummer(), rtol=1e-3, explain=True)
+    assert np.allclose(found, exact, rtol=1e-2)
+    assert "nufft: finufft is not installed" in str(why)

@@ -10,7 +10,7 @@ from coulombfield.profiles import GradientSize, Magnitude
 from coulombfield.sums import direct, nufft, selection, split, tree
 from coulombfield.sums.request import Request
 
-COUNTS = st.integers(1, 9) | st.integers(260, 500)
+COUNTS = st.integers(1, 9) | st.integers(50, 300)
 LAYOUTS = ("normal", "uniform", "clustered", "collinear", "duplicated", "far apart", "one point")
 
 
@@ -38,6 +38,15 @@ def root_mean_square(rows):
 
 METHODS = {"auto": 150, "nufft": 100, "split": 100, "tree": 100, "gram": 60, "simd": 40}
 """Cases that each is tried with: more than 500 in all."""
+DIMENSIONS = {
+    "auto": [1, 2, 3, 9],
+    "nufft": [1, 2, 3],
+    "split": [2, 3],
+    "tree": [1, 2],
+    "gram": [2, 12],
+    "simd": [1, 8],
+}
+"""Not all of them, since loops are compiled for each."""
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -53,9 +62,9 @@ def test_the_error_stays_within_rtol(method, monkeypatch):
     @given(
         t=COUNTS,
         n=COUNTS,
-        dimension=st.integers(1, 3) if method in selection.FAST else st.integers(1, 3) | st.integers(4, 12),
+        dimension=st.sampled_from(DIMENSIONS[method]),
         layout=st.sampled_from(LAYOUTS),
-        exponent=st.sampled_from([1.0, 2.0, 3.0, 4.0]) | st.floats(0.3, 5.0),
+        exponent=st.sampled_from([1.0, 3.0]) | st.floats(0.3, 5.0),
         softening=st.floats(-4, 2).map(lambda power: 10.0**power),
         unit=st.sampled_from([0, -66, 66]),
         signs=st.sampled_from(["positive", "mixed", "neutral"]),

@@ -230,7 +230,8 @@ def sums(
     dtype = places.precision(tolerance, xp)
     packed = xp.astype(packed, dtype, copy=False)
     found = transforms.to_points(packed, places.angles(targets, dtype), tolerance, plan.oversampling)
-    rows = [row for pair in found for row in (pair.real, pair.imag)]
+    # In the result's dtype first: a float32 row times a large or small number of a float64 request leaves its range.
+    rows = [xp.astype(row, targets.dtype, copy=False) for pair in found for row in (pair.real, pair.imag)]
     if potential:
         result.potential[:] = rows.pop(0) * scale - own
     if field:

@@ -34,10 +34,14 @@ from ..lanes import (
     zeros,
 )
 from ..profiles import InversePower, slope_at, value_at
+from .halves import energy
 from .quick import quickened
 from .request import Request, Result
+from .tangents import jvp
 from .threads import share
 from .tiles import BLOCK, PARALLEL_PAIRS, largest_square, load_tile, plain
+
+__all__ = ["energy", "evaluate", "jvp", "refusal", "seconds"]
 
 RUN = 64 * BLOCK  # charges of a thread's turn where there are few targets
 SECONDS_A_CALL = 1e-5
