@@ -22,9 +22,12 @@ the matrix products then save nothing, but the result is the same.
 
 from __future__ import annotations
 
+import math
+
 import array_api_compat
 import numpy as np
 
+from ..arrays import library
 from ..profiles import slope_at, value_at
 from . import direct, gram_arrays, gram_compiled, gram_tangent
 from .nearness import nearness
@@ -47,7 +50,12 @@ def refusal(request: Request) -> str:
 
 
 def seconds(request: Request) -> float:
-    """Time by the numbers of pairs and of coordinates, and by the share of near pairs in a sample."""
+    """Time by the numbers of pairs and of coordinates, and by the share of near pairs in a sample.
+
+    Other libraries than NumPy and CuPy get this engine by name only: not all of them can write into arrays.
+    """
+    if library(type(request.targets)) not in ("numpy", "cupy"):
+        return math.inf
     targets, positions = request.targets, request.positions
     (count, dimension), xp = targets.shape, array_api_compat.array_namespace(targets)
     passes = 1 + request.field

@@ -19,6 +19,7 @@ EXACT: dict[str, ExactEngine] = {"simd": simd, "gram": gram, "cuda": cuda, "dire
 FAST: dict[str, FastEngine] = {"nufft": nufft, "split": split, "tree": tree}
 """Engines that work to a tolerance, in the order in which they are asked."""
 
+FEW_PAIRS = 2**20  # up to which simd is the fastest where it serves, and asking the others costs a tenth of its time
 WORTH_A_PLAN = 0.15  # seconds of exact summation below which looking for a fast engine costs more than it brings
 HARD_TO_BEAT = 2.5e-7  # seconds a point, targets and charges: no other fast engine was seen to take less
 
@@ -105,7 +106,8 @@ def _named(request: Request, method: str) -> str:
 
 
 def _fastest(request: Request) -> tuple[str, list[Candidate]]:
-    candidates = _asked(EXACT, request)
+    few = {"simd": simd} if request.pairs <= FEW_PAIRS and not simd.refusal(request) else EXACT
+    candidates = _asked(few, request)
     exact = _shortest(candidates)
     if request.rtol is None or exact.seconds <= WORTH_A_PLAN:
         return exact.method, candidates
