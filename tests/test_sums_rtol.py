@@ -38,14 +38,7 @@ def root_mean_square(rows):
 
 METHODS = {"auto": 150, "nufft": 100, "split": 100, "tree": 100, "gram": 60, "simd": 40}
 """Cases that each is tried with: more than 500 in all."""
-DIMENSIONS = {
-    "auto": [1, 2, 3, 9],
-    "nufft": [1, 2, 3],
-    "split": [2, 3],
-    "tree": [1, 2],
-    "gram": [2, 12],
-    "simd": [1, 8],
-}
+DIMENSIONS = {"auto": [2, 3, 9], "nufft": [1, 2, 3], "split": [2, 3], "tree": [2], "gram": [12], "simd": [2]}
 """Not all of them, since loops are compiled for each."""
 
 
@@ -55,8 +48,10 @@ def test_the_error_stays_within_rtol(method, monkeypatch):
     monkeypatch.setattr(nufft, "SMALL", -1)
     monkeypatch.setattr(split, "SMALL", -1)
     monkeypatch.setattr(tree, "DIRECT_PAIRS", -1)
-    for engine in selection.EXACT.values():
-        monkeypatch.setattr(engine, "seconds", lambda request: 1e3)
+    for name, engine in selection.EXACT.items():
+        # Plain array code measures the errors, so that nothing is compiled for that.
+        monkeypatch.setattr(engine, "seconds", lambda request, name=name: 1e3 if name == "direct" else 2e3)
+    monkeypatch.setattr(selection, "FEW_PAIRS", -1)
     served = 0
 
     @given(
@@ -64,7 +59,7 @@ def test_the_error_stays_within_rtol(method, monkeypatch):
         n=COUNTS,
         dimension=st.sampled_from(DIMENSIONS[method]),
         layout=st.sampled_from(LAYOUTS),
-        exponent=st.sampled_from([1.0, 3.0]) | st.floats(0.3, 5.0),
+        exponent=st.just(3.0) | st.floats(0.3, 5.0),
         softening=st.floats(-4, 2).map(lambda power: 10.0**power),
         unit=st.sampled_from([0, -66, 66]),
         signs=st.sampled_from(["positive", "mixed", "neutral"]),
