@@ -113,6 +113,9 @@ def test_the_measured_error_is_relative_to_the_terms_before_they_cancel(n, seed,
     sizes = np.abs(weights) * profile.value(np, s) * (1 - np.eye(n))
     off = exact._replace(potential=exact.potential + 0.01 * rng.choice([-1, 1], n) * sizes.sum(axis=1))
     assert n == 1 or sample.error(off) == pytest.approx(0.01, rel=1e-3)
+    lengths = (np.abs(weights) * 2 * np.abs(profile.slope(np, s)) * np.sqrt(s)).sum(axis=1)
+    off = exact._replace(field=exact.field + 0.01 * lengths[:, None] * np.asarray([0.6, -0.8]))
+    assert n == 1 or sample.error(off) == pytest.approx(0.01, rel=1e-3)
 
 
 def test_the_fastest_is_taken_and_the_explanation_says_so(fast):
