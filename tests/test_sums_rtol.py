@@ -36,7 +36,7 @@ def root_mean_square(rows):
     return np.sqrt(np.mean(np.sum(np.reshape(rows, (len(rows), -1)).astype(float) ** 2, axis=1)))
 
 
-METHODS = {"auto": 150, "nufft": 100, "split": 100, "tree": 100, "gram": 60, "simd": 40}
+METHODS = {"auto": 100, "nufft": 250, "split": 70, "tree": 50, "gram": 40, "simd": 40}
 """Cases that each is tried with: more than 500 in all."""
 DIMENSIONS = {"auto": [2, 3, 9], "nufft": [1, 2, 3], "split": [2, 3], "tree": [2], "gram": [12], "simd": [2]}
 """Not all of them, since loops are compiled for each."""
@@ -59,7 +59,8 @@ def test_the_error_stays_within_rtol(method, monkeypatch):
         n=COUNTS,
         dimension=st.sampled_from(DIMENSIONS[method]),
         layout=st.sampled_from(LAYOUTS),
-        exponent=st.just(3.0) | st.floats(0.3, 5.0),
+        # Whole exponents have loops of their own, which the tests of each engine compile.
+        exponent=st.floats(0.3, 5.0) | (st.just(3.0) if method == "auto" else st.nothing()),
         softening=st.floats(-4, 2).map(lambda power: 10.0**power),
         unit=st.sampled_from([0, -66, 66]),
         signs=st.sampled_from(["positive", "mixed", "neutral"]),

@@ -17,9 +17,7 @@ from coulombfield.sums.request import Request
 
 SERVED = {
     "plummer 1": Plummer(1.0, 0.05),
-    "plummer 2": Plummer(2.0, 0.3),
     "plummer 3": Plummer(3.0, 0.02),
-    "plummer 4": Plummer(4.0, 1e-3),
     "plummer 2.5": Plummer(2.5, 0.1),
     "plummer 7": Plummer(7.0, 0.5),
     "coulomb": Coulomb(1.0),
