@@ -173,6 +173,19 @@ def test_threads_and_neighbours_change_no_bit(monkeypatch, targets):
     assert energies[0] == energies[1]
 
 
+def test_the_length_of_a_run_is_not_compiled_in(monkeypatch):
+    """Compiled loops stay on disk: what they knew of it would be wrong after a test that changes it."""
+    monkeypatch.setattr(simd, "PARALLEL_PAIRS", 0)
+    positions, weights = cloud(np.random.default_rng(5), 40_000, 2)
+    asked = request(positions[:5], positions, weights, Plummer(3.0))
+    expected = direct.evaluate(asked)
+    for length in (2 * tiles.BLOCK, 64 * tiles.BLOCK):
+        monkeypatch.setattr(simd, "RUN", length)
+        found = simd.evaluate(asked)
+        assert np.allclose(found.potential, expected.potential, rtol=1e-10, atol=1e-10)
+        assert np.allclose(found.field, expected.field, rtol=1e-10, atol=1e-10)
+
+
 def test_an_error_in_a_thread_is_raised(monkeypatch):
     monkeypatch.setattr(numba, "get_num_threads", lambda: 2)
 

@@ -93,7 +93,8 @@ def evaluate(request: Request) -> Result:
     wanted = axes[:want_potential], axes if want_field else ()
     potential = np.empty(count if want_potential else 0, targets.dtype)
     field = np.empty((count if want_field else 0, dimension), targets.dtype)
-    arguments = targets, positions, plain(weights), profile, axes, *wanted, exclude_self
+    # RUN goes along as an argument: a constant compiled into the loops would stay on disk when it changes here.
+    arguments = targets, positions, plain(weights), profile, axes, *wanted, exclude_self, RUN
     output = value_scale, -2 * slope_scale, potential, field
     lanes = LANE_BYTES // targets.itemsize
     tiles, runs = -(-count // lanes), -(-positions.shape[0] // RUN)
@@ -135,10 +136,9 @@ def _terms_overload(value_axes, field_axes, profile, weight, difference):
 
 
 @jit
-def _add_run(first, begin, tile, positions, weights, profile, axes, value_axes, field_axes, exclude_self, sums):
-    """Add the terms of the run of charges from ``begin`` on, for the tile of targets from ``first`` on."""
+def _add_run(first, begin, end, tile, positions, weights, profile, axes, value_axes, field_axes, exclude_self, sums):
+    """Add the terms of the charges from ``begin`` to ``end``, for the tile of targets from ``first`` on."""
     compiled_once()
-    end = min(begin + RUN, positions.shape[0])
     targets = load_rows(tile, axes)
     for block in range(begin, end, BLOCK):
         stop = min(block + BLOCK, end)
@@ -176,6 +176,7 @@ def _sum_tiles(
     value_axes,
     field_axes,
     exclude_self,
+    run_length,
     value_scale,
     field_scale,
     potential,
@@ -188,17 +189,30 @@ def _sum_tiles(
     for first in range(start * lanes, stop * lanes, lanes):
         load_tile(first, targets, tile)
         sums[:] = 0
-        for begin in range(0, positions.shape[0], RUN):
+        for begin in range(0, positions.shape[0], run_length):
             of_run[:] = 0
             _add_run(
-                first, begin, tile, positions, weights, profile, axes, value_axes, field_axes, exclude_self, of_run
+                first,
+                begin,
+                min(begin + run_length, positions.shape[0]),
+                tile,
+                positions,
+                weights,
+                profile,
+                axes,
+                value_axes,
+                field_axes,
+                exclude_self,
+                of_run,
             )
             sums += of_run
         _store(first, sums, value_axes, value_scale, field_scale, potential, field)
 
 
 @jit
-def _sum_runs(start, stop, targets, positions, weights, profile, axes, value_axes, field_axes, exclude_self, sums):
+def _sum_runs(
+    start, stop, targets, positions, weights, profile, axes, value_axes, field_axes, exclude_self, run_length, sums
+):
     """Sums of the runs from ``start`` to ``stop``, counted through all tiles."""
     tile = np.empty((len(axes), sums.shape[3]), targets.dtype)
     for index in range(start, stop):
@@ -207,7 +221,8 @@ def _sum_runs(start, stop, targets, positions, weights, profile, axes, value_axe
         load_tile(first, targets, tile)
         _add_run(
             first,
-            run * RUN,
+            run * run_length,
+            min((run + 1) * run_length, positions.shape[0]),
             tile,
             positions,
             weights,
