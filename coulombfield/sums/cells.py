@@ -26,10 +26,10 @@ from ..lanes import (
     add_each,
     add_to_rows,
     dot,
-    fused,
     like,
     load_rows,
     multiply_each,
+    polynomial,
     row_of,
     select,
     subtract_each,
@@ -37,8 +37,8 @@ from ..lanes import (
     zeros,
 )
 from ..profiles import cast, slope_at, value_at
-from . import simd  # noqa: F401  it tells Numba what value_at and slope_at stand for
 from .threads import share
+from .tiles import plain
 
 CELLS_A_POINT = 4
 CELLS_A_REACH = {1: (8, 4, 2), 2: (4, 3, 2), 3: (3, 2)}
@@ -116,7 +116,7 @@ def short_sums(
     out = np.zeros((1 + dimension if field else 1, targets.shape[0]))
     occupied = np.flatnonzero(np.diff(destinations.starts))
     arguments = (
-        _plain(targets),
+        plain(targets),
         destinations.order,
         destinations.starts,
         occupied,
@@ -139,11 +139,6 @@ def short_sums(
 
     share(work, PIECES)
     return out[0] if potential else None, out[1:].T if field else None
-
-
-def _plain(array: np.ndarray) -> np.ndarray:
-    """A writable C-contiguous array, whatever came: Numba compiles once more for each layout and for read-only ones."""
-    return array if array.flags.carray else np.array(array, order="C")
 
 
 def _reaches(reach: float, side: float) -> np.ndarray:
@@ -169,15 +164,6 @@ def _counting_sort(cells, count):
     return order, starts
 
 
-@jit
-def _polynomial(coefficients, u):
-    """Horner's rule; the tuple's length is known to the compiler, which unrolls the loop."""
-    value = like(u, coefficients[len(coefficients) - 1])
-    for k in range(len(coefficients) - 2, -1, -1):
-        value = fused(value, u, coefficients[k])
-    return value
-
-
 # In what follows ``axes`` is a tuple of m zeros, whose length is compiled in, and ``polynomials`` a tuple of the
 # coefficients of the smooth part and, for fields, of its slope: its length says which of both functions is called.
 
@@ -191,7 +177,7 @@ def _potential_lanes(near, blocks, target, own, profile, cutoff, scale, polynomi
         tile = load_rows(near[block], rows)
         difference = subtract_each(target, tile)
         s = dot(difference, difference)
-        value = value_at(profile, np, s) - _polynomial(polynomials[0], s * scale - like(scale, 1))
+        value = value_at(profile, np, s) - polynomial(s * scale - like(scale, 1), polynomials[0])
         terms = (select(s < cutoff, tile[len(axes)] * value, nothing[0]),)
         total = add_each(total, zero_lane(terms, own - block * near.shape[2]))
     add_to_rows(sums, total)
@@ -209,8 +195,8 @@ def _both_lanes(near, blocks, target, own, profile, cutoff, scale, polynomials, 
         s = dot(difference, difference)
         u = s * scale - like(scale, 1)
         weight = tile[len(axes)]
-        value = weight * (value_at(profile, np, s) - _polynomial(polynomials[0], u))
-        slope = weight * (slope_at(profile, np, s) - _polynomial(polynomials[1], u))
+        value = weight * (value_at(profile, np, s) - polynomial(u, polynomials[0]))
+        slope = weight * (slope_at(profile, np, s) - polynomial(u, polynomials[1]))
         inside = s < cutoff
         terms = select(inside, value, nothing[0]), select(inside, slope, nothing[0])
         value, slope = zero_lane(terms, own - block * near.shape[2])

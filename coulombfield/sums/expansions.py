@@ -10,14 +10,14 @@ Source: W. Fong, E. Darve, J. Comput. Phys. 228 (2009) 8712, Eqs 11-13.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numba
 import numpy as np
 
 from ..arrays import jit
 from ..profiles import value_at
-from .proxies import basis, coordinates, points
+from .proxies import basis, points
 
 LANES = 32  # points that are expanded side by side
 WIDTH = 8  # a cell's proxies fill a multiple of this many numbers, with zeros
@@ -44,11 +44,6 @@ def shifts(order: int, dimension: int, dtype: np.dtype) -> np.ndarray:
             product = np.kron(product, half[(child >> axis) & 1])
         matrix[: order**dimension, : order**dimension] = product
     return matrices
-
-
-def scaled_proxies(order: int, dimension: int, dtype: Any) -> np.ndarray:
-    """Coordinates of a cell's proxies in half-widths, one row an axis."""
-    return np.ascontiguousarray(coordinates(order, dimension).T.astype(dtype))
 
 
 class Proxies(NamedTuple):

@@ -14,10 +14,10 @@ import numpy as np
 
 from ..arrays import jit
 from ..profiles import cast, slope_at, value_at
-from . import simd as simd  # its overloads let compiled code call `value_at` and `slope_at`
 from .nearness import nearness
 from .request import Request, Result
 from .threads import share
+from .tiles import plain
 
 BLOCK = 512  # charges: a few arrays of that length fit the first-level cache
 AXES = 512  # coordinates whose mean is found in one go over the points
@@ -43,9 +43,9 @@ def tile_shape(targets: int, charges: int, dimension: int) -> tuple[int, int]:
 @np.errstate(invalid="ignore", over="ignore")  # what is not finite gets its answer with the near pairs
 def sums(request: Request) -> Result:
     """The sums, for at least one charge and one target."""
-    targets = _plain(request.targets)
-    positions = targets if request.positions is request.targets else _plain(request.positions)
-    weights = _plain(request.weights)
+    targets = plain(request.targets)
+    positions = targets if request.positions is request.targets else plain(request.positions)
+    weights = plain(request.weights)
     dtype = targets.dtype
     (T, m), S = targets.shape, positions.shape[0]
     profile = cast(request.profile, dtype.type)
@@ -81,11 +81,6 @@ def sums(request: Request) -> Result:
             if field is not None:
                 _add_products(tile, slopes, a[i:up], b[j:end], product, field[i:up])
     return Result(potential.astype(dtype) if request.potential else None, field)
-
-
-def _plain(array: np.ndarray) -> np.ndarray:
-    """A writable C-contiguous array, whatever came: Numba compiles once more for each layout and for read-only ones."""
-    return array if array.flags.carray else np.array(array, order="C")
 
 
 def _shared(work: Callable[[int, int], object], count: int, numbers: int) -> None:

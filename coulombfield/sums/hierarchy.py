@@ -14,7 +14,8 @@ import numpy as np
 
 from ..arrays import jit
 
-LEVELS = 31  # below the root: their bits, of up to two axes, fill a key
+LEVELS = 31  # below the root, at most
+KEY_BITS = 63  # of which each level takes one an axis
 CLUMP_LEVELS = 3  # points that share this many levels below a cell make a clump in it
 SMALLEST = 1e-140  # size of a box whose squares are still normal numbers
 
@@ -54,6 +55,7 @@ class Box(NamedTuple):
     def around(cls, *clouds: np.ndarray) -> Box:
         """The box of some clouds of points, a little larger, so that no point lies on its upper faces."""
         axes = range(clouds[0].shape[1])
+        levels = min(LEVELS, KEY_BITS // len(axes))
         low = np.min([[cloud[:, axis].min() for axis in axes] for cloud in clouds], axis=0).astype(float)
         high = np.max([[cloud[:, axis].max() for axis in axes] for cloud in clouds], axis=0).astype(float)
         with np.errstate(over="ignore", invalid="ignore"):
@@ -61,12 +63,12 @@ class Box(NamedTuple):
             # Where all points coincide, any size does that their coordinates can resolve.
             size = max(float(np.max(high - low)), 1e-12 * largest, SMALLEST) * (1 + 2.0**-18)
             if not np.isfinite(size):
-                return cls(low, np.inf, LEVELS)
+                return cls(low, np.inf, levels)
             # With few bits in a side the coordinates of all cells are exact, like the offsets between them.
             fraction, power = np.frexp(size)
             size = float(np.ldexp(np.ceil(fraction * 256), power - 8))
-            finest = size / 2.0**LEVELS
-            return cls(np.floor(low / finest) * finest, size, LEVELS)
+            finest = size / 2.0**levels
+            return cls(np.floor(low / finest) * finest, size, levels)
 
     def sort(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Order of the points along the Morton curve, and their keys in this order."""

@@ -26,7 +26,7 @@ class Particles(NamedTuple):
     """Index of the charge that each target is and must leave out; empty if no term is left out."""
 
 
-# In what follows ``axes`` is a tuple of m zeros, m ≤ 3. Its length is part of its type and hence known to the compiler.
+# In what follows ``axes`` is a tuple of m zeros, m ≤ 2. Its length is part of its type and hence known to the compiler.
 
 
 @jit(fastmath=SUMS)
@@ -41,9 +41,6 @@ def _potential_at(profile, axes, place, sources, begin, end):
         if len(axes) > 1:
             difference = place[1] - sources[1, j]
             s += difference * difference
-        if len(axes) > 2:
-            difference = place[2] - sources[2, j]
-            s += difference * difference
         total += sources[last, j] * value_at(profile, np, s)
     return total
 
@@ -53,25 +50,19 @@ def _both_at(profile, axes, place, sources, begin, end):
     """Sums of the potential and, axis by axis, of f′(s) (a − b) at a place."""
     zero = sources.dtype.type(0)
     last = len(axes)
-    total = x = y = z = zero
-    dy = dz = zero
+    total = x = y = dy = zero
     for j in range(begin, end):
         dx = place[0] - sources[0, j]
         s = dx * dx
         if len(axes) > 1:
             dy = place[1] - sources[1, j]
             s += dy * dy
-        if len(axes) > 2:
-            dz = place[2] - sources[2, j]
-            s += dz * dz
         total += sources[last, j] * value_at(profile, np, s)
         slope = sources[last, j] * slope_at(profile, np, s)
         x += slope * dx
         if len(axes) > 1:
             y += slope * dy
-        if len(axes) > 2:
-            z += slope * dz
-    return total, x, y, z
+    return total, x, y
 
 
 @jit
@@ -130,13 +121,11 @@ def _sources_of(leaf, origin, particles, tree, lists, proxies):
 
 @jit
 def _place(points, i, origin, axes):
-    """Coordinates of a point from the origin, three of them."""
-    x = y = z = points[0, i] - origin[0]
+    """Coordinates of a point from the origin, two of them."""
+    x = y = points[0, i] - origin[0]
     if len(axes) > 1:
         y = points[1, i] - origin[1]
-    if len(axes) > 2:
-        z = points[2, i] - origin[2]
-    return x, y, z
+    return x, y
 
 
 @jit
@@ -186,19 +175,17 @@ def finish_both(begin_leaf, end_leaf, leaves, profile, axes, particles, tree, li
             own = _own_charge(i, leaf, particles, tree)
             own_place = own + own_shift
             if own < 0 or lists.self_far[leaf]:
-                total, x, y, z = _both_at(profile, axes, place, sources, 0, count)
+                total, x, y = _both_at(profile, axes, place, sources, 0, count)
             else:
-                total, x, y, z = _both_at(profile, axes, place, sources, 0, own_place)
-                rest, rest_x, rest_y, rest_z = _both_at(profile, axes, place, sources, own_place + 1, count)
-                total, x, y, z = total + rest, x + rest_x, y + rest_y, z + rest_z
+                total, x, y = _both_at(profile, axes, place, sources, 0, own_place)
+                rest, rest_x, rest_y = _both_at(profile, axes, place, sources, own_place + 1, count)
+                total, x, y = total + rest, x + rest_x, y + rest_y
             if own >= 0 and lists.self_far[leaf]:
                 total -= particles.weights[own] * at_zero
             potential[i] = total
             field[0, i] = -2 * x
             if len(axes) > 1:
                 field[1, i] = -2 * y
-            if len(axes) > 2:
-                field[2, i] = -2 * z
         if proxies.known[leaf]:
             scatter_both(leaf, particles.targets, tree, proxies, potential, field)
 

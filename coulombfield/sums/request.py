@@ -70,10 +70,6 @@ class ExactEngine(Engine, Protocol):
     def evaluate(self, request: Request) -> Result:
         """The sums."""
 
-
-class DifferentiableEngine(ExactEngine, Protocol):
-    """An exact engine that also differentiates its sums."""
-
     def jvp(self, request: Request, tangent: Tangent) -> Result:
         """Derivatives of the sums along the tangent."""
 

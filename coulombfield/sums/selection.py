@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 import numpy as np
 
 from ..arrays import to_numpy
 from . import cuda, direct, gram, nufft, simd, split, tree
 from .promise import SAMPLE, fulfil
-from .request import DifferentiableEngine, Engine, ExactEngine, FastEngine, Request, Result, Tangent
+from .request import Engine, ExactEngine, FastEngine, Request, Result, Tangent
 
 EXACT: dict[str, ExactEngine] = {"simd": simd, "gram": gram, "cuda": cuda, "direct": direct}
 """Engines as exact as the arrays' dtype; the last serves everything."""
@@ -57,11 +57,10 @@ class Explanation(NamedTuple):
 
 def evaluate(request: Request, method: str) -> tuple[Result, Explanation]:
     """The sums by the named engine, or by the fastest for ``auto``."""
-    candidates: list[Candidate] = []
-    if method == "auto":
-        name, candidates = _fastest(request)
-    else:
-        name = _named(request, method)
+    return _sums(request, method, *_chosen(request, method))
+
+
+def _sums(request: Request, method: str, name: str, candidates: list[Candidate]) -> tuple[Result, Explanation]:
     if name in EXACT:
         return EXACT[name].evaluate(request), Explanation(name, tuple(candidates))
     exact = _shortest(_asked(EXACT, request)).method
@@ -75,23 +74,24 @@ def evaluate(request: Request, method: str) -> tuple[Result, Explanation]:
 
 def energy(request: Request, method: str) -> float:
     """½ Σ_i q_i Φ_i of charges at their own places, over half of the pairs where the engine can do that."""
-    engine = EXACT.get(_fastest(request)[0] if method == "auto" else _named(request, method))
-    if engine is not None and hasattr(engine, "energy"):
-        return engine.energy(request.positions, request.weights, request.profile, request.exclude_self)
-    values = to_numpy(evaluate(request, method)[0].potential)
+    name, candidates = _chosen(request, method)
+    if name == "simd":
+        return simd.energy(request.positions, request.weights, request.profile, request.exclude_self)
+    values = to_numpy(_sums(request, method, name, candidates)[0].potential)
     return 0.5 * float(np.sum(values.astype(float) * to_numpy(request.weights)))
 
 
 def differentiate(request: Request, tangent: Tangent, method: str) -> Result:
-    """Derivatives along a tangent by the named engine, or by the fastest exact one that has them for ``auto``."""
-    if method == "auto":
-        name = _shortest(_asked({n: e for n, e in EXACT.items() if hasattr(e, "jvp")}, request)).method
-    else:
-        name = _named(request, method)
-    engine = EXACT.get(name)
-    if not hasattr(engine, "jvp"):
+    """Derivatives along a tangent by the named engine, or by the fastest exact one for ``auto``."""
+    name, _ = _chosen(request, method)
+    if name not in EXACT:
         raise ValueError(f"method: {name} has no derivatives")
-    return cast(DifferentiableEngine, engine).jvp(request, tangent)
+    return EXACT[name].jvp(request, tangent)
+
+
+def _chosen(request: Request, method: str) -> tuple[str, list[Candidate]]:
+    """The named engine, or the fastest for ``auto`` and all that were asked."""
+    return _fastest(request) if method == "auto" else (_named(request, method), [])
 
 
 def _named(request: Request, method: str) -> str:

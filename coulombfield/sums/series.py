@@ -18,8 +18,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-import scipy.fft
-import scipy.special
+import scipy  # whose parts load when they are first used
 
 Radial = Callable[[np.ndarray], np.ndarray]
 """F(s) in float64 for a NumPy array of squared distances."""

@@ -39,7 +39,7 @@ from .quick import quickened
 from .request import Request, Result
 from .tangents import jvp
 from .threads import share
-from .tiles import BLOCK, PARALLEL_PAIRS, largest_square, load_tile, plain
+from .tiles import BLOCK, PARALLEL_PAIRS, largest_square, load_tile, plain, store_tile, unfit
 
 __all__ = ["energy", "evaluate", "jvp", "refusal", "seconds"]
 
@@ -56,12 +56,7 @@ MAX_DIMENSION = 8  # beyond, a pair's distance costs more than its kernel, and m
 
 def refusal(request: Request) -> str:
     """Why this engine can't serve the arrays, or an empty string if it can."""
-    targets = request.targets
-    if not isinstance(targets, np.ndarray):
-        return "it takes NumPy arrays only"
-    if targets.shape[1] > MAX_DIMENSION:
-        return f"it takes at most {MAX_DIMENSION} dimensions, not {targets.shape[1]}"
-    return ""
+    return unfit(request.targets, MAX_DIMENSION)
 
 
 def seconds(request: Request) -> float:
@@ -156,15 +151,6 @@ def _add_run(first, begin, end, tile, positions, weights, profile, axes, value_a
 
 
 @jit
-def _store(first, sums, value_axes, value_scale, field_scale, potential, field):
-    for lane in range(min(sums.shape[1], max(potential.shape[0], field.shape[0]) - first)):
-        if len(value_axes):
-            potential[first + lane] = value_scale * sums[0, lane]
-        for row in range(len(value_axes), sums.shape[0]):
-            field[first + lane, row - len(value_axes)] = field_scale * sums[row, lane]
-
-
-@jit
 def _sum_tiles(
     start,
     stop,
@@ -206,7 +192,7 @@ def _sum_tiles(
                 of_run,
             )
             sums += of_run
-        _store(first, sums, value_axes, value_scale, field_scale, potential, field)
+        store_tile(first, sums, value_axes, value_scale, field_scale, potential, field)
 
 
 @jit
@@ -243,4 +229,4 @@ def _add_runs(sums, value_axes, field_axes, value_scale, field_scale, potential,
         total[:] = 0
         for run in range(sums.shape[1]):
             total += sums[row, run]
-        _store(row * sums.shape[3], total, value_axes, value_scale, field_scale, potential, field)
+        store_tile(row * sums.shape[3], total, value_axes, value_scale, field_scale, potential, field)

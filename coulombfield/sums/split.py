@@ -25,6 +25,7 @@ from .periodic import Budget, Layout, box_of, constant, layout, sums
 from .request import Request, Result
 from .sizes import Sample, sample
 from .splitting import Split, inverse_powers, split
+from .tiles import unfit
 
 MAX_DIMENSION = 3
 SMALL = 2**22  # pairs: simd sums them in the milliseconds that preparations take here
@@ -43,11 +44,8 @@ CENSUS = 2**12  # points sampled for the number of neighbours
 
 def refusal(request: Request) -> str:
     """Why this engine can't serve the arrays or the kernel, or an empty string if it can."""
-    targets = request.targets
-    if not isinstance(targets, np.ndarray):
-        return "it takes NumPy arrays only"
-    if targets.shape[1] > MAX_DIMENSION:
-        return f"it takes at most {MAX_DIMENSION} dimensions, not {targets.shape[1]}"
+    if reason := unfit(request.targets, MAX_DIMENSION):
+        return reason
     terms = inverse_powers(request.profile)
     if not terms:
         return "it takes inverse powers and their sums only"

@@ -20,7 +20,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-import scipy.special
+import scipy  # whose parts load when they are first used
 
 from ..profiles import Added, InversePower, Laplacian, Scaled
 

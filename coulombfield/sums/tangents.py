@@ -23,7 +23,7 @@ from ..profiles import curvature_at, slope_at, value_at
 from .quick import merged
 from .request import Request, Result, Tangent
 from .threads import share
-from .tiles import BLOCK, PARALLEL_PAIRS, largest_square, load_tile, plain
+from .tiles import BLOCK, PARALLEL_PAIRS, largest_square, load_tile, plain, store_tile
 
 
 def jvp(request: Request, tangent: Tangent) -> Result:
@@ -154,8 +154,4 @@ def _derivatives(start, stop, arrays, moves, profile, axes, value_axes, field_ax
             exclude_self,
             sums,
         )
-        for lane in range(min(lanes, targets.shape[0] - first)):
-            if len(value_axes):
-                potential[first + lane] = sums[0, lane]
-            for row in range(len(value_axes), sums.shape[0]):
-                field[first + lane, row - len(value_axes)] = -2 * sums[row, lane]
+        store_tile(first, sums, value_axes, 1, -2, potential, field)

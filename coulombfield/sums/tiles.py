@@ -9,7 +9,7 @@ import numpy as np
 from numba.extending import overload
 
 from .. import elementary
-from ..arrays import jit
+from ..arrays import Array, jit
 from ..lanes import Lanes
 from ..profiles import curvature_at, slope_at, value_at
 
@@ -42,6 +42,15 @@ def _exp(s):
 @overload(operator.pow)
 def _pow(x, y):
     return (lambda x, y: elementary.power(x, y)) if isinstance(x, Lanes) else None
+
+
+def unfit(targets: Array, most: int) -> str:
+    """Why compiled loops for up to that many dimensions can't serve arrays like these; empty if they can."""
+    if not isinstance(targets, np.ndarray):
+        return "it takes NumPy arrays only"
+    if targets.shape[1] > most:
+        return f"it takes at most {most} dimensions, not {targets.shape[1]}"
+    return ""
 
 
 def largest_square(targets: np.ndarray, positions: np.ndarray) -> float:
@@ -78,3 +87,13 @@ def load_tile(first, array, tile):
     for lane in range(tile.shape[1]):
         for axis in range(tile.shape[0]):
             tile[axis, lane] = array[min(first + lane, last), axis]
+
+
+@jit
+def store_tile(first, sums, value_axes, value_scale, field_scale, potential, field):
+    """Scale a tile's sums, one row each, and put them into the results from ``first`` on; there may be fewer left."""
+    for lane in range(min(sums.shape[1], max(potential.shape[0], field.shape[0]) - first)):
+        if len(value_axes):
+            potential[first + lane] = value_scale * sums[0, lane]
+        for row in range(len(value_axes), sums.shape[0]):
+            field[first + lane, row - len(value_axes)] = field_scale * sums[row, lane]

@@ -13,7 +13,6 @@ import importlib
 import importlib.util
 import itertools
 import math
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import array_api_compat
@@ -21,6 +20,7 @@ import numba
 import numpy as np
 
 from ..arrays import Array, library
+from .threads import share
 
 PACKAGES = {"numpy": "finufft", "cupy": "cufinufft"}
 SHARE = 2**15  # points that are worth a share
@@ -113,17 +113,18 @@ def to_modes(
     shares = max(2, min(MOST_SHARES, int(GRID_SHARE * for_points / for_grid))) if count >= 2 * SHARE else 1
     bounds = _bounds(count, shares)
 
-    def transform(first: int, end: int) -> Array:
-        part = weights[first:end]
-        return _plan(1, part, shape, 1, tolerance, oversampling, [x[first:end] for x in angles]).execute(part)
+    parts: list[Array] = [None] * shares
 
-    if shares == 1:
-        return transform(0, count)
-    with ThreadPoolExecutor(min(shares, numba.get_num_threads())) as pool:
-        parts = pool.map(transform, bounds[:-1], bounds[1:])
-        total = next(parts)
-        for part in parts:
-            total += part
+    def transform(start: int, stop: int) -> None:
+        for number in range(start, stop):
+            some = slice(bounds[number], bounds[number + 1])
+            plan = _plan(1, weights, shape, 1, tolerance, oversampling, [x[some] for x in angles])
+            parts[number] = plan.execute(weights[some])
+
+    share(transform, shares)
+    total, *rest = parts
+    for part in rest:
+        total += part
     return total
 
 
@@ -153,13 +154,12 @@ def to_points(modes: Array, angles: list[Array], tolerance: float, oversampling:
     bounds = _bounds(count, max(1, min(count // SHARE, math.ceil(threads / sets))))
     jobs = [(number, *ends) for number in range(sets) for ends in itertools.pairwise(bounds)]
 
-    def transform(job: tuple[int, int, int]) -> None:
-        number, first, end = job
-        plan = _plan(2, modes, tuple(shape), 1, tolerance, oversampling, [x[first:end] for x in angles])
-        plan.execute(modes[number], out=found[number, first:end])
+    def transform(start: int, stop: int) -> None:
+        for number, first, end in jobs[start:stop]:
+            plan = _plan(2, modes, tuple(shape), 1, tolerance, oversampling, [x[first:end] for x in angles])
+            plan.execute(modes[number], out=found[number, first:end])
 
-    with ThreadPoolExecutor(min(len(jobs), threads)) as pool:
-        list(pool.map(transform, jobs))
+    share(transform, len(jobs))
     return found
 
 

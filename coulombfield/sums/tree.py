@@ -21,10 +21,8 @@ Sources: W. Fong, E. Darve, J. Comput. Phys. 228 (2009) 8712; L. Wang, R. Krasny
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
-import numba
 import numpy as np
 
 from ..profiles import Added, InversePower, Laplacian, Scaled, cast, numbers_of
@@ -36,6 +34,8 @@ from .interactions import OFFSETS, REACH, Lists, lists
 from .neighbours import Particles
 from .proxies import MOST, Smoothness, coordinates, points, smoothness
 from .request import Request, Result
+from .threads import share
+from .tiles import unfit
 
 DIRECT_PAIRS = 2**24
 MAX_DIMENSION = 2  # in three, 1e5 charges gained less than 3 times on direct sums, and fields missed the tolerance
@@ -55,8 +55,6 @@ SECONDS_A_PROXY = 6e-10
 SECONDS_A_PRODUCT = 4.5e-11
 SECONDS_A_PAIR = 6e-10
 
-PIECES = 64  # parts that threads take as they come
-
 
 class Plan(NamedTuple):
     """What is decided before any charge is moved."""
@@ -72,12 +70,7 @@ class Plan(NamedTuple):
 
 def refusal(request: Request) -> str:
     """Why this engine can't serve the arrays, or an empty string if it can."""
-    targets = request.targets
-    if not isinstance(targets, np.ndarray):
-        return "it takes NumPy arrays only"
-    if targets.shape[1] > MAX_DIMENSION:
-        return f"it takes at most {MAX_DIMENSION} dimensions, not {targets.shape[1]}"
-    return _unserved(request.profile)
+    return unfit(request.targets, MAX_DIMENSION) or _unserved(request.profile)
 
 
 def _unserved(profile: Any) -> str:
@@ -262,15 +255,8 @@ def _leaves(tree: Tree, ranges: np.ndarray) -> np.ndarray:
 
 
 def _in_pieces(loop: Callable[..., None], cells: np.ndarray, *arguments: Any) -> None:
-    """Run a compiled loop over cells. Threads take pieces as they come, as some places are more crowded than others."""
-    threads = numba.get_num_threads()
-    if threads == 1 or cells.size < PIECES:
-        loop(0, cells.size, cells, *arguments)
-        return
-    bounds = np.linspace(0, cells.size, PIECES + 1).astype(int).tolist()
-    with ThreadPoolExecutor(threads) as pool:
-        for _ in pool.map(lambda begin, end: loop(begin, end, cells, *arguments), bounds[:-1], bounds[1:]):
-            pass
+    """Run a compiled loop over cells, shared among threads."""
+    share(lambda begin, end: loop(begin, end, cells, *arguments), cells.size)
 
 
 def _charge(particles: Particles, tree: Tree, proxies: Proxies) -> None:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import statistics
-import time
 from collections.abc import Callable, Mapping
 
-from .timing import Spread
+from .timing import Spread, seconds_a_call
 
 FEWEST, MOST = 3, 20  # blocks of a call that is not too long
 LONGEST_BLOCK = 0.25  # [s]
@@ -31,22 +30,15 @@ def in_turns(
     for name, call in calls.items():
         once = known.get(name, 0.0)
         if once <= seconds:
-            once = _time(call, 1)
+            once = seconds_a_call(call, 1)
             if 2 * once <= seconds:  # a single short call tells little
-                once = min(once, _time(call, 1))
+                once = min(once, seconds_a_call(call, 1))
         repeats[name] = max(1, round(min(LONGEST_BLOCK, seconds / FEWEST) / once))
         left[name] = 0 if once > seconds else min(MOST, max(FEWEST, round(seconds / (once * repeats[name]))))
         blocks[name] = [] if left[name] else [once]
     while any(left.values()):
         for name, call in calls.items():
             if left[name]:
-                blocks[name].append(_time(call, repeats[name]))
+                blocks[name].append(seconds_a_call(call, repeats[name]))
                 left[name] -= 1
     return {name: Spread(min(times), statistics.median(times), max(times)) for name, times in blocks.items()}
-
-
-def _time(call: Callable[[], object], repeats: int) -> float:
-    start = time.perf_counter()
-    for _ in range(repeats):
-        call()
-    return (time.perf_counter() - start) / repeats

@@ -37,7 +37,7 @@ def take_turns(calls: Mapping[str, Callable[[], object]], seconds: float) -> dic
     blocks: dict[str, list[float]] = {name: [] for name in calls}
     for _ in range(max(3, round(seconds / BLOCK_SECONDS))):
         for name, call in calls.items():
-            blocks[name].append(_time(call, repeats[name]))
+            blocks[name].append(seconds_a_call(call, repeats[name]))
     return {name: Spread(min(times), statistics.median(times), max(times)) for name, times in blocks.items()}
 
 
@@ -51,10 +51,11 @@ def sgemm_rate(seconds: float = 1.0) -> float:
 
 def _repeats(call: Callable[[], object]) -> int:
     call()  # compiles, allocates and warms the caches
-    return max(1, round(BLOCK_SECONDS / _time(call, 3)))
+    return max(1, round(BLOCK_SECONDS / seconds_a_call(call, 3)))
 
 
-def _time(call: Callable[[], object], repeats: int) -> float:
+def seconds_a_call(call: Callable[[], object], repeats: int) -> float:
+    """Mean time of a call made that many times in a row [s]."""
     start = time.perf_counter()
     for _ in range(repeats):
         call()
