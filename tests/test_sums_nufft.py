@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from coulombfield import Coulomb, Gaussian, Laplace, Plummer
 from coulombfield.profiles import GradientSize, Laplacian, Magnitude
-from coulombfield.sums import direct, nufft, periodic, planning, series, simd, sizes, transforms
+from coulombfield.sums import direct, nufft, planning, series, simd, sizes, transforms
 from coulombfield.sums.promise import fulfil
 from coulombfield.sums.request import Request
 
@@ -166,26 +166,6 @@ def test_laplacians(name):
     assert np.all(errors(request, nufft.approximate(request, 1e-7)) <= 2e-7)
 
 
-@given(tolerance=st.sampled_from([1e-3, 1e-6, 1e-9, 1e-12]), dimension=st.integers(1, 2), seed=seeds)
-def test_periodic_sums_keep_their_tolerance(tolerance, dimension, seed):
-    rng = np.random.default_rng(seed)
-    profile, length = (Plummer(1.0, 0.8).profile, 0.8) if seed % 2 else (Gaussian(0.7).profile, 0.7)
-    request = request_for(uniform(rng, 150, dimension), rng.standard_normal(150), profile)
-    radial = functools.partial(profile.value, np)
-    found = periodic.periodic_sums(*request[:3], radial, length, tolerance, True, True)
-    exact = direct.evaluate(request)
-    allowed = tolerance * float(radial(np.zeros(()))) * np.sum(np.abs(request.weights))
-    assert rms(found.potential - exact.potential) <= allowed
-    assert rms(found.field - exact.field) <= allowed / length
-
-
-def test_periodic_sums_say_when_points_are_too_far_apart():
-    points = np.asarray([[0.0], [1e9]])
-    with pytest.raises(ValueError, match=r"^length: 1\.0 is too short"):
-        periodic.periodic_sums(points, points, np.ones(2), lambda s: np.exp(-s), 1.0, 1e-6, True, False)
-    assert periodic.modes_per_axis(1e9, lambda s: np.exp(-s), 1.0, 1e-6) == math.inf
-
-
 @pytest.mark.parametrize("tolerance", [1e-3, 1e-7, 1e-11])
 @pytest.mark.parametrize("name", ["plummer", "plummer 4", "gaussian"])
 def test_the_series_is_the_kernel_within_its_tolerance(name, tolerance):
@@ -224,6 +204,14 @@ def test_transforms_are_the_sums_that_they_stand_for(oversampling, dtype):
     found = transforms.to_points(sets, angles, tolerance, oversampling)
     expected = np.einsum("skl,klt->st", sets, waves)
     assert np.linalg.norm(found - expected) <= 10 * tolerance * np.linalg.norm(expected)
+
+
+def test_charges_in_shares_add_up_to_all():
+    rng = np.random.default_rng(14)
+    angles, weights = rng.uniform(-3, 3, 2 * transforms.SHARE + 1), rng.standard_normal(2 * transforms.SHARE + 1)
+    modes = transforms.to_modes([angles], weights.astype("complex128"), (9,), 1e-9, 2.0)
+    waves = np.exp(-1j * np.outer(np.arange(-4, 5), angles))
+    assert np.linalg.norm(modes - waves @ weights) <= 1e-8 * np.linalg.norm(modes)
 
 
 @given(modes=st.integers(1, 5000), oversampling=st.sampled_from([1.25, 2.0]))

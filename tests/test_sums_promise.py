@@ -94,6 +94,42 @@ def test_both_sums_must_hold(fast):
         potential_and_field(charges.positions, charges, KERNEL, rtol=1e-5, method="noisy")
 
 
+class Counting:
+    """The exact sums, and a note of how many targets they were asked at."""
+
+    def __init__(self):
+        self.counts = []
+
+    def evaluate(self, request):
+        self.counts.append(request.targets.shape[0])
+        return direct.evaluate(request)
+
+
+def test_magnitudes_at_all_targets_are_summed_only_if_those_at_some_leave_a_doubt():
+    rng = np.random.default_rng(1)
+    positions = rng.standard_normal((300, 2))
+    weights = rng.standard_normal(300)
+    rtol = 1e-6
+    request = Request(positions, positions, weights - weights.mean(), KERNEL.profile, False, True, False, rtol)
+    exact = direct.evaluate(request).potential
+    size = np.sqrt(np.mean(direct.evaluate(request._replace(weights=np.abs(request.weights))).potential ** 2))
+    every, some = promise.SAMPLE, promise.FIRST_SIZES
+    # A quarter of the targets has about half of the root sum of squares.
+    for error, counts in [
+        (0.0, [every]),
+        (0.1, [every, some]),
+        (0.4, [every, some, every]),
+        (2.0, [every, some, every]),
+    ]:
+        engine = Counting()
+        sample = promise._Sample(request, engine)
+        found = sample.error(Result(exact + error * rtol * size, None))
+        assert engine.counts == counts
+        assert error * rtol * 0.7 <= found <= 3 * error * rtol
+        # What is not small enough is measured against all magnitudes, and so is told as it is.
+        assert len(counts) < 3 or found == pytest.approx(error * rtol, rel=0.2)
+
+
 @given(n=st.integers(1, 300), seed=seeds, rtol=st.sampled_from([1e-3, 1e-9]), dtype=st.sampled_from(["f4", "f8"]))
 @settings(max_examples=10)
 def test_the_measured_error_is_relative_to_the_terms_before_they_cancel(n, seed, rtol, dtype):

@@ -101,84 +101,6 @@ def fastest(plan: Layout, budget: Budget, targets: int, charges: int, outputs: i
     return min(choices, key=lambda choice: (choice[1], choice[0].grid_points))
 
 
-def modes_per_axis(extent: float, radial: Radial, length: float, tolerance: float) -> float:
-    """Modes along an axis with differences up to ``extent`` that :func:`periodic_sums` takes; inf if too many."""
-    if extent == 0:
-        return 1
-    axis = find_axis(extent, radial, length, tolerance, _edge(extent, radial, tolerance))
-    return math.inf if axis is None else axis.size
-
-
-def periodic_sums(
-    targets: Array,
-    positions: Array,
-    weights: Array,
-    radial: Radial,
-    length: float,
-    tolerance: float,
-    potential: bool,
-    field: bool,
-    *,
-    noise: float | None = None,
-) -> Result:
-    r"""Sums :math:`\Phi_i = \sum_j w_j F(\|a_i - b_j\|^2)` and :math:`E = -\nabla\Phi`, terms i = j included.
-
-    Parameters
-    ----------
-    targets : array, shape (T, m)
-        Points a_i, m ≤ 3 [length]; ``positions`` itself where both are the same points.
-    positions : array, shape (S, m)
-        Points b_j [length].
-    weights : array, shape (S,)
-        w_j.
-    radial : callable
-        F(s) in float64 for a NumPy array of squared distances s.
-    length : float
-        Length on which F is smooth: its Fourier transform falls about as exp(−k · length), or faster.
-    tolerance : float
-        Error allowed of Φ, root mean square, relative to max|F| Σ|w|, and of E relative to max|F| Σ|w| / length. The
-        series is held to it charge by charge, and the transforms in sum.
-    potential, field : bool
-        What is wanted.
-    noise : float, optional
-        Size of Σ w_j exp(ik·b_j) for wave numbers k ≫ 1/length: the error of the transforms is in proportion to it. It
-        is √Σw² for unrelated charges; where it is not given it is taken to be Σ|w|, which it can't exceed.
-
-    Returns
-    -------
-    Result
-        Potential of shape (T,) and field of shape (T, m), in the targets' dtype; NaN if something is not finite.
-
-    Raises
-    ------
-    ValueError
-        If the points are so far apart, in terms of ``length``, that the modes would take too much memory.
-
-    Notes
-    -----
-    A charge's term with itself is F(0), and its field 0, up to the transforms' error.
-    """
-    xp = array_api_compat.array_namespace(weights)
-    total = float(xp.sum(xp.abs(weights), dtype=xp.float64))
-    centre, extents = box_of(targets, positions)
-    if not np.isfinite([*extents, total]).all():
-        return constant(targets, math.nan, math.nan, potential, field)
-    if total == 0 or targets.shape[0] == 0:
-        return constant(targets, 0.0, 0.0, potential, field)
-    widest = float(np.max(extents))
-    plan = layout(centre, extents, radial, length, tolerance, _edge(widest, radial, tolerance))
-    if plan is None:
-        raise ValueError(f"length: {length} is too short for a Fourier series of points {widest} apart")
-    allowed = tolerance * float(np.max(np.abs(radial(np.asarray([0.0, widest**2]))))) * total
-    transform = tolerance * (1.0 if noise is None else total / noise)
-    budget = Budget(transform, transform, allowed, allowed / length)
-    outputs = potential + field * len(plan.axes)
-    plan, _ = fastest(plan, budget, targets.shape[0], positions.shape[0], outputs)
-    if plan.grid_points > MOST_GRID_POINTS:
-        raise ValueError(f"length: {length} is too short for a Fourier series of points {widest} apart")
-    return sums(targets, positions, weights, radial, plan, budget, potential, field)
-
-
 def sums(
     targets: Array,
     positions: Array,
@@ -191,7 +113,34 @@ def sums(
     *,
     exclude_self: bool = False,
 ) -> Result:
-    """As :func:`periodic_sums` for finite points and weights, by a layout and a budget; without i = j if wanted."""
+    r"""Sums :math:`\Phi_i = \sum_j w_j F(\|a_i - b_j\|^2)` and :math:`E = -\nabla\Phi` of finite numbers.
+
+    Parameters
+    ----------
+    targets : array, shape (T, m)
+        Points a_i, m ≤ 3 [length]; ``positions`` itself where both are the same points.
+    positions : array, shape (S, m)
+        Points b_j [length].
+    weights : array, shape (S,)
+        w_j.
+    radial : callable
+        F(s) in float64 for a NumPy array of squared distances s.
+    plan, budget
+        Modes and the errors allowed to the transforms.
+    potential, field : bool
+        What is wanted.
+    exclude_self : bool
+        Target i is charge i, and the terms i = j are left out.
+
+    Returns
+    -------
+    Result
+        Potential of shape (T,) and field of shape (T, m), in the targets' dtype.
+
+    Notes
+    -----
+    A charge's term with itself is F(0), and its field 0, up to the transforms' error.
+    """
     xp = array_api_compat.array_namespace(targets)
     largest = float(xp.max(xp.abs(weights)))
     result = constant(targets, 0.0, 0.0, potential, field)
@@ -321,9 +270,3 @@ def _packed(modes: Array, axes: list[Axis], unit: float, potential: bool, field:
         first, *second = factors[2 * number : 2 * number + 2]
         xp.multiply(modes, first + 1j * second[0] if second else first, out=part)
     return packed
-
-
-def _edge(extent: float, radial: Radial, tolerance: float) -> float:
-    """Relative error allowed of the farthest terms, where that of the largest term is ``tolerance``."""
-    farthest, nearest = np.abs(radial(np.asarray([extent * extent, 0.0])))
-    return float(min(1e-2, tolerance * nearest / farthest)) if farthest > 0 else 1e-2

@@ -81,11 +81,14 @@ class _Sizes:
         # What is not wanted allows any error.
         self.potential = self.field = math.inf
         self.terms = weights * (radial(s) / self.peak)
+        # Errors don't share the symmetry by which the field of a near charge is weak.
+        self.near = self.terms * np.exp(-s / length**2) / length
         if request.potential:
             self.potential = max(self.pairs.magnitude(self.terms), SMALLEST)
         if request.field:
             self.slopes = weights * (2 * request.profile.slope(np, s) / self.peak)
-            self.field = max(self.pairs.magnitude(self.slopes * np.sqrt(s)), SMALLEST)
+            self.pulls = self.slopes * np.sqrt(s)
+            self.field = max(self.pairs.magnitude(self.pulls), SMALLEST)
 
     def series(self, tolerance: float) -> float:
         """Error allowed of the series relative to the largest value, in units of the tolerance."""
@@ -94,8 +97,10 @@ class _Sizes:
         cutoff = -math.log(min(0.1, max(tolerance * allowed, 1e-15))) / self.length
         difference = self.pairs.difference
         across = self.pairs.s[..., None] - np.square(difference)
-        narrow = np.exp(-across * (cutoff / (2 * self.length)))
-        waves = [np.mean(wave(cutoff * difference) * narrow, axis=-1) for wave in (np.cos, np.sin)]
+        # A size needs few digits; the products are formed before, so that no number leaves the range of float32.
+        narrow = np.exp((-across * (cutoff / (2 * self.length))).astype(np.float32))
+        phases = (cutoff * difference).astype(np.float32)
+        waves = [np.mean(wave(phases) * narrow, axis=-1) for wave in (np.cos, np.sin)]
         sums = [self.pairs.sum_of(self.pairs.weights * wave, KERNEL_SHARE) for wave in waves]
         return KERNEL_SHARE * min(self.potential, self.field / cutoff) / max(math.hypot(*sums), SMALLEST)
 
@@ -127,11 +132,9 @@ class _Sizes:
         potential = math.hypot(self.own, sum_of(self.terms * wave)) / self.potential
         if math.isinf(self.field):
             return potential
-        # Errors don't share the symmetry by which the field of a near charge is weak.
-        near = self.terms * np.exp(-self.pairs.s / self.length**2) / self.length
-        parts = [self.own / self.length, sum_of(near * wave)]
+        parts = [self.own / self.length, sum_of(self.near * wave)]
         if found is None:
-            parts.append(sum_of(self.slopes * np.sqrt(self.pairs.s) * wave))
+            parts.append(sum_of(self.pulls * wave))
         else:
             parts += [sum_of(self.slopes * self.pairs.difference[..., axis]) for axis in found.used]
         return math.hypot(potential, *[part / self.field for part in parts])

@@ -20,7 +20,8 @@ from ..rng import Streams
 from .request import Request
 
 TARGETS, CHARGES = 48, 1536  # sampled: they tell the sizes to a tenth or so, in about 5 ms
-NOISE = 0.25  # of the deviation that M has by chance: how much is added, since that much agreement can't be excluded
+DOUBT = 2.0  # deviations that M has by chance, up to which agreement is not believed
+NOISE = 0.1  # of them: how much is added, since that much agreement can't be excluded
 
 
 class Sample(NamedTuple):
@@ -49,7 +50,7 @@ class Sample(NamedTuple):
         variance = float(np.mean(np.sum(np.square(terms), axis=1)))
         excess = float(np.mean(np.square(np.sum(terms, axis=1)))) - variance
         chance = math.sqrt(2 / terms.shape[0]) * variance if self.share > 1 else 0.0
-        related = stress * stress * max(0.0, excess - chance) + NOISE * chance
+        related = stress * stress * max(0.0, excess - DOUBT * chance) + NOISE * chance
         return math.sqrt(self.share * variance + self.share * self.share * related)
 
 
@@ -63,7 +64,7 @@ def sample(request: Request, scale: float) -> Sample:
     if request.exclude_self:
         weights = np.where(rows[:, None] == columns[None, :], 0.0, weights)
     difference = targets[:, None, :] - places[None, :, :]
-    s = np.sum(np.square(difference), axis=-1)
+    s = np.einsum("tnm,tnm->tn", difference, difference)
     return Sample(difference, s, places, weights, request.positions.shape[0] / len(columns))
 
 

@@ -110,7 +110,9 @@ def to_modes(
     count = weights.shape[0]
     for_points, for_grid = _parts(count, shape, tolerance, oversampling, str(weights.dtype))
     # By the size of the problem alone: the bits must not depend on the number of threads.
-    shares = max(2, min(MOST_SHARES, int(GRID_SHARE * for_points / for_grid))) if count >= 2 * SHARE else 1
+    worth = min(MOST_SHARES, GRID_SHARE * for_points / for_grid)
+    # A power of 2, as most numbers of threads are: three shares would take two threads longer than two.
+    shares = 2 ** max(1, int(math.log2(worth))) if count >= 2 * SHARE else 1
     bounds = _bounds(count, shares)
 
     parts: list[Array] = [None] * shares
