@@ -58,6 +58,13 @@ def gather(*, device: str, seed: int, from_step: int, data: Mapping[str, str]) -
         "seed": seed,
         "device": device,
         "data": dict(data),
+        **environment(),
+    }
+
+
+def environment() -> dict[str, Any]:
+    """Code, versions and machine, as plain values that JSON can hold."""
+    return {
         "git_commit": _git("rev-parse", "HEAD") or "unknown",
         "git_dirty": bool(_git("status", "--porcelain", "--", *CODE)),
         "versions": {"python": platform.python_version(), **_versions()},

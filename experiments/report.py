@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import html
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from .config import Setup
@@ -106,17 +106,40 @@ def render(
         "<h2>Metrics</h2>",
         _metrics_table(summary, metrics),
         "<h2>Figures</h2>",
-        *map(_figure, figures),
+        *(picture(figure.title, figure.caption, figure.path.read_bytes()) for figure in figures),
         "<h2>Configuration</h2>",
         f"<pre>{html.escape(setup.text())}</pre>",
         "<h2>Provenance</h2>",
-        *map(_start_table, starts),
+        *map(facts, starts),
     ]
+    return page(setup.title or setup.experiment, body)
+
+
+def page(title: str, body: Iterable[str], style: str = "") -> str:
+    """HTML of a page with a title and the parts of its body, of which empty ones are left out."""
     return (
-        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
+        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{html.escape(title)}</title>'
         '<meta name="viewport" content="width=device-width">'
-        f"<style>{STYLE}</style></head>\n<body>\n" + "\n".join(filter(None, body)) + "\n</body></html>\n"
+        f"<style>{STYLE}{style}</style></head>\n<body>\n" + "\n".join(filter(None, body)) + "\n</body></html>\n"
     )
+
+
+def picture(title: str, caption: str, png: bytes) -> str:
+    """HTML of a figure that holds its PNG."""
+    title, data = html.escape(title), base64.b64encode(png).decode()
+    return (
+        f'<figure><img alt="{title}" src="data:image/png;base64,{data}">'
+        f"<figcaption><strong>{title}.</strong> {html.escape(caption)}</figcaption></figure>"
+    )
+
+
+def facts(values: Mapping[str, Any]) -> str:
+    """HTML table of names and values, such as a provenance."""
+    rows = []
+    for key, value in values.items():
+        shown = ", ".join(f"{k} {v}" for k, v in value.items()) if isinstance(value, Mapping) else str(value)
+        rows.append(f"<tr><th>{html.escape(key.replace('_', ' '))}</th><td>{html.escape(shown)}</td></tr>")
+    return "<table>\n" + "\n".join(rows) + "\n</table>"
 
 
 def _metrics_table(summary: Mapping[str, Any], metrics: Mapping[str, Metric]) -> str:
@@ -127,22 +150,6 @@ def _metrics_table(summary: Mapping[str, Any], metrics: Mapping[str, Metric]) ->
     ]
     head = "<tr><th>Metric</th><th>Generated</th><th>Data itself</th><th>Definition</th></tr>"
     return f"<table>\n{head}\n" + "\n".join(rows) + "\n</table>"
-
-
-def _figure(figure: Figure) -> str:
-    title, data = html.escape(figure.title), base64.b64encode(figure.path.read_bytes()).decode()
-    return (
-        f'<figure><img alt="{title}" src="data:image/png;base64,{data}">'
-        f"<figcaption><strong>{title}.</strong> {html.escape(figure.caption)}</figcaption></figure>"
-    )
-
-
-def _start_table(start: Mapping[str, Any]) -> str:
-    rows = []
-    for key, value in start.items():
-        shown = ", ".join(f"{k} {v}" for k, v in value.items()) if isinstance(value, Mapping) else str(value)
-        rows.append(f"<tr><th>{html.escape(key.replace('_', ' '))}</th><td>{html.escape(shown)}</td></tr>")
-    return "<table>\n" + "\n".join(rows) + "\n</table>"
 
 
 def _plain(value: float) -> float | int:

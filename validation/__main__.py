@@ -1,4 +1,4 @@
-"""``python -m validation speed NAME``: each benchmark times this package against what a user would pick instead."""
+"""``python -m validation``: whether each equation holds, whether each gradient is right, and how fast it all is."""
 
 from __future__ import annotations
 
@@ -9,9 +9,15 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from .arguments import output_file, output_folder, positive
+
 BENCHMARKS = {
     "mixture": "one update of the 25-Gaussian Coulomb GAN against the same in PyTorch",
     "sums": "field sums by every engine, with errors and memory",
+}
+CHECKS = {
+    "equations": "settle every numbered equation of the paper, and every claim that its theorems lean on",
+    "gradients": "compare every derivative of the package with finite differences",
 }
 SMALLEST = 64  # charges: as many as there are targets whose errors are measured
 
@@ -20,20 +26,24 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one command of the validation; the result is the exit code."""
     parser = argparse.ArgumentParser(prog="python -m validation", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
+    for command, text in CHECKS.items():
+        module = importlib.import_module(f"validation.{command}.command")
+        module.add_options(commands.add_parser(command, help=text, description=text))
     speed = commands.add_parser("speed", help="time this package against its peers, in one process")
     benchmarks = speed.add_subparsers(dest="benchmark", required=True)
     parsers = {name: benchmarks.add_parser(name, help=text, description=text) for name, text in BENCHMARKS.items()}
     for name, seconds in (("mixture", 20.0), ("sums", 0.3)):
         options = parsers[name]
-        options.add_argument("--json", type=_file, metavar="FILE", help="also write the rows to FILE")
+        options.add_argument("--json", type=output_file, metavar="FILE", help="also write the rows to FILE")
         options.add_argument(
-            "--seconds", type=_positive, default=seconds, help="how long to time each row (default: %(default)s)"
+            "--seconds", type=positive, default=seconds, help="how long to time each row (default: %(default)s)"
         )
     _add_sums_options(parsers["sums"])
     given = vars(parser.parse_args(arguments))
+    if (command := given.pop("command")) in CHECKS:
+        return importlib.import_module(f"validation.{command}.command").main(**given)
 
     benchmark = importlib.import_module(f"validation.speed.{given.pop('benchmark')}")
-    del given["command"]
     file: Path | None = given.pop("json")
     rows: list[dict[str, Any]] = benchmark.run(given.pop("seconds"), **given)
     if file is not None:
@@ -43,7 +53,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _add_sums_options(options: argparse.ArgumentParser) -> None:
     options.add_argument("--peers", action="store_true", help="also time the peers that are installed")
-    options.add_argument("--figures", type=_folder, metavar="DIR", help="draw figures into DIR, which may be new")
+    options.add_argument("--figures", type=output_folder, metavar="DIR", help="draw figures into DIR, which may be new")
     options.add_argument("--quick", action="store_true", help="small sizes, in a minute")
     options.add_argument("--only", type=_sums_names, default=(), metavar="NAME[,NAME]", help="cases, or 'aims'")
     options.add_argument(
@@ -51,39 +61,11 @@ def _add_sums_options(options: argparse.ArgumentParser) -> None:
     )
 
 
-def _positive(text: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = 0.0
-    if not 0 < number < float("inf"):
-        raise argparse.ArgumentTypeError(f"expected a positive number, got {text}")
-    return number
-
-
 def _count(text: str) -> int:
-    number = _positive(text)
+    number = positive(text)
     if number < SMALLEST or number != int(number):
         raise argparse.ArgumentTypeError(f"expected a whole number of at least {SMALLEST}, got {text}")
     return int(number)
-
-
-def _file(text: str) -> Path:
-    path = Path(text)
-    if not path.parent.is_dir():
-        raise argparse.ArgumentTypeError(f"no folder {path.parent}")
-    if path.is_dir():
-        raise argparse.ArgumentTypeError(f"{path} is a folder")
-    return path
-
-
-def _folder(text: str) -> Path:
-    path = Path(text)
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise argparse.ArgumentTypeError(f"can't make the folder {path}: {error.strerror}") from error
-    return path
 
 
 def _sums_names(text: str) -> tuple[str, ...]:

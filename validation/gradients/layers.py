@@ -1,0 +1,237 @@
+"""Layers and networks: backward by x, backward by the parameters, and jvp.
+
+To add a layer is to add a line to ``LAYERS``. Where it has kinks, cases are drawn again until no number in its cache
+changes its sign within the longest step: those that a piecewise function branches on are there, as its input or output.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from coulombfield.arrays import Array
+from coulombfield.calculus import random_direction
+from nets.architectures import mlp
+from nets.initializers import normal, uniform
+from nets.layers.activations import ELU, Identity, LeakyReLU, ReLU, ScaledTanh, Tanh
+from nets.layers.base import Layer
+from nets.layers.linear import Linear
+from nets.layers.scale import Scale
+from nets.network import Network, Sequential
+from nets.parameters import Parameters
+from validation.equations.registry import Context
+
+from .differences import Case, magnitude, off_kinks
+from .registry import Row
+
+SPREAD = 0.3  # of the parameters about where they start, so that none is 0
+
+
+class Sample(NamedTuple):
+    """A layer or a network to differentiate, and what it is to be given.
+
+    Attributes
+    ----------
+    name : str
+        Its row's name.
+    make : callable
+        Makes it.
+    shape : tuple of int
+        Shape of x, batch first.
+    exact : tuple of str
+        The quantities, of dx, dparams and jvp, along whose directions y is a polynomial of degree 2 at most, piece by
+        piece: differences are then exact.
+    kinks : bool
+        Whether its derivatives jump where a number in its cache changes its sign.
+    covers : tuple of class or function
+        What it stands for besides its own class.
+    """
+
+    name: str
+    make: Callable[[], Layer | Network]
+    shape: tuple[int, ...]
+    exact: tuple[str, ...] = ()
+    kinks: bool = False
+    covers: tuple[Any, ...] = ()
+
+
+ALL = ("dx", "dparams", "jvp")
+ACTIVATIONS = (
+    Sample("Identity", Identity, (2, 3, 4), exact=ALL),
+    Sample("ReLU", ReLU, (2, 3, 4), exact=ALL, kinks=True),
+    Sample("LeakyReLU", LeakyReLU, (2, 3, 4), exact=ALL, kinks=True),
+    Sample("LeakyReLU 0.75", functools.partial(LeakyReLU, 0.75), (2, 3, 4), exact=ALL, kinks=True),
+    Sample("ELU", ELU, (2, 3, 4), kinks=True),
+    Sample("Tanh", Tanh, (2, 3, 4)),
+    Sample("ScaledTanh", ScaledTanh, (2, 3, 4)),
+)
+
+
+def _linear(activation: Callable[[], Any], fan_out: int = 3) -> Linear:
+    return Linear(4, fan_out, activation())
+
+
+def _sequential() -> Sequential:
+    """Nested, with layers without parameters at both ends and in between."""
+    inner = Sequential([Linear(4, 5), Tanh(), Scale(0.5)])
+    return Sequential([Scale(-1.5), inner, Linear(5, 2, LeakyReLU()), ScaledTanh()])
+
+
+def _mlp(activation: Callable[[], Any], widths: tuple[int, ...], **settings: Any) -> Network:
+    return mlp(widths, activation, **settings)
+
+
+LAYERS = (
+    *ACTIVATIONS,
+    *(
+        activation._replace(
+            name=f"Linear {activation.name}", make=functools.partial(_linear, activation.make), shape=(5, 4)
+        )
+        for activation in ACTIVATIONS
+    ),
+    Sample("Linear to one", functools.partial(_linear, Tanh, 1), (5, 4)),
+    Sample("Scale", lambda: Scale(-1.5), (2, 3, 4), exact=ALL),
+    Sample("Sequential", _sequential, (5, 4), kinks=True),
+)
+"""Every layer, with settings that take another branch of its code."""
+
+NETWORKS = (
+    *(
+        Sample(
+            f"mlp {activation.name}",
+            functools.partial(_mlp, activation.make, (3, 6, 5, 2), input_scale=0.5, output_scale=3.0),
+            (4, 3),
+            exact=("dx",) if activation.exact else (),
+            kinks=activation.kinks,
+            covers=(mlp,),
+        )
+        for activation in ACTIVATIONS
+        if activation.make in (ReLU, LeakyReLU, ELU, Tanh)
+    ),
+    Sample(
+        "mlp of the paper",
+        functools.partial(
+            _mlp, ELU, (2, 128, 128, 1), input_scale=1 / 7, first_weight=normal(1.0), first_bias=uniform(1.0)
+        ),
+        (2, 2),
+        kinks=True,
+        covers=(mlp,),
+    ),
+)
+"""Every architecture."""
+
+
+def rows() -> list[Row]:
+    """Three rows for each layer and each network, two where there are no parameters."""
+    groups = (("layer", LAYERS), ("network", NETWORKS))
+    return [row for group, samples in groups for sample in samples for row in rows_of(sample, group)]
+
+
+def rows_of(sample: Sample, group: str = "layer") -> list[Row]:
+    """The rows of one layer or network."""
+    made = sample.make()
+    quantities: dict[str, Callable[[_Drawn], Case]] = {"dx": _dx, "dparams": _dparams, "jvp": _jvp}
+    if not _network(made).layout.size:
+        del quantities["dparams"]
+    return [
+        Row(f"{sample.name}: {name}", group, (type(made), *sample.covers), functools.partial(_cases, sample, quantity))
+        for name, quantity in quantities.items()
+    ]
+
+
+class _Drawn(NamedTuple):
+    """A network with arguments and directions that were drawn."""
+
+    sample: Sample
+    context: Context
+    network: Network
+    params: Parameters
+    x: Array
+    dy: Array
+    v: Array
+    u: Array
+
+    def forward(self, of_x: float, of_params: float) -> tuple[Array, Any]:
+        """Output and cache after x has moved along v and the parameters along u."""
+        params = Parameters(self.network.layout, self.params.vector + of_params * self.u)
+        return self.network.forward(params, self.x + of_x * self.v)
+
+    def case(self, quantity: str, exact: Any, scale: float, weights: np.ndarray | None = None) -> Case:
+        """Case of y, or of its inner product with weights, along the directions that the quantity is about."""
+        of_x, of_params = quantity != "dparams", quantity != "dx"
+        host, (y, cache) = self.context.host, self.forward(0, 0)
+        # what is computed on the way is rounded too, and y may be a small sum of large terms
+        size = float(np.linalg.norm(numbers(cache, host)) + np.max(np.abs(host(y))))
+        if weights is not None:
+            size = size * float(np.max(np.abs(weights))) + magnitude(host(y) * weights)
+
+        def function(t: float) -> Any:
+            y = host(self.forward(of_x * t, of_params * t)[0])
+            return y if weights is None else float(np.sum(weights * y))
+
+        def branches(t: float) -> np.ndarray:
+            return numbers(self.forward(of_x * t, of_params * t)[1], host) > 0
+
+        return Case(
+            f"{self.sample.name}, x of shape {self.sample.shape}",
+            function,
+            exact,
+            size + scale,
+            scale,
+            polynomial=quantity in self.sample.exact,
+            branches=branches if self.sample.kinks else None,
+        )
+
+
+def _cases(sample: Sample, quantity: Callable[[_Drawn], Case], context: Context) -> Iterator[Case]:
+    rng = context.rng(f"gradients {sample.name} {quantity.__name__}")
+    for _ in range(context.pick(8, 3)):
+        yield off_kinks(lambda: quantity(_draw(sample, context, rng)))
+
+
+def _draw(sample: Sample, context: Context, rng: np.random.Generator) -> _Drawn:
+    network = _network(sample.make())
+    params = network.initialize(rng, np.float64, context.device.xp)
+    params.vector[...] += context.put(SPREAD * rng.standard_normal(network.layout.size))
+    x = context.put(rng.standard_normal(sample.shape))
+    y, _ = network.forward(params, x)
+    dy = context.put(rng.standard_normal(y.shape))
+    directions = random_direction(rng, x), random_direction(rng, params.vector)
+    return _Drawn(sample, context, network, params, x, dy, *directions)
+
+
+def _dx(drawn: _Drawn) -> Case:
+    """⟨dy, y(x + t v)⟩ against ⟨dx, v⟩."""
+    host = drawn.context.host
+    dx, _ = drawn.network.backward(drawn.params, drawn.forward(0, 0)[1], drawn.dy, need_dparams=False)
+    terms = host(dx) * host(drawn.v)
+    return drawn.case("dx", float(terms.sum()), magnitude(terms), host(drawn.dy))
+
+
+def _dparams(drawn: _Drawn) -> Case:
+    """⟨dy, y(w + t u)⟩ against ⟨dw, u⟩."""
+    host = drawn.context.host
+    _, gradient = drawn.network.backward(drawn.params, drawn.forward(0, 0)[1], drawn.dy, need_dx=False)
+    terms = host(gradient.vector) * host(drawn.u)
+    return drawn.case("dparams", float(terms.sum()), magnitude(terms), host(drawn.dy))
+
+
+def _jvp(drawn: _Drawn) -> Case:
+    """y(x + t v, w + t u), number by number."""
+    direction = Parameters(drawn.network.layout, drawn.u)
+    y_dot = drawn.context.host(drawn.network.jvp(drawn.params, drawn.forward(0, 0)[1], drawn.v, direction))
+    return drawn.case("jvp", y_dot, float(np.max(np.abs(y_dot))))
+
+
+def _network(made: Layer | Network) -> Network:
+    return made if isinstance(made, Network) else Network(made)
+
+
+def numbers(cache: Any, host: Callable[[Array], np.ndarray]) -> np.ndarray:
+    """All numbers of a cache, in a row."""
+    if isinstance(cache, tuple):
+        return np.concatenate([np.empty(0), *(numbers(part, host) for part in cache)])
+    return host(cache).ravel()

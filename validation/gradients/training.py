@@ -1,0 +1,214 @@
+"""What training differentiates: losses, optimizers' updates, and both players' gradients of a whole Coulomb GAN."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from coulombfield.arrays import Array
+from coulombfield.calculus import random_direction
+from coulombfield.rng import Streams
+from experiments.gans.coulomb import CoulombGAN, PotentialConfig
+from experiments.gans.player import OptimizerConfig, Player, ScheduleConfig
+from nets.architectures import mlp
+from nets.initializers import normal, uniform
+from nets.layers.activations import ELU
+from nets.losses import generator_potential, potential_regression
+from nets.optimizers import Adam, add_l2
+from nets.parameters import Layout, Parameters
+from validation.equations.registry import Context
+
+from .differences import Case, magnitude, off_kinks
+from .layers import numbers
+from .registry import Row
+
+Loss = Callable[[Context, np.random.Generator], Callable[[Array], tuple[Any, Array]]]
+Textbook = Callable[..., np.ndarray]
+
+GENERATED, REAL = 3, 5
+COMPLEX_STEP = 1e-30  # its square is lost beside 1, and nothing cancels: the derivative is exact to rounding
+
+
+class Update(NamedTuple):
+    """One optimizer as its paper defines it, to differentiate by a complex step.
+
+    Attributes
+    ----------
+    optimizer : type
+        The class.
+    settings : dict
+        Its constants.
+    state : tuple of str
+        Names of its moments, as ``load_state`` takes them.
+    textbook : callable
+        New parameters, from parameters, gradient, moments, and number of the update counted from 1.
+    """
+
+    optimizer: type
+    settings: dict[str, float]
+    state: tuple[str, ...]
+    textbook: Textbook
+
+
+def _regression(reduction: Any, context: Context, rng: np.random.Generator) -> Callable[[Array], tuple[Any, Array]]:
+    potential = context.put(rng.standard_normal(GENERATED + REAL))
+    return lambda values: potential_regression(values, potential, GENERATED, reduction=reduction)
+
+
+LOSSES: dict[str, tuple[Any, Loss]] = {
+    "potential_regression expectation": (potential_regression, functools.partial(_regression, "expectation")),
+    "potential_regression sum": (potential_regression, functools.partial(_regression, "sum")),
+    "generator_potential": (generator_potential, lambda context, rng: generator_potential),
+}
+"""Every loss: what it covers, and what makes it a function of the discriminator's values, here of degree 2 at most."""
+
+
+def _adam(theta: Any, gradient: Any, mean: Any, square: Any, step: int) -> Any:
+    """Kingma & Ba 2015, Algorithm 1, line by line."""
+    alpha, beta1, beta2, epsilon = 0.1, 0.8, 0.9, 1e-3
+    mean = beta1 * mean + (1 - beta1) * gradient
+    square = beta2 * square + (1 - beta2) * gradient * gradient
+    unbiased_mean, unbiased_square = mean / (1 - beta1**step), square / (1 - beta2**step)
+    return theta - alpha * unbiased_mean / (np.sqrt(unbiased_square) + epsilon)
+
+
+UPDATES = (Update(Adam, {"rate": 0.1, "beta1": 0.8, "beta2": 0.9, "epsilon": 1e-3}, ("mean", "square"), _adam),)
+"""Every optimizer."""
+
+
+def rows() -> list[Row]:
+    """One row for each loss, optimizer and player."""
+    losses = [
+        Row(f"{name}: gradient", "loss", (covered,), functools.partial(_loss_cases, name, loss))
+        for name, (covered, loss) in LOSSES.items()
+    ]
+    updates = [
+        Row(
+            f"{update.optimizer.__name__}: update",
+            "optimizer",
+            (update.optimizer,),
+            functools.partial(_update_cases, update),
+        )
+        for update in UPDATES
+    ]
+    players = [
+        Row(f"CoulombGAN: {player}", "gan", (CoulombGAN,), functools.partial(_gan_cases, player))
+        for player in ("discriminator", "generator")
+    ]
+    return [*losses, *updates, Row("add_l2: gradient", "optimizer", (add_l2,), _l2_cases), *players]
+
+
+def _loss_cases(name: str, loss: Loss, context: Context) -> Iterator[Case]:
+    rng = context.rng(f"gradients {name}")
+    for _ in range(context.pick(8, 3)):
+        function = loss(context, rng)
+        values = rng.standard_normal((GENERATED + REAL, 1))
+        v = random_direction(rng, values)
+        value, gradient = function(context.put(values))
+        terms = context.host(gradient) * v
+
+        def moved(t: float, function=function, values=values, v=v) -> float:
+            return float(function(context.put(values + t * v))[0])
+
+        size = abs(float(value)) + magnitude(context.host(gradient) * values, terms)
+        yield Case(name, moved, float(terms.sum()), size, magnitude(terms), polynomial=True)
+
+
+def _update_cases(update: Update, context: Context) -> Iterator[Case]:
+    """The new parameters, as parameters, gradient and moments move together."""
+    rng = context.rng(f"gradients {update.optimizer.__name__}")
+    layout = Layout({"weight": (5,)})
+    for step in context.pick((1, 2, 3, 10, 100), (1, 2, 10)):
+        theta, gradient = rng.standard_normal((2, layout.size))
+        moments = [rng.uniform(0.5, 1.5, layout.size) for _ in update.state]  # a second moment isn't negative
+        arguments = [theta, gradient, *moments]
+        directions = [random_direction(rng, x) for x in arguments]
+
+        def moved(t: float, step=step, arguments=arguments, directions=directions) -> np.ndarray:
+            theta, gradient, *moments = (context.put(x + t * v) for x, v in zip(arguments, directions, strict=True))
+            params = Parameters(layout, theta)
+            optimizer = update.optimizer(params, **update.settings)
+            optimizer.load_state({**dict(zip(update.state, moments, strict=True)), "step": step - 1})
+            optimizer.update(Parameters(layout, gradient))
+            return context.host(params.vector)
+
+        shifted = (x + 1j * COMPLEX_STEP * v for x, v in zip(arguments, directions, strict=True))
+        exact = np.imag(update.textbook(*shifted, step)) / COMPLEX_STEP
+        yield Case(f"update {step}", moved, exact, magnitude(theta), float(np.max(np.abs(exact))))
+
+
+def _l2_cases(context: Context) -> Iterator[Case]:
+    """What is added to a gradient against differences of λ ½ Σ w², over some parameters of several."""
+    rng = context.rng("gradients add_l2")
+    layout, coefficient, names = Layout({"a": (2, 3), "b": (4,), "c": (5,)}), 0.3, ("a", "c")
+    for _ in range(context.pick(8, 3)):
+        vector, before = rng.standard_normal((2, layout.size))
+        v = random_direction(rng, vector)
+        gradient = Parameters(layout, context.put(before.copy()))
+        add_l2(gradient, Parameters(layout, context.put(vector)), coefficient, names)
+        terms = (context.host(gradient.vector) - before) * v
+
+        def penalty(t: float, vector=vector, v=v) -> float:
+            views = layout.views(vector + t * v)
+            return coefficient * 0.5 * sum(float(np.sum(views[name] ** 2)) for name in names)
+
+        size = penalty(0.0) + magnitude(terms, before)
+        yield Case("add_l2", penalty, float(terms.sum()), size, magnitude(terms), polynomial=True)
+
+
+def _gan_cases(player: str, context: Context) -> Iterator[Case]:
+    rng = context.rng(f"gradients CoulombGAN {player}")
+    for reduction, exclude_self in (("expectation", False), ("sum", True))[:: context.pick(1, 2)]:
+        for _ in range(context.pick(4, 3)):
+            settings: dict[str, Any] = {"reduction": reduction, "exclude_self": exclude_self}
+            yield off_kinks(functools.partial(_gan_case, player, settings, context, rng))
+
+
+def _gan_case(player: str, settings: dict[str, Any], context: Context, rng: np.random.Generator) -> Case:
+    """The player's loss as its parameters move; the potential that the discriminator learns stays where it is."""
+    gan = _gan(settings, context, rng)
+    z, real = context.put(rng.standard_normal((gan.batch, gan.latent))), gan.data[: gan.batch]
+    losses, *gradients = gan.gradients(z, real)
+    gradient = gradients[("generator", "discriminator").index(player)]
+    params = getattr(gan, player).params
+    start, direction = params.vector.copy(), random_direction(rng, params.vector)
+    terms = context.host(gradient.vector) * context.host(direction)
+
+    def moved(t: float) -> float:
+        params.vector[...] = start + t * direction
+        return float(gan.gradients(z, real)[0][player])
+
+    def branches(t: float) -> np.ndarray:
+        params.vector[...] = start + t * direction
+        x, of_generator = gan.generator.network.forward(gan.generator.params, z)
+        points = context.device.xp.concatenate([x, real])
+        _, of_discriminator = gan.discriminator.network.forward(gan.discriminator.params, points)
+        return numbers((of_generator, of_discriminator), context.host) > 0
+
+    size = abs(float(losses[player])) + magnitude(terms)
+    return Case(str(settings), moved, float(terms.sum()), size, magnitude(terms), branches=branches)
+
+
+def _gan(settings: dict[str, Any], context: Context, rng: np.random.Generator) -> CoulombGAN:
+    """A small GAN in float64, biases off zero."""
+    latent, m, batch, updates = 3, 2, 4, 10
+
+    def player(*widths: int) -> Player:
+        network = mlp(widths, ELU, first_weight=normal(1.0), first_bias=uniform(1.0))
+        params = network.initialize(rng, np.float64, context.device.xp)
+        return Player(network, params, OptimizerConfig(ScheduleConfig(start=1e-2, kind="constant")), updates)
+
+    return CoulombGAN(
+        player(latent, 6, m),
+        player(m, 6, 1),
+        context.put(rng.standard_normal((batch, m))),
+        latent=latent,
+        batch=batch,
+        config=PotentialConfig(1.0, ScheduleConfig(start=1.0, kind="constant"), scale=3.0, **settings),
+        updates=updates,
+        device=context.device,
+        streams=Streams(context.seed),
+    )
