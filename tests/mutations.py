@@ -150,7 +150,7 @@ MUTATIONS = (
         "nets/losses.py",
         "gradient[:generated] *= 0.5 / generated",
         "gradient[:generated] *= 0.5 / (total - generated)",
-        "equations --only 9",
+        "gradients --only potential_regression",
     ),
 )
 

@@ -34,9 +34,10 @@ def records(count: int, rng: np.random.Generator):
         yield {"step": step, "metrics": {name: float(rng.random()) + 0.1 for name in METRICS}}
 
 
-def colours(path) -> set[tuple[int, ...]]:
+def colours(path) -> int:
+    """How many colours a picture has."""
     pixels = (imread(path)[..., :3] * 255).round().astype(int)
-    return set(map(tuple, pixels.reshape(-1, 3)))
+    return len(np.unique(pixels @ [1, 256, 256**2]))
 
 
 def test_every_figure_is_a_png_of_the_report_s_width_and_the_same_again(tmp_path):
@@ -49,14 +50,14 @@ def test_every_figure_is_a_png_of_the_report_s_width_and_the_same_again(tmp_path
     calls = [
         lambda path: figures.samples_against_data(path, data, samples, 5.0),
         lambda path: figures.histograms(path, data, samples, 5.0),
-        lambda path: figures.potential_and_field(path, ticks, [panel, panel], data, samples),
+        lambda path: figures.potential_and_field(path, ticks, [panel], data, samples),
         lambda path: figures.training_curves(path, log, METRICS, PERFECT),
     ]
     for index, call in enumerate(calls):
         path = tmp_path / f"{index}.png"
         call(path)
         assert imread(path).shape[1] == figures.WIDTH * figures.DPI
-        assert len(colours(path)) > 2
+        assert colours(path) > 2
         first = path.read_bytes()
         call(path)
         assert path.read_bytes() == first

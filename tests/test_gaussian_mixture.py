@@ -57,6 +57,12 @@ def finished(tmp_path_factory):
     return folder
 
 
+@pytest.fixture
+def undrawn(monkeypatch):
+    """Without the figures, which take most of so short a run's time; another test says that they disturb nothing."""
+    monkeypatch.setattr(gaussian_mixture.GaussianMixtureExperiment, "figures", lambda self, folder: [])
+
+
 def final_state(folder: Path) -> dict:
     found = CheckpointFolder(folder / "checkpoints", 3).latest_good(print)
     assert found.step == 60
@@ -79,6 +85,7 @@ def test_a_run_leaves_summary_figures_and_report(finished):
     }
 
 
+@pytest.mark.usefixtures("undrawn")
 @pytest.mark.parametrize("checkpoints", [0, 1, 2])
 def test_kill_9_and_resume_end_with_the_same_bits(tmp_path, finished, checkpoints):
     """Killed before the first checkpoint, after it, and after the second."""
@@ -98,6 +105,7 @@ def test_kill_9_and_resume_end_with_the_same_bits(tmp_path, finished, checkpoint
     np.testing.assert_equal(final_state(folder), final_state(finished))
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_another_seed_gives_another_run(tmp_path, finished):
     assert main([*arguments(tmp_path / "run"), "--seed", "1"]) == 0
     ours, theirs = final_state(tmp_path / "run"), final_state(finished)

@@ -29,6 +29,8 @@ from coulombfield.calculus import (
 
 OPERATIONS = {"potential": potential, "field": field, "laplacian": laplacian}
 PLUMMER = KERNELS["plummer"]
+# Loops are compiled for each whole exponent, and floats() likes to draw whole numbers: those up to 4 have tests anyway.
+EXPONENTS = st.floats(0.5, 5.5).filter(lambda d: not d.is_integer()) | st.sampled_from([1.0, 2.0, 3.0, 4.0])
 
 
 def magnitude(positions, weights, targets, kernel):
@@ -152,7 +154,7 @@ def test_exclude_self_leaves_out_just_the_charge_itself(engine, dtype, operation
         assert np.allclose(found[i], expected, rtol=0, atol=4 * n * machine_epsilon(dtype) * size)
 
 
-@given(exponent=st.floats(0.5, 5.5) | st.sampled_from([1.0, 2.0, 3.0, 4.0]), softening=st.floats(1e-3, 1e3), seed=seeds)
+@given(exponent=EXPONENTS, softening=st.floats(1e-3, 1e3), seed=seeds)
 def test_a_charge_at_home_counts_softening_to_the_minus_exponent(engine, dtype, exponent, softening, seed):
     positions = np.random.default_rng(seed).standard_normal((1, 2)).astype(dtype)
     found = evaluate(engine, "potential", positions, positions, np.ones(1, dtype), Plummer(exponent, softening))

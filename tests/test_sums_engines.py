@@ -192,13 +192,11 @@ def test_auto_takes_the_fast_engine_where_it_can(monkeypatch):
 
 
 @pytest.mark.parametrize("method", [name for name in (*EXACT, *FAST) if name != "cuda"])  # it has a test of its own
-@pytest.mark.parametrize("dimension", [1, 2])
-@given(seed=seeds, exponent=st.sampled_from([1.0, 2.0, 3.0, 4.0, 2.5]), softening=st.floats(1e-3, 1e2))
-@settings(max_examples=5)
-def test_a_charge_at_the_target_adds_its_peak_to_the_last_bit_and_no_field(
-    method, dimension, dtype, seed, exponent, softening
-):
-    place = np.random.default_rng(seed).standard_normal((1, dimension)).astype(dtype)
+@pytest.mark.parametrize("exponent", [1.0, 3.0, 2.5])  # test_sums has the others, as each is compiled for each engine
+@given(seed=seeds, softening=st.floats(1e-3, 1e2))
+@settings(max_examples=4)
+def test_a_charge_at_the_target_adds_its_peak_to_the_last_bit_and_no_field(method, dtype, exponent, seed, softening):
+    place = np.random.default_rng(seed).standard_normal((1, 2)).astype(dtype)
     charges, kernel = Charges(place, np.ones(1, dtype)), Plummer(exponent, softening)
     value, force = potential_and_field(place.copy(), charges, kernel, rtol=1e-4, method=method)
     assert value[0] == np.dtype(dtype).type(softening**-exponent)

@@ -38,8 +38,10 @@ def root_mean_square(rows):
 
 METHODS = {"auto": 100, "nufft": 250, "split": 70, "tree": 50, "gram": 40, "simd": 40}
 """Cases that each is tried with: more than 500 in all."""
-DIMENSIONS = {"auto": [2, 3, 9], "nufft": [1, 2, 3], "split": [2, 3], "tree": [2], "gram": [12], "simd": [2]}
-"""Not all of them, since loops are compiled for each."""
+DIMENSIONS = {"auto": [2, 9], "nufft": [1, 2, 3], "split": [2, 3], "tree": [2], "gram": [12], "simd": [2]}
+"""Not all of them, since loops are compiled for each, and for each dtype: split has one of both for either."""
+# Each whole exponent has loops of its own, all others share theirs, and floats() likes to draw whole numbers.
+EXPONENTS = st.floats(0.3, 5.0).filter(lambda exponent: not exponent.is_integer())
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -59,8 +61,7 @@ def test_the_error_stays_within_rtol(method, monkeypatch):
         n=COUNTS,
         dimension=st.sampled_from(DIMENSIONS[method]),
         layout=st.sampled_from(LAYOUTS),
-        # Whole exponents have loops of their own, which the tests of each engine compile.
-        exponent=st.floats(0.3, 5.0) | (st.just(3.0) if method == "auto" else st.nothing()),
+        exponent=EXPONENTS | (st.just(3.0) if method == "auto" else st.nothing()),
         softening=st.floats(-4, 2).map(lambda power: 10.0**power),
         unit=st.sampled_from([0, -66, 66]),
         signs=st.sampled_from(["positive", "mixed", "neutral"]),
@@ -72,6 +73,8 @@ def test_the_error_stays_within_rtol(method, monkeypatch):
     @settings(max_examples=METHODS[method])
     def check(t, n, dimension, layout, exponent, softening, unit, signs, exclude_self, dtype, digits, seed):
         nonlocal served
+        if method == "split":
+            dimension = 2 if dtype == "float64" else 3
         rng = np.random.default_rng(seed)
         rtol = max(10.0**-digits, 1e-5 if dtype == "float32" else 1e-13)
         if dtype == "float32":  # so that slopes, of size unit^(-d - 2), are float32 numbers

@@ -76,11 +76,11 @@ def test_potential_and_field_are_as_exact_as_the_dtype(dtype, shape, n, softenin
     assert_as_exact_as_the_dtype(request(targets, points, weights, kernel, exclude_self))
 
 
-@pytest.mark.parametrize("exponent", [1.0, 2.0, 5.0, 3.7])
+@pytest.mark.parametrize("exponent", [1.0, 2.0, 4.0, 5.0, 3.7])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_each_exponent_is_exact_where_points_coincide(dtype, exponent):
     """k(a, a) is ε^(−d) rounded once, and the field is exactly zero, in every lane."""
-    points = np.random.default_rng(0).standard_normal((37, 3)).astype(dtype)
+    points = np.random.default_rng(0).standard_normal((37, 2)).astype(dtype)
     for softening in (0.3, 1.0, 7.1):
         for point in points[::9]:
             targets, kernel = np.tile(point, (37, 1)), Plummer(exponent, softening)
@@ -107,7 +107,7 @@ def test_points_out_of_the_quick_formulas_range_take_the_plain_ones(dtype, expon
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_the_bare_kernel_is_infinite_where_points_coincide_and_right_elsewhere(dtype):
-    points = np.random.default_rng(1).standard_normal((40, 3)).astype(dtype)
+    points = np.random.default_rng(1).standard_normal((40, 2)).astype(dtype)
     weights = np.ones(40, dtype)
     everywhere = simd.evaluate(request(points, points, weights, Coulomb(1.0)))
     assert np.all(everywhere.potential == np.inf)
@@ -250,7 +250,7 @@ def test_the_derivative_is_the_limit_of_a_difference(name, n, exclude_self, movi
     for one, ahead, behind in zip(found, at(STEP), at(-STEP), strict=True):
         # Third derivatives of these kernels, and the rounding of sums of n terms of size 1 over the step.
         np.testing.assert_allclose(one, (ahead - behind) / (2 * STEP), atol=2e-8 * (n + 1))
-    for only in ("potential", "field"):
+    for only in ("potential", "field") if name == "sum" else ():  # these too are compiled for each kernel
         alone = tangents.jvp(asked._replace(potential=only == "potential", field=only == "field"), Tangent(*moves))
         np.testing.assert_allclose(getattr(alone, only), getattr(found, only), atol=1e-13 * (n + 1))
         assert sum(one is None for one in alone) == 1

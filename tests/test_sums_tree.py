@@ -25,6 +25,9 @@ SERVED = {
 }
 
 
+ON_A_LINE = ["plummer 1", "plummer 7", "coulomb"]  # loops are compiled for each kind of kernel in each dimension
+
+
 def uniform(rng, count, dimension):
     return rng.uniform(-1, 1, (count, dimension))
 
@@ -84,14 +87,14 @@ def errors(request, result):
 @given(
     cloud=st.sampled_from(list(CLOUDS)),
     count=st.integers(200, 900),
-    dimension=st.sampled_from([1, 2]),
+    line=st.booleans(),
     digits=st.integers(2, 10),
     exclude_self=st.booleans(),
     seed=seeds,
 )
 @settings(max_examples=12)
-def test_errors_stay_within_the_tolerance(name, cloud, count, dimension, digits, exclude_self, seed):
-    rng = np.random.default_rng(seed)
+def test_errors_stay_within_the_tolerance(name, cloud, count, line, digits, exclude_self, seed):
+    rng, dimension = np.random.default_rng(seed), 1 if line and name in ON_A_LINE else 2
     positions, weights = CLOUDS[cloud](rng, count, dimension), rng.standard_normal(count)
     if name == "coulomb":
         positions, exclude_self = uniform(rng, count, dimension), True  # its answer at coincident points is no number
@@ -104,7 +107,7 @@ def test_errors_stay_within_the_tolerance(name, cloud, count, dimension, digits,
 def test_float32_stays_within_the_tolerance(cloud):
     rng = np.random.default_rng(0)
     positions, weights = CLOUDS[cloud](rng, 900, 2).astype("float32"), rng.standard_normal(900).astype("float32")
-    request = Request(positions, positions, weights, Plummer(3.0, 0.02).profile, False, True, True)
+    request = Request(positions, positions, weights, Plummer(1.0, 0.02).profile, False, True, True)
     for tolerance in (1e-2, 1e-3, 1e-4, 1e-5):  # the last computes in float64
         assert max(errors(request, tree.approximate(request, tolerance))) <= 2 * tolerance
 
@@ -150,19 +153,22 @@ def test_exclude_self_leaves_out_the_own_term_only(targets, rest, seed, wide):
         positions[:targets].copy(), positions, rng.standard_normal(targets + rest), kernel.profile, True, True, True
     )
     found, expected = tree.approximate(request, 1e-6), direct.evaluate(request)
+    alone = tree.approximate(request._replace(field=False), 1e-6).potential
     # The own term is large: left in, or taken off twice, it would be seen against the sum of all terms.
     size = np.abs(request.weights).sum() * kernel.softening**-3
     assert np.abs(found.potential - expected.potential).max() <= 1e-5 * size
+    assert np.abs(alone - expected.potential).max() <= 1e-5 * size
     assert np.abs(found.field - expected.field).max() <= 1e-5 * size / kernel.softening
 
 
 def test_a_cell_acts_on_itself_through_proxies_where_the_softening_is_wide():
     positions = uniform(np.random.default_rng(3), 500, 2)
-    request = Request(positions, positions, np.ones(500), Plummer(1.0, 10.0).profile, True, True, False)
-    _, _, found = parts(request, 1e-3)
+    request = Request(positions, positions, np.ones(500), Plummer(3.0, 10.0).profile, True, True, False)
+    _, _, found = parts(request, 1e-5)
     assert found.self_far.any()
     assert not found.near.size
-    assert errors(request, tree.approximate(request, 1e-3))[0] <= 2e-3
+    # A charge's own term is a part in 500.
+    assert errors(request, tree.approximate(request, 1e-5))[0] <= 2e-5
 
 
 def parts(request, tolerance):
@@ -232,11 +238,24 @@ def test_both_kinds_of_unequal_cells_occur():
     assert found.outgoing.size
 
 
+@pytest.mark.parametrize("many", ["targets", "charges"])
+def test_a_few_points_reach_many_distant_ones_through_their_proxies_alone(many):
+    """No cells of one size act on each other here, which would hide what was not passed on from unequal ones."""
+    rng = np.random.default_rng(13)
+    crowd, few = rng.uniform(0.8, 1.0, (900, 2)), rng.uniform(-1.0, -0.9, (5, 2))
+    targets, positions = (crowd, few) if many == "targets" else (few, crowd)
+    request = Request(targets, positions, rng.random(len(positions)), SERVED["plummer 3"].profile, False, True, True)
+    _, _, found = parts(request, 1e-3)
+    assert not found.far.size
+    assert (found.incoming if many == "targets" else found.outgoing).size
+    assert max(errors(request, tree.approximate(request, 1e-3))) <= 2e-3
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_neither_threads_nor_repetition_change_a_bit(dtype):
     rng = np.random.default_rng(6)
     positions, weights = clustered(rng, 4000, 2).astype(dtype), rng.standard_normal(4000).astype(dtype)
-    request = Request(positions, positions, weights, Plummer(3.0, 0.02).profile, False, True, True)
+    request = Request(positions, positions, weights, Plummer(1.0, 0.02).profile, False, True, True)
     threads, results = numba.get_num_threads(), []
     assert threads > 1
     try:
@@ -363,6 +382,24 @@ def test_the_order_grows_with_the_digits():
     orders = [proxies.smoothness(Plummer().profile, 100.0, 20, 2, 10.0**-digits, True).order for digits in range(2, 11)]
     assert all(one <= other for one, other in itertools.pairwise(orders))
     assert orders[0] < orders[-1] < proxies.MOST
+
+
+@pytest.mark.parametrize("tolerance", [1e-3, 1e-6, 1e-9])
+def test_cells_with_another_between_them_interact_within_the_tolerance(tolerance):
+    rng, profile = np.random.default_rng(14), Plummer(3.0, 1e-3).profile
+    order = proxies.smoothness(profile, 2.0, 3, 2, tolerance, False).order
+    nodes, aside = proxies.coordinates(order, 2), np.array([4.0, 0.0])  # cells of half-width 1
+    targets, charges = uniform(rng, 200, 2), uniform(rng, 200, 2)
+    by_target, by_charge = (
+        np.einsum("ia,ib->iab", *[proxies.basis(order, x).values for x in points.T]).reshape(200, -1)
+        for points in (targets, charges)
+    )
+
+    def kernel(ones, others):
+        return profile.value(np, np.sum((ones[:, None] - others - aside) ** 2, axis=-1))
+
+    exact = kernel(targets, charges)
+    assert np.linalg.norm(by_target @ kernel(nodes, nodes) @ by_charge.T - exact) <= tolerance * np.linalg.norm(exact)
 
 
 @pytest.mark.parametrize("cloud", ["uniform", "clustered"])

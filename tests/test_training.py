@@ -21,7 +21,7 @@ from experiments import checkpoint, training
 from experiments.__main__ import main
 from experiments.checkpoint import CheckpointFolder
 from experiments.config import TrainingConfig
-from experiments.record import RunFolder
+from experiments.record import RunFolder, write_atomically
 from tests.test_checkpoint import same
 from tests.test_record import full_disk
 from tests.tiny_experiment import write_preset
@@ -49,6 +49,14 @@ def result(folder: Path):
     del summary["seconds"]
     assert run.report.exists()
     return state, records, summary
+
+
+@pytest.fixture(scope="module", autouse=True)
+def undrawn():
+    """Figures are written as ever, but not drawn, which takes most of a run's time; test_cli and test_report draw."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("experiments.figures._save", lambda figure, path: write_atomically(path, b"a figure"))
+        yield
 
 
 @pytest.fixture(scope="module")

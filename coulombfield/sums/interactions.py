@@ -35,7 +35,7 @@ class Lists(NamedTuple):
     """Shape (pairs, 3): a cell and the range of a larger leaf's charges, which are summed at the cell's proxies."""
     incoming_first: np.ndarray
     self_far: np.ndarray
-    """Whether the interaction of a cell with itself goes by proxies."""
+    """Whether the interaction of a cell with itself goes by proxies, its own or those of a cell that holds it."""
 
 
 @jit
@@ -80,7 +80,7 @@ def interactions(levels, places, children, charges, targets, clumped, smooth, pr
         Of the :class:`Tree`.
     smooth : bool array, shape (levels, m + 1)
         Whether proxies may stand for cells that touch, by level and the number of axes in which their places differ.
-    proxies : int
+    proxies : float
         Number of proxies of a cell.
     few : float
         Number of pairs whose direct sum costs as much as one interaction from proxies to proxies.
@@ -173,22 +173,25 @@ def _by_key(rows, keys, count):
     return out, first
 
 
-def lists(tree: Tree, smooth: np.ndarray, proxies: int, few: float) -> Lists:
+def lists(tree: Tree, smooth: np.ndarray, proxies: float, few: float) -> Lists:
     """All interactions of the tree; see :func:`interactions` for the parameters."""
     cells, dimension = tree.places.shape
+    costs = float(proxies), float(few)  # of one type, for which the loop is compiled once
     far, near, outgoing, incoming = interactions(
-        tree.levels, tree.places, tree.children, tree.charges, tree.targets, tree.clumped, smooth, proxies, few
+        tree.levels, tree.places, tree.children, tree.charges, tree.targets, tree.clumped, smooth, *costs
     )
     numbers = OFFSETS**dimension
     levels = tree.levels.shape[0] - 1
     self_far = np.zeros(cells, bool)
     self_far[far[far[:, 0] == far[:, 1], 0]] = True
+    for begin, end in zip(tree.levels[1:-1], tree.levels[2:], strict=True):
+        self_far[begin:end] |= self_far[tree.parent[begin:end]]
     far, first = _by_key(far, far[:, 2] * numbers + far[:, 3], levels * numbers)
     groups = np.flatnonzero(first[1:] > first[:-1])
     group_rows = np.stack([groups // numbers, groups % numbers, first[groups]], axis=1)
     group_rows = np.concatenate([group_rows, [[0, 0, far.shape[0]]]])
-    near, near_first = _by_key(near, near[:, 0], cells)
-    outgoing, outgoing_first = _by_key(outgoing, outgoing[:, 0], cells)
-    incoming, incoming_first = _by_key(incoming, incoming[:, 0], cells)
+    near, near_first = _by_key(near, near[:, 0].copy(), cells)
+    outgoing, outgoing_first = _by_key(outgoing, outgoing[:, 0].copy(), cells)
+    incoming, incoming_first = _by_key(incoming, incoming[:, 0].copy(), cells)
     pairs = np.ascontiguousarray(far[:, :2])
     return Lists(pairs, group_rows, near, near_first, outgoing, outgoing_first, incoming, incoming_first, self_far)
