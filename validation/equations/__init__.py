@@ -6,7 +6,7 @@ import importlib
 
 from .registry import Entry
 
-CHAPTERS = ("definitions", "laplacian", "theorem1", "theorem2", "samples")
+CHAPTERS = ("definitions", "laplacian", "theorem1", "dynamics", "theorem2", "samples")
 """Modules with entries, in the order of the table."""
 
 
