@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 
 import coulombfield as cf
+from validation.context import Context
 from validation.equations import dynamics
 from validation.equations.dynamics_decay import decay_ode
 from validation.equations.dynamics_exact import CoreAndHalo, shell_paths
 from validation.equations.dynamics_local import velocity
 from validation.equations.dynamics_radial import Shells, couplings, evolve, normal_averages, rate
 from validation.equations.evidence import Verdict
-from validation.equations.registry import Context, resolve
+from validation.equations.registry import resolve
 
 QUICK = Context(quick=True)
 

@@ -16,7 +16,8 @@ import coulombfield
 import nets.layers
 from nets.layers.activations import Activation
 from nets.layers.scale import Scale
-from validation.equations.registry import Context, resolve
+from validation.context import Context
+from validation.equations.registry import resolve
 from validation.gradients import rows
 from validation.gradients.command import add_options, main
 from validation.gradients.completeness import EXEMPT, missing, name_of

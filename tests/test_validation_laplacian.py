@@ -5,12 +5,12 @@ import numpy as np
 import pytest
 
 import coulombfield as cf
+from validation.context import Context
 from validation.equations import laplacian_oracle as oracle
 from validation.equations.evidence import Verdict
 from validation.equations.laplacian import ENTRIES
 from validation.equations.laplacian_cases import Case, laplacian, printed, sign_change
 from validation.equations.laplacian_spherical import spherical_terms
-from validation.equations.registry import Context
 
 DIGITS = 45  # of 50, some are left to the factors of the kernel
 

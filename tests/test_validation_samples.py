@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 import coulombfield as cf
+from validation.context import Context
 from validation.equations import definitions, definitions_losses, definitions_training, samples, samples_bias
 from validation.equations.densities import GaussianMixture
 from validation.equations.evidence import Verdict
-from validation.equations.registry import Context, resolve
+from validation.equations.registry import resolve
 from validation.equations.samples_densities import (
     difference,
     generated_density,

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 import coulombfield as cf
+from validation.context import Context
 from validation.equations import theorem1_domination, theorem1_rate, theorem1_sign
 from validation.equations.densities import GaussianMixture
 from validation.equations.evidence import Verdict
-from validation.equations.registry import Context
 from validation.equations.theorem1_densities import (
     counter_example,
     counter_example_for,

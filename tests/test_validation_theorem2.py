@@ -3,8 +3,9 @@
 import pytest
 
 import coulombfield as cf
+from validation.context import Context
 from validation.equations import theorem2, theorem2_collapse, theorem2_generator, theorem2_nash
-from validation.equations.registry import Context, resolve
+from validation.equations.registry import resolve
 
 ENTRIES = {entry.name: entry for entry in theorem2.ENTRIES}
 QUICK = Context(quick=True)

@@ -11,9 +11,9 @@ from coulombfield.arrays import select_device
 from experiments.provenance import environment
 from experiments.record import to_json, write_atomically
 from validation.arguments import add_run_options, names, output_file
+from validation.context import Context
 
 from . import entries
-from .registry import Context
 from .run import Result, run, select
 from .table import as_json, heading, row, summary
 

@@ -9,11 +9,12 @@ import numpy as np
 from scipy import integrate
 
 import coulombfield as cf
+from validation.context import Context
 
 from . import definitions_losses, definitions_training
 from .convergence import central_differences
 from .evidence import Finding, Plot, Subject, Verdict, at_most, below, near
-from .registry import Context, Entry
+from .registry import Entry
 from .samples_densities import TARGETS, difference, generated_density, quadrature, quadrature_charges, real_density
 
 DIGITS = 50

@@ -8,10 +8,11 @@ import numpy as np
 
 import coulombfield as cf
 from nets.losses import Reduction, generator_potential, potential_regression
+from validation.context import Context
 
 from .densities import GaussianMixture
 from .evidence import Finding, Subject, Verdict, above, at_most, standard_errors
-from .registry import Context, Entry
+from .registry import Entry
 from .samples_densities import difference, generated_density, mean_kernel, quadrature_charges, real_density
 
 M = 2

@@ -14,9 +14,10 @@ from nets.architectures import mlp
 from nets.initializers import normal, uniform
 from nets.layers.activations import ELU
 from nets.losses import Reduction
+from validation.context import Context
 
 from .evidence import Finding, Subject, Verdict, at_most, below, near
-from .registry import Context, Entry
+from .registry import Entry
 from .samples_densities import generated_density, plain_mean, real_density
 
 BATCH, LATENT, M = 6, 3, 2

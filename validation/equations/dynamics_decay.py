@@ -9,12 +9,12 @@ import numpy as np
 from scipy.integrate import solve_ivp
 
 import coulombfield as cf
+from validation.context import Context
 
 from .densities import GaussianMixture
 from .dynamics_exact import CoreAndHalo, radial
 from .dynamics_radial import Flow, Shells, angles, couplings, evolve
 from .evidence import Curve, Finding, Measurement, Plot, Subject, above, at_most, below, near
-from .registry import Context
 
 SPIKE = GaussianMixture(np.array([3e-4, 1 - 3e-4, -1.0]), np.zeros((3, 5)), np.array([0.1, 10.0, 1.0]))
 """A density whose largest |ρ| is at the origin: a spike in a wide cloud of the other sign."""

@@ -7,13 +7,13 @@ import math
 import numpy as np
 
 import coulombfield as cf
+from validation.context import Context
 
 from .densities import GaussianMixture
 from .dynamics_exact import CoreAndHalo, shell_paths
 from .dynamics_local import EXPONENT, SOFTENING, radial_integral
 from .dynamics_radial import Shells, couplings, evolve, normal_averages
 from .evidence import Curve, Finding, Measurement, Plot, Subject, above, at_most, significantly_off, standard_errors
-from .registry import Context
 
 
 def fixed_data(context: Context) -> Finding:

@@ -8,6 +8,7 @@ from itertools import pairwise
 import numpy as np
 
 import coulombfield as cf
+from validation.context import Context
 
 from .densities import GaussianMixture
 from .dynamics_decay import SPIKE, spike_flow
@@ -25,7 +26,6 @@ from .evidence import (
     below,
     near,
 )
-from .registry import Context
 
 
 def dissipation(context: Context) -> Finding:

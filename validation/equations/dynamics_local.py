@@ -11,13 +11,13 @@ import numpy as np
 from scipy.optimize import root
 
 import coulombfield as cf
+from validation.context import Context
 
 from .convergence import central_differences
 from .densities import GaussianMixture
 from .dynamics_exact import CoreAndHalo
 from .dynamics_radial import Shells, couplings, evolve
 from .evidence import Finding, Measurement, Subject, above, at_most, near, standard_errors
-from .registry import Context
 
 EXPONENT, SOFTENING = 1.0, 2.0
 ORDER = 12  # of the quadrature of each Gaussian, along each axis

@@ -15,10 +15,10 @@ from dataclasses import dataclass
 import numpy as np
 
 import coulombfield as cf
+from validation.context import Context
 
 from .densities import GaussianMixture
 from .dynamics_exact import radial
-from .registry import Context
 
 ANGLES = 32
 CLUSTERING = 4  # of the angles near 0, where the distance between neighbouring shells is small

@@ -21,6 +21,8 @@ import mpmath
 import numpy as np
 from scipy.optimize import minimize_scalar
 
+from validation.context import Context
+
 from . import laplacian_oracle as oracle
 from .evidence import Curve, Finding, Map, Plot, Subject, above, at_most, below, near
 from .laplacian_cases import (
@@ -35,7 +37,6 @@ from .laplacian_cases import (
     theorem_cases,
     with_ratios,
 )
-from .registry import Context
 
 CLOSE = np.geomspace(1e-2, 30, 120)
 """Distances in units of ε where the room above the lower bound exceeds rounding: at d = m − 4 it falls as (ε/r)⁴."""

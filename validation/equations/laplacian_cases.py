@@ -11,9 +11,9 @@ import numpy as np
 from scipy.optimize import brentq
 
 import coulombfield as cf
+from validation.context import Context
 
 from .laplacian_oracle import unit
-from .registry import Context
 
 SPACING = float(np.finfo(float).eps)
 RATIOS = (0.0, 1e-5, 0.1, 0.7, 1.0, 2.0, 10.0, 1e3, 1e6)

@@ -16,10 +16,10 @@ from scipy.integrate import fixed_quad
 from scipy.special import gamma
 
 from coulombfield.calculus import observed_order
+from validation.context import Context
 
 from .evidence import Curve, Finding, Measurement, Plot, Subject, at_most, near
 from .laplacian_cases import Case, farthest, laplacian
-from .registry import Context
 
 SOFTENINGS = (0.2, 0.1, 0.05, 0.025)
 NODES = 128

@@ -6,6 +6,8 @@ import math
 
 import numpy as np
 
+from validation.context import Context
+
 from . import laplacian_oracle as oracle
 from .evidence import Finding, Subject, above, at_most, below
 from .laplacian_cases import (
@@ -23,7 +25,6 @@ from .laplacian_cases import (
     with_ratios,
     worst_root,
 )
-from .registry import Context
 
 FAR = (*RATIOS, 1e12)
 

@@ -11,6 +11,8 @@ import math
 
 import numpy as np
 
+from validation.context import Context
+
 from . import laplacian_oracle as oracle
 from .convergence import Convergence, central_differences
 from .evidence import Curve, Finding, Plot, Subject, above, at_most, below, near
@@ -30,7 +32,6 @@ from .laplacian_cases import (
     with_ratios,
     worst_root,
 )
-from .registry import Context
 
 NEAR = np.array([0.2, 0.5, 0.9, 1.3, 2.0, 3.0])
 """Distances in units of ε to compare derivatives at: of one size, so that the largest error speaks for all."""

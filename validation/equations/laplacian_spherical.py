@@ -15,10 +15,10 @@ import numpy as np
 
 import coulombfield as cf
 from coulombfield.calculus import directional_derivative, observed_order, second_directional_derivative
+from validation.context import Context
 
 from .convergence import COARSE, FINE, Convergence
 from .evidence import Finding, Measurement, Plot, Subject, at_most, near
-from .registry import Context
 
 DIGITS = 60
 STEP = mpmath.mpf(10) ** -20  # truncation 1e-40, rounding 1e-60 / 1e-40

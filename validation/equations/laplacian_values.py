@@ -6,12 +6,12 @@ import mpmath
 import numpy as np
 
 import coulombfield as cf
+from validation.context import Context
 
 from . import laplacian_oracle as oracle
 from .convergence import Convergence, central_differences
 from .evidence import Finding, Plot, at_most
 from .laplacian_cases import RATIOS, SPACING, Case, all_cases, laplacian, printed, with_ratios
-from .registry import Context
 
 IMAGES = (Case(3072, 1.0, 1.0), Case(3072, 3.0, 0.1), Case(3072, 0.5, 30.0), Case(12288, 3.0, 3.0))
 """Spaces of the paper's images, 32 × 32 × 3 and 64 × 64 × 3."""

@@ -6,8 +6,10 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+from validation.context import Context
+
 from .evidence import Finding, Verdict
-from .registry import Context, Entry
+from .registry import Entry
 
 
 @dataclass(frozen=True)

@@ -18,10 +18,11 @@ import numpy as np
 
 import coulombfield as cf
 from coulombfield.arrays import Array
+from validation.context import Context
 
 from .densities import GaussianMixture
 from .evidence import Curve, Finding, Measurement, Plot, Subject, Verdict, standard_errors
-from .registry import Context, Entry
+from .registry import Entry
 from .samples_densities import difference, generated_density, mean_kernel, real_density
 
 M = 2

@@ -9,9 +9,9 @@ import math
 import numpy as np
 
 import coulombfield as cf
+from validation.context import Context
 
 from .densities import GaussianMixture
-from .registry import Context
 
 REAL_MEANS = np.array([[0.8, -0.3, 0.2], [-0.5, 0.7, -0.4]])
 GENERATED_MEANS = np.array([[-0.9, -0.4, 0.3], [0.4, 0.9, -0.6]])

@@ -18,9 +18,10 @@ import numpy as np
 import coulombfield as cf
 from coulombfield.arrays import Array
 from nets.losses import potential_regression
+from validation.context import Context
 
 from .evidence import Curve, Finding, Plot, Subject, Verdict, at_most, near
-from .registry import Context, Entry
+from .registry import Entry
 from .samples_densities import generated_density, quadrature, real_density
 from .samples_variance import kernel_variance
 

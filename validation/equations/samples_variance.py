@@ -14,10 +14,11 @@ import itertools
 import numpy as np
 
 import coulombfield as cf
+from validation.context import Context
 
 from .densities import GaussianMixture
 from .evidence import Curve, Finding, Plot, Verdict, above, near, standard_errors
-from .registry import Context, Entry
+from .registry import Entry
 from .samples_densities import difference, generated_density, real_density
 
 GRID = np.array(list(itertools.product(np.linspace(-21, 21, 5), repeat=2)))  # centres of the paper's 25 Gaussians

@@ -6,6 +6,7 @@ import dataclasses
 import itertools
 import math
 import textwrap
+import unicodedata
 from typing import Any
 
 from .evidence import Measurement, Verdict
@@ -22,13 +23,18 @@ def heading() -> str:
 
 def _line(where: str, statement: str, measured: str, bound: str, verdict: str) -> str:
     cells = (
-        where.ljust(WIDTHS["where"]),
-        statement.ljust(WIDTHS["statement"]),
+        _ljust(where, WIDTHS["where"]),
+        _ljust(statement, WIDTHS["statement"]),
         measured.rjust(WIDTHS["measured"]),
         bound.ljust(WIDTHS["bound"]),
         verdict,
     )
     return "  ".join(cells).rstrip()
+
+
+def _ljust(text: str, width: int) -> str:
+    """Text filled up to a width, in which the accents of Φ̂ and ρ̇ take no room."""
+    return text.ljust(width + sum(unicodedata.combining(letter) > 0 for letter in text))
 
 
 def row(result: Result, *, verbose: bool = False) -> str:

@@ -8,11 +8,12 @@ import numpy as np
 from scipy.integrate import quad
 
 import coulombfield as cf
+from validation.context import Context
 
 from . import theorem1_domination, theorem1_energy, theorem1_extrema, theorem1_rate, theorem1_sign
 from .convergence import central_differences
 from .evidence import Finding, Measurement, Verdict, above, at_most
-from .registry import Context, Entry
+from .registry import Entry
 from .theorem1_densities import counter_example, extrema, sign_change
 from .theorem1_quadrature import divergence_of, field_divergence, shells_of, sphere_area, spherical_mean
 

@@ -11,10 +11,11 @@ from scipy.special import jv, kv
 
 import coulombfield as cf
 from coulombfield.calculus import observed_order
+from validation.context import Context
 
 from .densities import GaussianMixture
 from .evidence import Finding, Measurement, Verdict, above, at_most, near, significantly_off, standard_errors
-from .registry import Context, Entry
+from .registry import Entry
 
 EPSILON = float(np.finfo(float).eps)
 DIGITS = 50

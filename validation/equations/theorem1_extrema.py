@@ -9,9 +9,10 @@ import numpy as np
 from scipy.optimize import brentq, root
 
 import coulombfield as cf
+from validation.context import Context
 
 from .evidence import Curve, Finding, Plot, Subject, Verdict, above, at_most, below, near
-from .registry import Context, Entry
+from .registry import Entry
 from .theorem1_densities import Extremum, counter_example_for, extrema, radial
 from .theorem1_quadrature import density_gradient, divergence_of
 from .theorem1_sign import DIFFERENCES, decline

@@ -18,9 +18,9 @@ import numpy as np
 from scipy.special import gamma, gammainc, hyp0f1, ive
 
 import coulombfield as cf
+from validation.context import Context
 
 from .densities import GaussianMixture
-from .registry import Context
 
 PANEL = 0.25  # in log r, of 16 Gauss-Legendre nodes: a Gaussian as narrow as 1/10 of its distance is resolved
 NODES, NODE_WEIGHTS = np.polynomial.legendre.leggauss(16)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from coulombfield.calculus import observed_order
+from validation.context import Context
 
 from .evidence import Curve, Finding, Plot, Subject, Verdict, above, at_most, below, near
-from .registry import Context, Entry
+from .registry import Entry
 from .theorem1_densities import NARROW, WIDE, extrema, largest_elsewhere, radial, spiked, weight_without_divergence
 from .theorem1_quadrature import divergence_of, field_divergence, shells_of, sphere_area, unsoftened_divergence
 from .theorem1_sign import ELSEWHERE, ROUNDING, SMALL

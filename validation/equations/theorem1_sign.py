@@ -8,11 +8,12 @@ import numpy as np
 from scipy.optimize import brentq
 
 from coulombfield.calculus import observed_order
+from validation.context import Context
 
 from .convergence import Convergence, central_differences
 from .densities import GaussianMixture
 from .evidence import Curve, Finding, Measurement, Plot, Subject, Verdict, above, at_most, below, near
-from .registry import Context, Entry
+from .registry import Entry
 from .theorem1_densities import (
     Extremum,
     counter_example,

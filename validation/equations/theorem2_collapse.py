@@ -10,10 +10,10 @@ from nets.architectures import mlp
 from nets.layers.activations import Tanh
 from nets.losses import potential_regression
 from nets.parameters import Parameters
+from validation.context import Context
 
 from .densities import GaussianMixture
 from .evidence import Curve, Finding, Measurement, Plot, Subject, above, at_most, below, near, standard_errors
-from .registry import Context
 from .theorem2_nash import KERNEL, plain_energy, quadrature
 
 CELLS = 4

@@ -11,10 +11,10 @@ from nets.architectures import mlp
 from nets.layers.activations import Tanh
 from nets.losses import generator_potential
 from nets.parameters import Parameters
+from validation.context import Context
 
 from .convergence import central_differences
 from .evidence import Finding, Plot, Subject, above, at_most
-from .registry import Context
 from .theorem2_nash import KERNEL, X, Y, plain_energy, plummer, quadrature
 
 

@@ -9,10 +9,10 @@ from scipy.optimize import linprog
 
 import coulombfield as cf
 from nets.losses import generator_potential, potential_regression
+from validation.context import Context
 
 from .densities import GaussianMixture
 from .evidence import Finding, Measurement, above, at_most, below, near
-from .registry import Context
 
 KERNEL = cf.Plummer(1.0, 1.0)
 Y = GaussianMixture(np.array([0.5, 0.5]), np.array([[-1.0, 0.0], [1.0, 0.3]]), np.array([0.5, 0.3]))

@@ -7,9 +7,9 @@ import numpy as np
 from scipy.optimize import minimize
 
 import coulombfield as cf
+from validation.context import Context
 
 from .evidence import Curve, Finding, Plot, Subject, above, at_most
-from .registry import Context
 from .theorem2_nash import KERNEL, plain_energy
 
 GAP = 6.0

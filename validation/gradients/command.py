@@ -10,7 +10,7 @@ from pathlib import Path
 from coulombfield.arrays import select_device
 from experiments.record import to_json, write_atomically
 from validation.arguments import add_run_options, names
-from validation.equations.registry import Context
+from validation.context import Context
 
 from . import rows
 from .completeness import missing

@@ -18,7 +18,7 @@ from coulombfield.arrays import Array
 from coulombfield.calculus import random_direction
 from coulombfield.sums.request import Request
 from coulombfield.sums.selection import EXACT
-from validation.equations.registry import Context
+from validation.context import Context
 
 from .differences import Case, magnitude
 from .kernels import KERNELS, at_softening, has_softening

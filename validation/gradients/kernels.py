@@ -11,7 +11,7 @@ import numpy as np
 
 from coulombfield import Coulomb, Gaussian, Laplace, Plummer, RadialKernel
 from coulombfield.kernels import KernelSum, ScaledKernel
-from validation.equations.registry import Context
+from validation.context import Context
 
 from .differences import Case
 from .registry import Row

@@ -22,7 +22,7 @@ from nets.layers.linear import Linear
 from nets.layers.scale import Scale
 from nets.network import Network, Sequential
 from nets.parameters import Parameters
-from validation.equations.registry import Context
+from validation.context import Context
 
 from .differences import Case, magnitude, off_kinks
 from .registry import Row

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from validation.equations.registry import Context
+from validation.context import Context
 
 from .differences import Case, Outcome, measure
 

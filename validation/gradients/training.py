@@ -19,7 +19,7 @@ from nets.layers.activations import ELU
 from nets.losses import generator_potential, potential_regression
 from nets.optimizers import Adam, add_l2
 from nets.parameters import Layout, Parameters
-from validation.equations.registry import Context
+from validation.context import Context
 
 from .differences import Case, magnitude, off_kinks
 from .layers import numbers
