@@ -63,7 +63,7 @@ def seconds(request: Request) -> float:
     """Time by the numbers of points, modes and threads, at the request's tolerance; inf if it can't be done."""
     if request.pairs <= SMALL:
         return _exact(request).seconds(request)
-    found = _plan(request, request.rtol / 4 if request.rtol else 1e-12)
+    found = _plan(request, request.rtol / 4 if request.rtol else 1e-12, rough=True)
     if found is None:
         return math.inf
     points = request.targets.shape[0] + request.positions.shape[0]
@@ -93,10 +93,10 @@ def approximate(request: Request, tolerance: float) -> Result:
     )
 
 
-def _plan(request: Request, tolerance: float) -> Plan | None:
+def _plan(request: Request, tolerance: float, *, rough: bool = False) -> Plan | None:
     length = shortest_length(request.profile)
     assert length is not None
-    return plan(request, length, tolerance)
+    return plan(request, length, tolerance, rough=rough)
 
 
 def _exact(request: Request) -> ExactEngine:
