@@ -1,14 +1,19 @@
 """The registry of equations: complete, readable, and with verdicts that follow from the measurements."""
 
+import importlib
 import json
 import math
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 
 import validation.__main__ as command_line
+from coulombfield.arrays import select_device
 from coulombfield.calculus import directional_derivative
 from validation import equations
+from validation.context import Context
 from validation.equations import command
 from validation.equations.convergence import central_differences
 from validation.equations.densities import GaussianMixture
@@ -316,6 +321,19 @@ def test_json_and_page_hold_what_was_found(registry, capsys, tmp_path):
     assert "http" not in text.replace("http://www.w3.org", "")  # opens without a network
 
 
+@pytest.mark.parametrize("missing", ["mpmath", "matplotlib"])
+def test_a_package_that_is_missing_is_named_before_any_check_runs(missing, tmp_path):
+    hide = f"import sys; sys.modules[{missing!r}] = None; import validation.__main__ as m; sys.exit(m.main())"
+    page = tmp_path / "page.html"
+    command = [sys.executable, "-c", hide, "equations", "--only", "14", "--html", str(page)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert missing in done.stderr
+    assert ".[experiments,test]" in done.stderr
+    assert not done.stdout
+    assert not page.exists()
+
+
 def test_pictures_are_the_same_bytes_again():
     plot = Plot("error", "Error", "", "step", "error", [Curve("one", [1, 2], [3, 4])])
     assert draw(plot) == draw(plot)
@@ -333,3 +351,14 @@ def test_a_page_links_to_the_code_from_where_it_lies(tmp_path):
 def test_numbers_that_json_lacks_become_null():
     result = Result(entry(holds), Finding([Measurement("x", math.inf, "", False)]), "", 0.1)
     assert as_json(result)["measurements"][0]["value"] is None
+
+
+@pytest.mark.parametrize("chapter", equations.CHAPTERS)
+def test_checks_come_to_their_verdicts_on_cupy(chapter):
+    try:
+        device = select_device("cuda")
+    except RuntimeError as error:
+        pytest.skip(str(error))
+    module = importlib.import_module(f"validation.equations.{chapter}")
+    results = run(module.ENTRIES, Context(device, quick=True), lambda result: None)
+    assert not [f"{r.entry.name}: {verdict_text(r)}" for r in results if not r.as_expected]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -49,8 +50,12 @@ def main(
     try:
         chosen = select(entries(), only)
         context = Context(select_device(device), quick, seed)
+        page = importlib.import_module("validation.equations.page") if html is not None else None
     except (ValueError, RuntimeError) as error:
         print(f"error: {error}", file=sys.stderr)
+        return 2
+    except ModuleNotFoundError as error:
+        print(f"error: {error}; pip install -e '.[experiments,test]' installs what is needed", file=sys.stderr)
         return 2
 
     print(heading())
@@ -62,8 +67,7 @@ def main(
     print(summary(results))
     if json is not None:
         write_atomically(json, to_json([as_json(result) for result in results]))
-    if html is not None:
-        from .page import render  # Matplotlib takes its time, and only the page needs it
-
-        write_atomically(html, render(results, {**environment(), "device": context.device.name, "seed": seed}, html))
+    if page is not None and html is not None:
+        provenance = {**environment(), "device": context.device.name, "seed": seed}
+        write_atomically(html, page.render(results, provenance, html))
     return 0 if all(result.as_expected for result in results) else 1

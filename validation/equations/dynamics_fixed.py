@@ -90,7 +90,7 @@ def against_density(context: Context) -> tuple[list[Measurement], Plot]:
         [
             Curve("samples", times.tolist(), spread.mean(axis=0).tolist(), "o"),
             Curve("grid", flow.times.tolist(), mean.tolist()),
-            Curve("shells", times.tolist(), shells.tolist(), "--"),
+            Curve("shells", times.tolist(), shells.tolist(), "s"),
         ],
     )
     return [

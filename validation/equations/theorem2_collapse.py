@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.optimize import brentq, minimize
+from scipy.optimize import brentq, minimize, minimize_scalar
 
 import coulombfield as cf
 from nets.architectures import mlp
@@ -25,7 +25,7 @@ MIDDLE = 3.5
 
 
 def conventional_discriminator(context: Context) -> Finding:
-    """D of least squared error, by counts in cells and as a network, against p_y / (p_x + p_y)."""
+    """D of least squared error or cross entropy, in cells and as a network, against p_y / (p_x + p_y)."""
     rng = context.rng("theorem2/cells")
     edges = np.linspace(0.0, 1.0, CELLS + 1)
     # the data in C₁ have density ½(1 + tilt (2x − 1)), the generator's samples density 1
@@ -42,10 +42,24 @@ def conventional_discriminator(context: Context) -> Finding:
                 standard_errors(f"D in cell {i} against p_y/(p_x+p_y)", tries["tilted"][:, i], shares[i], own)
                 for i in range(CELLS)
             ),
+            standard_errors("D of least cross entropy in C₁, one shape", _cross_entropy(context), 1 / 3, own),
             *network,
         ],
         [curve],
     )
+
+
+def _cross_entropy(context: Context) -> np.ndarray:
+    """D of least cross entropy among those constant in C₁, shape (replicates,)."""
+    count = context.pick(100_000, 20_000)
+    replicates = []
+    for real in context.rng("theorem2/entropy").binomial(count, 0.5, 16):  # of the data, those in C₁
+
+        def loss(d: float, real: int = real) -> float:
+            return float(-real * np.log(d) - count * np.log1p(-d))
+
+        replicates.append(minimize_scalar(loss, bounds=(1e-6, 1 - 1e-6), method="bounded", options={"xatol": 1e-9}).x)
+    return np.array(replicates)
 
 
 def _cells(context: Context, rng: np.random.Generator, tilt: float) -> np.ndarray:
