@@ -35,6 +35,23 @@ def adam(rng: np.random.Generator) -> tuple[Any, ...]:
     return parameters, gradient, mean, square, 0.01, beta1, beta2, 1e-8, 1 - beta1**t, 1 - beta2**t
 
 
+def rmsprop(rng: np.random.Generator) -> tuple[Any, ...]:
+    """Parameters, gradient and average (P,), a quarter of them never touched by a gradient."""
+    parameters, gradient, _, square, *_ = adam(rng)
+    return parameters, gradient, square, 0.01, 0.99, 1e-8
+
+
+def momentum(rng: np.random.Generator) -> tuple[Any, ...]:
+    """Parameters, gradient and velocity (P,), a quarter of them never touched by a gradient."""
+    parameters, gradient, velocity, *_ = adam(rng)
+    return parameters, gradient, velocity, 0.01, 0.9
+
+
+def l2(rng: np.random.Generator) -> tuple[Any, ...]:
+    """Gradient and parameters (P,)."""
+    return *rng.standard_normal((2, int(rng.integers(1, 200)))), 0.3
+
+
 SAMPLES: dict[str, Sample] = {
     "nets.primitives.activations.bias_identity": rows_and_bias,
     "nets.primitives.activations.bias_leaky_relu": lambda rng: (*rows_and_bias(rng), rng.uniform(0, 1)),
@@ -51,4 +68,8 @@ SAMPLES: dict[str, Sample] = {
         2 / 3,
     ),
     "nets.primitives.adam.adam": adam,
+    "nets.primitives.clipping.clamp": lambda rng: (rng.standard_normal(int(rng.integers(1, 200))), 0.5),
+    "nets.primitives.l2.l2": l2,
+    "nets.primitives.momentum.momentum": momentum,
+    "nets.primitives.rmsprop.rmsprop": rmsprop,
 }

@@ -76,6 +76,15 @@ def second_moment_biased(function):
     return lambda *arguments: function(*arguments[:-1], math.sqrt(arguments[-1]))
 
 
+def last_doubled(function):
+    """RMSprop with twice its epsilon, the velocity with twice its decay."""
+    return functools.wraps(function)(lambda *arguments: function(*arguments[:-1], 2 * arguments[-1]))
+
+
+def bound_doubled(function):
+    return functools.wraps(function)(lambda params, bound, names: function(params, 2 * bound, names))
+
+
 def decay_doubled(function):
     return functools.wraps(function)(
         lambda gradient, params, decay, names: function(gradient, params, 2 * decay, names)
@@ -101,6 +110,9 @@ BREAKS = [
     ("potential_regression", "validation.gradients.training.potential_regression", result(gradient_off)),
     ("generator_potential", "validation.gradients.training.generator_potential", result(gradient_off)),
     ("Adam", "nets.optimizers.adam", second_moment_biased),
+    ("RMSprop", "nets.optimizers.rmsprop", last_doubled),
+    ("SGD", "nets.optimizers.momentum_step", last_doubled),
+    ("clip", "validation.gradients.training.clip", bound_doubled),
     ("add_l2", "validation.gradients.training.add_l2", decay_doubled),
     ("CoulombGAN", "experiments.gans.coulomb.potential_regression", result(gradient_off)),
     ("CoulombGAN", "experiments.gans.coulomb.generator_potential", result(gradient_off)),

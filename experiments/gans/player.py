@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
 from typing import Any, Literal
 
 from nets.network import Network
-from nets.optimizers import Adam, add_l2
+from nets.optimizers import SGD, Adam, RMSprop, add_l2
 from nets.parameters import Parameters
 from nets.schedules import Constant, Exponential, Schedule, Step
 from nets.workspace import Workspace
+
+OPTIMIZERS: dict[str, tuple[Callable[..., Adam | RMSprop | SGD], tuple[str, ...]]] = {
+    "adam": (Adam, ("beta1", "beta2", "epsilon")),
+    "rmsprop": (RMSprop, ("decay", "epsilon")),
+    "sgd": (SGD, ("momentum",)),
+}
+"""Kinds of optimizer, and the settings of each."""
 
 
 @dataclass(frozen=True)
@@ -60,32 +67,55 @@ class ScheduleConfig:
 
 @dataclass(frozen=True)
 class OptimizerConfig:
-    """Adam and weight decay for one player.
+    """Optimizer and weight decay for one player.
 
     Parameters
     ----------
     rate : ScheduleConfig
         Learning rate.
-    beta1, beta2, epsilon : float
-        Adam's constants; the authors keep these defaults.
+    kind : {"adam", "rmsprop", "sgd"}
+        Which optimizer.
+    beta1, beta2 : float
+        ``adam`` only: decay of its moments; the authors keep these defaults.
+    decay : float
+        ``rmsprop`` only: that of its average.
+    momentum : float
+        ``sgd`` only.
+    epsilon : float
+        ``adam`` and ``rmsprop`` only: added to the root.
     l2 : float
         Coefficient of half the sum of squared weights, biases left out; the authors leave dense layers out too.
     """
 
     rate: ScheduleConfig
+    kind: Literal["adam", "rmsprop", "sgd"] = "adam"
     beta1: float = 0.9
     beta2: float = 0.999
+    decay: float = 0.99
+    momentum: float = 0.0
     epsilon: float = 1e-8
     l2: float = 0.0
 
     def __post_init__(self) -> None:
-        for name in ("beta1", "beta2"):
+        for field in fields(self):
+            kinds = [kind for kind, (_, settings) in OPTIMIZERS.items() if field.name in settings]
+            if kinds and self.kind not in kinds and getattr(self, field.name) != field.default:
+                raise ValueError(
+                    f"{field.name}: expected with the kind {' or '.join(kinds)} only, "
+                    f"got {getattr(self, field.name)} with {self.kind}"
+                )
+        for name in ("beta1", "beta2", "decay", "momentum"):
             if not 0 <= getattr(self, name) < 1:
                 raise ValueError(f"{name}: expected a number in [0, 1), got {getattr(self, name)}")
         if not self.epsilon > 0:
             raise ValueError(f"epsilon: expected a positive number, got {self.epsilon}")
         if self.l2 < 0:
             raise ValueError(f"l2: expected a number that is not negative, got {self.l2}")
+
+    def over(self, params: Parameters, updates: int) -> Adam | RMSprop | SGD:
+        """The optimizer of these parameters, for a run of this many updates."""
+        make, settings = OPTIMIZERS[self.kind]
+        return make(params, self.rate.over(updates), **{name: getattr(self, name) for name in settings})
 
 
 class Player:
@@ -106,9 +136,7 @@ class Player:
     def __init__(self, network: Network, params: Parameters, config: OptimizerConfig, updates: int):
         self.network = network
         self.params = params
-        self.optimizer = Adam(
-            params, config.rate.over(updates), beta1=config.beta1, beta2=config.beta2, epsilon=config.epsilon
-        )
+        self.optimizer = config.over(params, updates)
         self.workspace = Workspace()
         self._l2 = config.l2
         self._decayed = [name for name in params if name.endswith("weight")]

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+from types import ModuleType
+from typing import Any
+
 import numpy as np
 
 from coulombfield.arrays import Array, Primitive, jit
@@ -69,3 +73,27 @@ def _adam(parameters, gradient, mean, square, rate, beta1, beta2, epsilon, corre
         square[i] = v
         parameters[i] -= step * m / (np.sqrt(v * unbias2) + epsilon)
     return parameters, mean, square
+
+
+@adam.version("cupy")
+def _adam_cupy(parameters, gradient, mean, square, rate, beta1, beta2, epsilon, correction1, correction2):
+    xp = module_of(parameters)
+    tiny = float(xp.finfo(parameters.dtype).tiny)
+    numbers = rate / correction1, beta1, 1 - beta1, beta2, 1 - beta2, epsilon, 1 / correction2, tiny
+    return _kernel(xp)(gradient, *numbers, parameters, mean, square)
+
+
+@functools.cache
+def _kernel(xp: ModuleType) -> Any:
+    return xp.ElementwiseKernel(
+        "T g, T step, T keep1, T take1, T keep2, T take2, T epsilon, T unbias2, T tiny",
+        "T p, T m, T v",
+        """
+        m = keep1 * m + take1 * g;
+        v = keep2 * v + take2 * (g * g);
+        m = fabs(m) < tiny ? T(0) : m;
+        v = v < tiny ? T(0) : v;
+        p -= step * m / (sqrt(v * unbias2) + epsilon);
+        """,
+        "adam",
+    )

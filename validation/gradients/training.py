@@ -17,7 +17,7 @@ from nets.architectures import mlp
 from nets.initializers import normal, uniform
 from nets.layers.activations import ELU
 from nets.losses import generator_potential, potential_regression
-from nets.optimizers import Adam, add_l2
+from nets.optimizers import SGD, Adam, RMSprop, add_l2, clip
 from nets.parameters import Layout, Parameters
 from validation.context import Context
 
@@ -45,12 +45,15 @@ class Update(NamedTuple):
         Names of its moments, as ``load_state`` takes them.
     textbook : callable
         New parameters, from parameters, gradient, moments, and number of the update counted from 1.
+    linear : bool
+        Whether those are linear in all that moves.
     """
 
     optimizer: type
     settings: dict[str, float]
     state: tuple[str, ...]
     textbook: Textbook
+    linear: bool = False
 
 
 def _regression(reduction: Any, context: Context, rng: np.random.Generator) -> Callable[[Array], tuple[Any, Array]]:
@@ -75,7 +78,24 @@ def _adam(theta: Any, gradient: Any, mean: Any, square: Any, step: int) -> Any:
     return theta - alpha * unbiased_mean / (np.sqrt(unbiased_square) + epsilon)
 
 
-UPDATES = (Update(Adam, {"rate": 0.1, "beta1": 0.8, "beta2": 0.9, "epsilon": 1e-3}, ("mean", "square"), _adam),)
+def _rmsprop(theta: Any, gradient: Any, square: Any, step: int) -> Any:
+    """Tieleman & Hinton 2012, lecture 6.5, with epsilon where PyTorch has it."""
+    alpha, decay, epsilon = 0.1, 0.9, 1e-3
+    square = decay * square + (1 - decay) * gradient * gradient
+    return theta - alpha * gradient / (np.sqrt(square) + epsilon)
+
+
+def _sgd(theta: Any, gradient: Any, velocity: Any, step: int) -> Any:
+    """Polyak 1964, with the velocity in units of a gradient."""
+    alpha, momentum = 0.1, 0.8
+    return theta - alpha * (momentum * velocity + gradient)
+
+
+UPDATES = (
+    Update(Adam, {"rate": 0.1, "beta1": 0.8, "beta2": 0.9, "epsilon": 1e-3}, ("mean", "square"), _adam),
+    Update(RMSprop, {"rate": 0.1, "decay": 0.9, "epsilon": 1e-3}, ("square",), _rmsprop),
+    Update(SGD, {"rate": 0.1, "momentum": 0.8}, ("velocity",), _sgd, linear=True),
+)
 """Every optimizer."""
 
 
@@ -98,7 +118,11 @@ def rows() -> list[Row]:
         Row(f"CoulombGAN: {player}", "gan", (CoulombGAN,), functools.partial(_gan_cases, player))
         for player in ("discriminator", "generator")
     ]
-    return [*losses, *updates, Row("add_l2: gradient", "optimizer", (add_l2,), _l2_cases), *players]
+    parts = [
+        Row("add_l2: gradient", "optimizer", (add_l2,), _l2_cases),
+        Row("clip: slope", "optimizer", (clip,), _clip_cases),
+    ]
+    return [*losses, *updates, *parts, *players]
 
 
 def _loss_cases(name: str, loss: Loss, context: Context) -> Iterator[Case]:
@@ -137,7 +161,8 @@ def _update_cases(update: Update, context: Context) -> Iterator[Case]:
 
         shifted = (x + 1j * COMPLEX_STEP * v for x, v in zip(arguments, directions, strict=True))
         exact = np.imag(update.textbook(*shifted, step)) / COMPLEX_STEP
-        yield Case(f"update {step}", moved, exact, magnitude(theta), float(np.max(np.abs(exact))))
+        scale = float(np.max(np.abs(exact)))
+        yield Case(f"update {step}", moved, exact, magnitude(theta), scale, polynomial=update.linear)
 
 
 def _l2_cases(context: Context) -> Iterator[Case]:
@@ -157,6 +182,26 @@ def _l2_cases(context: Context) -> Iterator[Case]:
 
         size = penalty(0.0) + magnitude(terms, before)
         yield Case("add_l2", penalty, float(terms.sum()), size, magnitude(terms), polynomial=True)
+
+
+def _clip_cases(context: Context) -> Iterator[Case]:
+    """Clipped parameters: those inside the bound move as they did, those outside not at all, and the others freely."""
+    rng = context.rng("gradients clip")
+    layout, bound, names = Layout({"a": (2, 3), "b": (4,), "c": (5,)}), 0.7, ("a", "c")
+    for _ in range(context.pick(8, 3)):
+        inside = rng.random(layout.size) < 0.5
+        size = bound * np.where(inside, rng.uniform(0, 0.9, layout.size), rng.uniform(1.1, 2, layout.size))
+        vector = size * rng.choice((-1, 1), layout.size)  # no step passes a bound, 0.07 away or more
+        v = random_direction(rng, vector)
+        exact = v * inside
+        layout.views(exact)["b"][...] = layout.views(v)["b"]
+
+        def clipped(t: float, vector=vector, v=v) -> np.ndarray:
+            params = Parameters(layout, context.put(vector + t * v))
+            clip(params, bound, names)
+            return context.host(params.vector)
+
+        yield Case("clip", clipped, exact, magnitude(vector), float(np.max(np.abs(v))), polynomial=True)
 
 
 def _gan_cases(player: str, context: Context) -> Iterator[Case]:
