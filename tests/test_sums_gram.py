@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from coulombfield import Coulomb, Gaussian, Plummer
 from coulombfield.calculus import machine_epsilon
-from coulombfield.profiles import GradientSize, Laplacian, Magnitude, slope_at, value_at
+from coulombfield.profiles import GradientSize, Laplacian, Magnitude, cast, slope_at, value_at
 from coulombfield.sums import direct, gram, gram_arrays, gram_compiled, gram_tangent
 from coulombfield.sums.nearness import FIELD_PROXIMITY, PROXIMITY, nearness
 from coulombfield.sums.request import Request, Tangent
@@ -264,6 +264,62 @@ def test_derivatives_are_those_of_direct(name, dtype, t, n, m, cloud, excluded, 
         assert np.all(error <= 4 * FIELD_PROXIMITY * machine_epsilon(dtype) * scale.max())
 
 
+def a_near_and_a_distant_charge(dtype):
+    """Targets at 2 to 3 from one of two charges, far from the centre: the products are far larger than that."""
+    rng = np.random.default_rng(12)
+    angle = rng.uniform(0.5, 1.0, 20)
+    near = 30 + rng.uniform(2, 3, (20, 1)) * np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    return near.astype(dtype), np.array([[30, 30], [-30, -30]], dtype)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_the_field_keeps_its_digits_where_the_slope_alone_varies(version):
+    """The wide kernel makes the value, which the products' rounding hardly changes; the narrow one makes the slope."""
+    targets, positions = a_near_and_a_distant_charge("float32")
+    profile = (1e7 * Plummer(softening=1e4) + Gaussian(1.0)).profile
+    request = Request(targets, positions, np.float32([1, 0]), profile, False, True, True)
+    d = targets.astype(float) - positions[0].astype(float)
+    expected = -2 * profile.slope(np, np.sum(d * d, axis=1))[:, None] * d
+    error = np.linalg.norm(VERSIONS[version].sums(request).field - expected, axis=1)
+    assert np.all(error <= FIELD_PROXIMITY * machine_epsilon("float32") * np.linalg.norm(expected, axis=1))
+
+
+def test_sums_over_many_tiles_do_not_add_up_the_rounding_of_each(monkeypatch):
+    monkeypatch.setattr(gram_compiled, "TILE_COLUMNS", 8)
+    request = request_for(np.random.default_rng(15), plain, 3, 4000, 9, "float32", Plummer(), same=False, field=False)
+    request = request._replace(weights=np.ones(4000, "float32"))
+    found, exact = gram_compiled.sums(request).potential, direct.evaluate(in_double(request)).potential
+    assert np.all(abs(found - exact) <= machine_epsilon("float32") * exact)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_derivatives_keep_their_digits_where_the_curvature_alone_varies(dtype):
+    """The wide kernel makes value and slope, which the products' rounding hardly changes; the narrow one makes f″."""
+    targets, positions = a_near_and_a_distant_charge(dtype)
+    profile = (Gaussian(1e4) + 1e-10 * Gaussian(1.0)).profile
+    request = Request(targets, positions, np.array([1, 0], dtype), profile, False, True, True)
+    along_x = Tangent(np.array([[1, 0]], dtype) * np.ones_like(targets), None, None)
+    found = gram.jvp(request, along_x).field[:, 1]
+    # Across the motion dE = −4 f″ dx dy, without a part by f′.
+    d = targets.astype(float) - positions[0].astype(float)
+    expected = -4 * profile.curvature(np, np.sum(d * d, axis=1)) * d[:, 0] * d[:, 1]
+    assert np.max(abs(found / expected - 1)) <= FIELD_PROXIMITY * machine_epsilon(dtype)
+
+
+@pytest.mark.parametrize("dimension", [256, 3072])
+def test_a_coincident_pair_is_near_however_its_product_is_added_up(dimension):
+    """One by one in float32, for coordinates whose product rounds the same way each time."""
+    criterion = nearness(dimension, machine_epsilon("float32"), False)
+    x = np.random.default_rng(13).uniform(1, 2, (400, 1)).astype("float32")
+    squares = np.repeat(x * x, dimension, axis=1)
+    norms = np.float32(2 * dimension) * squares[:, :1]
+    s = gram_arrays.square_distances(np, np.add.accumulate(squares, axis=1)[:, -1:], norms)
+    assert np.max(s / norms) > dimension / 10 * machine_epsilon("float32")  # it rounds badly indeed
+    profile = cast(Plummer(softening=1e6).profile, np.float32)  # so smooth that no other criterion would find it
+    off = (s > 0) & (criterion.proximity * s < norms)
+    assert np.array_equal(gram_arrays.near_pairs(np, s, norms, profile, criterion, [value_at])[off], np.ones(off.sum()))
+
+
 def test_derivatives_of_each_library_in_tiles_of_any_size(library):
     rng = np.random.default_rng(11)
     request = request_for(rng, near_duplicates, 9, 14, 6, "float64", Plummer(), same=False)
@@ -293,6 +349,22 @@ def test_tiles_of_any_size_give_the_same(t, n, excluded, seed):
         patch.setattr(gram_arrays, "TILE_ROWS", 3)
         patch.setattr(gram_arrays, "TILE_COLUMNS", 4)
         check(request, gram_arrays.sums(request))
+
+
+def test_a_common_offset_is_taken_off_before_the_products(monkeypatch):
+    """Else all pairs would be near: as exact, but far slower."""
+    squares, add_tile = [], gram_compiled._add_tile
+
+    def noted(start, stop, tile, targets, positions, a_norms, b_norms, *rest):
+        squares.extend([a_norms, b_norms])
+        add_tile(start, stop, tile, targets, positions, a_norms, b_norms, *rest)
+
+    monkeypatch.setattr(gram_compiled, "_add_tile", noted)
+    dimension = 2 * gram_compiled.AXES + 3
+    request = request_for(np.random.default_rng(14), plain, 5, 7, dimension, "float64", Plummer(), same=False)
+    gram_compiled.sums(request._replace(targets=request.targets + 1e4, positions=request.positions + 1e4))
+    assert squares
+    assert np.max(np.concatenate(squares)) <= 2 * dimension
 
 
 def test_targets_may_be_the_first_charges():

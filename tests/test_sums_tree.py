@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from coulombfield import Coulomb, Gaussian, Laplace, Plummer
 from coulombfield.calculus import machine_epsilon
 from coulombfield.profiles import GradientSize, Laplacian, Magnitude
-from coulombfield.sums import direct, hierarchy, interactions, proxies, simd, tree
+from coulombfield.sums import direct, hierarchy, interactions, neighbours, proxies, simd, tree
 from coulombfield.sums.request import Request
 
 SERVED = {
@@ -227,6 +227,18 @@ def test_a_tree_holds_its_points(cloud):
     for cell, (begin, end) in enumerate(grown.charges):
         distance = np.abs(particles.charges[:, begin:end] - grown.centers[cell][:, None])
         assert np.all(distance <= grown.half_widths[cell] * (1 + 1e-9) + 1e-9 * np.abs(grown.centers[cell]).max())
+
+
+def test_coordinates_from_a_cells_origin_keep_their_digits():
+    """In float32 a place from a distant centre would be off by far more than a share of a small cell."""
+    points, half_width = np.zeros((2, 1), "float32"), 1e-5
+    for center in ([0.7, 3e-5], [-3e-5, -0.7]):
+        origin = neighbours._origin(np.array(center), half_width, points)
+        shifts = np.abs(center - origin)
+        assert origin.dtype == "float32"
+        assert np.all(shifts <= 4 * half_width)
+        # What may be small itself is left as it is.
+        assert np.all(origin[np.abs(center) <= 4 * half_width] == 0)
 
 
 def test_both_kinds_of_unequal_cells_occur():

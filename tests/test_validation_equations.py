@@ -1,6 +1,5 @@
 """The registry of equations: complete, readable, and with verdicts that follow from the measurements."""
 
-import importlib
 import json
 import math
 import subprocess
@@ -353,12 +352,12 @@ def test_numbers_that_json_lacks_become_null():
     assert as_json(result)["measurements"][0]["value"] is None
 
 
-@pytest.mark.parametrize("chapter", equations.CHAPTERS)
-def test_checks_come_to_their_verdicts_on_cupy(chapter):
+def test_checks_come_to_their_verdicts_on_cupy():
     try:
         device = select_device("cuda")
     except RuntimeError as error:
         pytest.skip(str(error))
-    module = importlib.import_module(f"validation.equations.{chapter}")
-    results = run(module.ENTRIES, Context(device, quick=True), lambda result: None)
+    # Of all that there are, some whose sums are few: a stand-in for the GPU takes its time.
+    few = select(ENTRIES, ["5", "8", "9", "27", "30", "33"])
+    results = run(few, Context(device, quick=True), lambda result: None)
     assert not [f"{r.entry.name}: {verdict_text(r)}" for r in results if not r.as_expected]
