@@ -48,7 +48,7 @@ def generator_energy(context: Context) -> Finding:
     varied = energy_derivative(start, lambda vector: energy(vector) - of_real(vector))
     direction = rng.standard_normal(len(start))
     direction /= np.linalg.norm(direction)
-    order = central_differences(energy, 2 * float(gradient @ direction), start, direction, length=2.0)
+    order = central_differences(energy, 2 * float(gradient @ direction), start, direction, length=0.5)
     moved = float(np.linalg.norm(whole - varied) / np.linalg.norm(whole))
     angle = np.degrees(np.arccos(varied @ whole / np.linalg.norm(varied) / np.linalg.norm(whole)))
 
