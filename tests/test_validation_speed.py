@@ -281,3 +281,21 @@ def test_bad_options_are_refused(arguments, message, capsys):
         main(arguments)
     assert exit_code.value.code == 2
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("rtol", "calls"), [(1e-4, 2), (None, 1)])
+def test_a_call_with_a_tolerance_is_timed_after_its_first_however_long_that_was(rtol, calls, capsys):
+    """At another size it may be another method's, which is compiled in that call."""
+    bench = sums._Bench(0.01, {}, sums.STANDARD)
+    made = []
+
+    def call():
+        made.append(None)
+        time.sleep(0.05)
+        return None, None
+
+    for count in (100, 200):
+        made.clear()
+        row = sums.Row("cases", "a case", "auto", False, "float64", "potential", 2, count, rtol)
+        bench._compete([sums.Contender(row, call, lambda: None)])
+    assert len(made) == calls

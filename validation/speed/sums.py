@@ -288,8 +288,13 @@ class _Bench:
             name = contender.row.engine
             first[name] = time.perf_counter() - start
             ready[name] = contender._replace(row=_with_errors(contender.row, result, contender.exact()))
-        # A first call may have compiled something, unless a smaller size was summed before.
-        known = {name: first[name] for name in ready if _kind(ready[name].row) in self._seen}
+        # A first call may have compiled something, unless a smaller size was summed before, by the same loops: what has
+        # a tolerance may take others for more charges.
+        known = {
+            name: first[name]
+            for name, contender in ready.items()
+            if contender.row.rtol is None and _kind(contender.row) in self._seen
+        }
         spreads = in_turns({name: ready[name].call for name in ready}, seconds or self._seconds, known)
         ours = spreads["auto"].median if "auto" in spreads else None
         for name, spread in spreads.items():
