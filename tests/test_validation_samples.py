@@ -10,7 +10,7 @@ import pytest
 import coulombfield as cf
 from validation.context import Context
 from validation.equations import definitions, definitions_losses, definitions_training, samples, samples_bias
-from validation.equations.densities import GaussianMixture
+from validation.equations.densities import GaussianMixture, quadrature
 from validation.equations.evidence import Verdict
 from validation.equations.registry import resolve
 from validation.equations.samples_densities import (
@@ -19,7 +19,6 @@ from validation.equations.samples_densities import (
     mean_kernel,
     plain_double_mean,
     plummer,
-    quadrature,
     real_density,
 )
 from validation.equations.samples_discriminator import Regression

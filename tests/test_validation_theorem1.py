@@ -10,7 +10,7 @@ import pytest
 import coulombfield as cf
 from validation.context import Context
 from validation.equations import theorem1_domination, theorem1_rate, theorem1_sign
-from validation.equations.densities import GaussianMixture
+from validation.equations.densities import GaussianMixture, sphere_area
 from validation.equations.evidence import Verdict
 from validation.equations.theorem1_densities import (
     counter_example,
@@ -26,7 +26,6 @@ from validation.equations.theorem1_quadrature import (
     field_divergence,
     shells,
     shells_of,
-    sphere_area,
     spherical_mean,
     unsoftened_divergence,
 )

@@ -13,9 +13,10 @@ from validation.context import Context
 
 from . import definitions_losses, definitions_training
 from .convergence import central_differences
+from .densities import quadrature
 from .evidence import Finding, Plot, Subject, Verdict, at_most, below, near
 from .registry import Entry
-from .samples_densities import TARGETS, difference, generated_density, quadrature, quadrature_charges, real_density
+from .samples_densities import TARGETS, difference, generated_density, quadrature_charges, real_density
 
 DIGITS = 50
 SOFTENING = 2.0  # four widths of the humps, where Gauss–Hermite's rule converges fast

@@ -20,7 +20,7 @@ from scipy.integrate import solve_ivp
 from scipy.optimize import brentq
 from scipy.special import gammainc, gammaincinv
 
-from .densities import GaussianMixture
+from .densities import GaussianMixture, sphere_area
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class CoreAndHalo:
     @property
     def sphere(self) -> float:
         """Area of the unit sphere, ω_m."""
-        return 2 * math.pi ** (self.dimension / 2) / math.gamma(self.dimension / 2)
+        return sphere_area(self.dimension)
 
     @property
     def rate(self) -> float:

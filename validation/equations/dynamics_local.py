@@ -14,7 +14,7 @@ import coulombfield as cf
 from validation.context import Context
 
 from .convergence import central_differences
-from .densities import GaussianMixture
+from .densities import GaussianMixture, quadrature
 from .dynamics_exact import CoreAndHalo
 from .dynamics_radial import Shells, couplings, evolve
 from .evidence import Finding, Measurement, Subject, above, at_most, near, standard_errors
@@ -33,15 +33,10 @@ factor is off by 0.1 or more."""
 
 def cloud(context: Context, mixture: GaussianMixture) -> cf.Charges:
     """Gauss–Hermite quadrature of a density in three dimensions, as charges of the package."""
-    abscissae, weights = np.polynomial.hermite_e.hermegauss(ORDER)
-    weights = weights / weights.sum()
-    grid = np.stack(np.meshgrid(abscissae, abscissae, abscissae, indexing="ij"), axis=-1).reshape(-1, 3)
-    shares = functools.reduce(np.multiply.outer, (weights, weights, weights)).ravel()
-    keep = shares > 1e-10 * shares.max()
-    parts = zip(mixture.weights, mixture.means, mixture.deviations, strict=True)
-    points = [mean + deviation * grid[keep] for _, mean, deviation in parts]
-    charges = [weight * shares[keep] for weight in mixture.weights]
-    return cf.Charges(context.put(np.concatenate(points)), context.put(np.concatenate(charges)))
+    points, charges = quadrature(mixture, ORDER)
+    shares = np.abs(charges).reshape(len(mixture.weights), -1)
+    keep = (shares > 1e-10 * shares.max(axis=1, keepdims=True)).ravel()
+    return cf.Charges(context.put(points[keep]), context.put(charges[keep]))
 
 
 def density_gradient(mixture: GaussianMixture, points: np.ndarray) -> np.ndarray:

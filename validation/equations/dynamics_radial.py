@@ -17,7 +17,7 @@ import numpy as np
 import coulombfield as cf
 from validation.context import Context
 
-from .densities import GaussianMixture
+from .densities import GaussianMixture, sphere_area
 from .dynamics_exact import radial
 
 ANGLES = 32
@@ -56,7 +56,7 @@ class Shells:
     @property
     def sphere(self) -> float:
         """Area of the unit sphere, ω_m."""
-        return 2 * math.pi ** (self.dimension / 2) / math.gamma(self.dimension / 2)
+        return sphere_area(self.dimension)
 
     @property
     def areas(self) -> np.ndarray:

@@ -13,11 +13,11 @@ from collections.abc import Callable
 
 import numpy as np
 from scipy.integrate import fixed_quad
-from scipy.special import gamma
 
 from coulombfield.calculus import observed_order
 from validation.context import Context
 
+from .densities import sphere_area
 from .evidence import Curve, Finding, Measurement, Plot, Subject, at_most, near
 from .laplacian_cases import Case, farthest, laplacian
 
@@ -83,7 +83,7 @@ def delta(context: Context) -> Finding:
 
 def _limit(m: int) -> float:
     """−(m − 2) ω_m."""
-    return -(m - 2) * 2 * math.pi ** (m / 2) / gamma(m / 2)
+    return -(m - 2) * sphere_area(m)
 
 
 def _integral(

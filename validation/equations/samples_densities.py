@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import itertools
 import math
 
 import numpy as np
@@ -11,7 +10,7 @@ import numpy as np
 import coulombfield as cf
 from validation.context import Context
 
-from .densities import GaussianMixture
+from .densities import GaussianMixture, quadrature
 
 REAL_MEANS = np.array([[0.8, -0.3, 0.2], [-0.5, 0.7, -0.4]])
 GENERATED_MEANS = np.array([[-0.9, -0.4, 0.3], [0.4, 0.9, -0.6]])
@@ -32,19 +31,6 @@ def generated_density(m: int) -> GaussianMixture:
 def difference(m: int) -> GaussianMixture:
     """ρ = p_y − p_x."""
     return real_density(m) - generated_density(m)
-
-
-def quadrature(density: GaussianMixture, order: int) -> tuple[np.ndarray, np.ndarray]:
-    """Nodes (Q, m) and weights (Q,) of Gauss–Hermite's rule of this many nodes per dimension, for each component.
-
-    Σ weights · f(nodes) converges to ∫ ρ f faster than any power of the order, for an analytic f.
-    """
-    m = density.dimension
-    abscissae, shares = np.polynomial.hermite.hermgauss(order)
-    grid = np.array(list(itertools.product(abscissae, repeat=m)))
-    products = np.array(list(itertools.product(shares, repeat=m))).prod(axis=1) / math.pi ** (m / 2)
-    nodes = density.means[:, None, :] + math.sqrt(2) * density.deviations[:, None, None] * grid
-    return nodes.reshape(-1, m), (density.weights[:, None] * products).ravel()
 
 
 def quadrature_charges(context: Context, density: GaussianMixture, order: int) -> cf.Charges:

@@ -20,9 +20,10 @@ from coulombfield.arrays import Array
 from nets.losses import potential_regression
 from validation.context import Context
 
+from .densities import quadrature
 from .evidence import Curve, Finding, Plot, Subject, Verdict, at_most, near
 from .registry import Entry
-from .samples_densities import generated_density, quadrature, real_density
+from .samples_densities import generated_density, real_density
 from .samples_variance import kernel_variance
 
 M, EXPONENT, SOFTENING = 2, 1.0, 1.0

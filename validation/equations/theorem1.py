@@ -12,10 +12,11 @@ from validation.context import Context
 
 from . import theorem1_domination, theorem1_energy, theorem1_extrema, theorem1_rate, theorem1_sign
 from .convergence import central_differences
+from .densities import sphere_area
 from .evidence import Finding, Measurement, Verdict, above, at_most
 from .registry import Entry
 from .theorem1_densities import counter_example, extrema, sign_change
-from .theorem1_quadrature import divergence_of, field_divergence, shells_of, sphere_area, spherical_mean
+from .theorem1_quadrature import divergence_of, field_divergence, shells_of, spherical_mean
 
 ROUNDING = 1e-12  # of sums of some thousand terms, relative to the sum of their sizes
 

@@ -14,10 +14,11 @@ import numpy as np
 from coulombfield.calculus import observed_order
 from validation.context import Context
 
+from .densities import sphere_area
 from .evidence import Curve, Finding, Plot, Subject, Verdict, above, at_most, near
 from .registry import Entry
 from .theorem1_densities import counter_example, extrema, sign_change
-from .theorem1_quadrature import field_divergence, shells, shells_of, sphere_area, unsoftened_divergence
+from .theorem1_quadrature import field_divergence, shells, shells_of, unsoftened_divergence
 from .theorem1_sign import CONDITION, ORIGIN, ROUNDING, SMALL
 
 

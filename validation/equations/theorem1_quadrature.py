@@ -20,7 +20,7 @@ from scipy.special import gamma, gammainc, hyp0f1, ive
 import coulombfield as cf
 from validation.context import Context
 
-from .densities import GaussianMixture
+from .densities import GaussianMixture, sphere_area
 
 PANEL = 0.25  # in log r, of 16 Gauss-Legendre nodes: a Gaussian as narrow as 1/10 of its distance is resolved
 NODES, NODE_WEIGHTS = np.polynomial.legendre.leggauss(16)
@@ -46,11 +46,6 @@ class Shells(NamedTuple):
     def sizes(self) -> Shells:
         """The same with the charges' absolute values: what rounding errors are relative to."""
         return self._replace(charges=np.abs(self.charges))
-
-
-def sphere_area(m: int) -> float:
-    """Area ω_m of the unit sphere in m dimensions."""
-    return 2 * math.pi ** (m / 2) / math.gamma(m / 2)
 
 
 def shells(mean: Callable[[np.ndarray], np.ndarray], m: int, start: float, stop: float) -> Shells:

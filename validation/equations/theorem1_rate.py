@@ -7,10 +7,11 @@ import numpy as np
 from coulombfield.calculus import observed_order
 from validation.context import Context
 
+from .densities import sphere_area
 from .evidence import Curve, Finding, Plot, Subject, Verdict, above, at_most, below, near
 from .registry import Entry
 from .theorem1_densities import NARROW, WIDE, extrema, largest_elsewhere, radial, spiked, weight_without_divergence
-from .theorem1_quadrature import divergence_of, field_divergence, shells_of, sphere_area, unsoftened_divergence
+from .theorem1_quadrature import divergence_of, field_divergence, shells_of, unsoftened_divergence
 from .theorem1_sign import ELSEWHERE, ROUNDING, SMALL
 
 SIZES = (0.1, 1.0, 10.0)

@@ -11,7 +11,7 @@ from coulombfield.calculus import observed_order
 from validation.context import Context
 
 from .convergence import Convergence, central_differences
-from .densities import GaussianMixture
+from .densities import GaussianMixture, sphere_area
 from .evidence import Curve, Finding, Measurement, Plot, Subject, Verdict, above, at_most, below, near
 from .registry import Entry
 from .theorem1_densities import (
@@ -25,7 +25,6 @@ from .theorem1_quadrature import (
     density_laplacian,
     divergence_of,
     shells_of,
-    sphere_area,
     unsoftened_divergence,
 )
 

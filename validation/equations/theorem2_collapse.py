@@ -12,9 +12,9 @@ from nets.losses import potential_regression
 from nets.parameters import Parameters
 from validation.context import Context
 
-from .densities import GaussianMixture
+from .densities import GaussianMixture, quadrature
 from .evidence import Curve, Finding, Measurement, Plot, Subject, above, at_most, below, near, standard_errors
-from .theorem2_nash import KERNEL, plain_energy, quadrature
+from .theorem2_nash import KERNEL, plain_energy
 
 CELLS = 4
 TILT = 0.6

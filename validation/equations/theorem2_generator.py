@@ -14,8 +14,9 @@ from nets.parameters import Parameters
 from validation.context import Context
 
 from .convergence import central_differences
+from .densities import quadrature
 from .evidence import Finding, Plot, Subject, above, at_most
-from .theorem2_nash import KERNEL, X, Y, plain_energy, plummer, quadrature
+from .theorem2_nash import KERNEL, ORDER, X, Y, plain_energy, plummer
 
 
 def generator_energy(context: Context) -> Finding:
@@ -52,8 +53,8 @@ def generator_energy(context: Context) -> Finding:
     moved = float(np.linalg.norm(whole - varied) / np.linalg.norm(whole))
     angle = np.degrees(np.arccos(varied @ whole / np.linalg.norm(varied) / np.linalg.norm(whole)))
 
-    nodes, weights = quadrature(Y - X)
-    latents, shares = quadrature(X)
+    nodes, weights = quadrature(Y - X, ORDER)
+    latents, shares = quadrature(X, ORDER)
     density = cf.Charges(context.put(nodes), context.put(weights))
     mean = -0.5 * float(shares @ context.host(cf.potential(context.put(latents), density, KERNEL, method="direct")))
     of_y, of_x, both = (each.energy(KERNEL.exponent, KERNEL.softening) for each in (Y, X, Y - X))

@@ -11,10 +11,11 @@ import coulombfield as cf
 from nets.losses import generator_potential, potential_regression
 from validation.context import Context
 
-from .densities import GaussianMixture
+from .densities import GaussianMixture, quadrature
 from .evidence import Finding, Measurement, above, at_most, below, near
 
 KERNEL = cf.Plummer(1.0, 1.0)
+ORDER = 20  # Gauss–Hermite nodes an axis
 Y = GaussianMixture(np.array([0.5, 0.5]), np.array([[-1.0, 0.0], [1.0, 0.3]]), np.array([0.5, 0.3]))
 X = GaussianMixture(np.ones(1), np.array([[0.4, -0.2]]), np.array([0.4]))
 
@@ -60,7 +61,7 @@ def energy_split(context: Context) -> Finding:
     """Both halves of F for densities, by quadrature with the package, against one-dimensional integrals."""
     of_y, of_x, of_both = (mixture.energy(KERNEL.exponent, KERNEL.softening) for mixture in (Y, X, Y - X))
     between = of_y + of_x - of_both  # ∬ p_y p_x k
-    nodes, weights = quadrature(Y - X)
+    nodes, weights = quadrature(Y - X, ORDER)
     real = weights > 0
     charges = cf.Charges(context.put(nodes), context.put(weights))
     values = context.host(cf.potential(context.put(nodes), charges, KERNEL, method="direct"))
@@ -149,15 +150,6 @@ def _analytic(context: Context) -> list[Measurement]:
     slope = np.polyfit(degrees, np.log(np.abs(series) * np.sqrt(degrees)), 1)[0]
     rate = softening + math.hypot(1.0, softening)
     return [near("Φ is analytic in |Im a| < ε: rate of its Chebyshev series", math.exp(-slope), rate, 0.01)]
-
-
-def quadrature(mixture: GaussianMixture, count: int = 20) -> tuple[np.ndarray, np.ndarray]:
-    """Gauss–Hermite nodes and signed weights of a mixture in the plane."""
-    x, w = np.polynomial.hermite_e.hermegauss(count)
-    grid = np.stack(np.meshgrid(x, x, indexing="ij"), axis=-1).reshape(-1, 2)
-    product = np.outer(w, w).ravel() / w.sum() ** 2
-    nodes = [mean + sigma * grid for mean, sigma in zip(mixture.means, mixture.deviations, strict=True)]
-    return np.concatenate(nodes), np.concatenate([weight * product for weight in mixture.weights])
 
 
 def plummer(a: np.ndarray, b: np.ndarray) -> np.ndarray:
