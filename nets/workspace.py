@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Hashable
 from typing import Any
 
@@ -27,6 +28,18 @@ class Workspace:
             kept = self._kept[key] = make()
         return kept
 
+    def scratch(self, purpose: str, size: int, like: Array) -> Array:
+        """Array of at least this size that all layers share, shape (size or more,): for what no call leaves behind.
+
+        It is replaced by a larger one where the size is new.
+        """
+        key = "scratch", purpose, like.dtype
+        kept = self._kept.get(key)
+        if kept is None or kept.size < size:
+            self._kept[key] = None  # the old one goes before the new one comes
+            kept = self._kept[key] = empty((size,), like)
+        return kept
+
 
 def empty(shape: tuple[int, ...], like: Array) -> Array:
     """New uninitialised array of this shape with the dtype and library of ``like``."""
@@ -38,3 +51,11 @@ def allocate(workspace: Workspace | None, owner: object, purpose: str, shape: tu
     if workspace is None:
         return empty(shape, like)
     return workspace.get((owner, purpose, shape, like.dtype), lambda: empty(shape, like))
+
+
+def scratch(workspace: Workspace | None, purpose: str, shape: tuple[int, ...], like: Array) -> Array:
+    """Array for a purpose within one call: from what all layers of the workspace share, or a new one."""
+    if workspace is None:
+        return empty(shape, like)
+    size = math.prod(shape)
+    return workspace.scratch(purpose, size, like)[:size].reshape(shape)

@@ -32,12 +32,14 @@ from .points import (
     zero_lane,
     zeros,
 )
+from .series import add_series, load_series, store_series
 from .vectors import Lanes, intrinsic
 
 __all__ = [
     "LANE_BYTES",
     "Lanes",
     "add_each",
+    "add_series",
     "add_to_rows",
     "compiled_once",
     "dot",
@@ -46,6 +48,7 @@ __all__ = [
     "intrinsic",
     "like",
     "load_rows",
+    "load_series",
     "multiply_each",
     "next_powers",
     "polynomial",
@@ -53,6 +56,7 @@ __all__ = [
     "reciprocal_root_estimate",
     "row_of",
     "select",
+    "store_series",
     "subtract_each",
     "wide_reciprocal_root_estimate",
     "zero_lane",

@@ -11,7 +11,7 @@ LANE_BYTES = 64
 """Bytes of the vectors that :func:`load_rows` makes: one register of 512 bits, or two of 256."""
 
 
-def _pointer(context, builder, array_type, array, index):
+def pointer(context, builder, array_type, array, index):
     """Pointer to the element of a C-contiguous array with that index, counted through all its axes."""
     return builder.gep(context.make_array(array_type)(context, builder, array).data, [index])
 
@@ -19,9 +19,7 @@ def _pointer(context, builder, array_type, array, index):
 def _vector_pointer(context, builder, array_type, array, row, count):
     kind = context.get_value_type(array_type.dtype)
     start = ir.Constant(ir.IntType(64), row * count)
-    return builder.bitcast(
-        _pointer(context, builder, array_type, array, start), ir.VectorType(kind, count).as_pointer()
-    )
+    return builder.bitcast(pointer(context, builder, array_type, array, start), ir.VectorType(kind, count).as_pointer())
 
 
 @intrinsic
@@ -48,12 +46,12 @@ def add_to_rows(typing_context, array, lanes):
     def generate(context, builder, signature, values):
         for row in range(len(lanes)):
             value = builder.extract_value(values[1], row)
-            pointer = _vector_pointer(context, builder, array, values[0], row, value.type.count)
-            wide = pointer.type.pointee
+            place = _vector_pointer(context, builder, array, values[0], row, value.type.count)
+            wide = place.type.pointee
             if value.type != wide:
                 value = builder.fpext(value, wide)
-            total = builder.fadd(builder.load(pointer, align=8), value)
-            builder.store(total, pointer, align=8)
+            total = builder.fadd(builder.load(place, align=8), value)
+            builder.store(total, place, align=8)
         return context.get_dummy_value()
 
     return types.void(array, lanes), generate
@@ -67,9 +65,7 @@ def row_of(typing_context, array, index, axes):
     def generate(context, builder, signature, values):
         start = builder.mul(values[1], ir.Constant(values[1].type, len(axes)))
         scalars = [
-            builder.load(
-                _pointer(context, builder, array, values[0], builder.add(start, ir.Constant(start.type, axis)))
-            )
+            builder.load(pointer(context, builder, array, values[0], builder.add(start, ir.Constant(start.type, axis))))
             for axis in range(len(axes))
         ]
         return context.make_tuple(builder, result, scalars)

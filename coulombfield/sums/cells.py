@@ -37,7 +37,7 @@ from ..lanes import (
     zeros,
 )
 from ..profiles import cast, slope_at, value_at
-from .threads import share
+from ..threads import share
 from .tiles import plain
 
 CELLS_A_POINT = 4

@@ -14,9 +14,9 @@ import numpy as np
 
 from ..arrays import jit
 from ..profiles import cast, slope_at, value_at
+from ..threads import share
 from .nearness import nearness
 from .request import Request, Result
-from .threads import share
 from .tiles import plain
 
 BLOCK = 512  # charges: a few arrays of that length fit the first-level cache

@@ -20,8 +20,8 @@ from ..lanes import (
     zeros,
 )
 from ..profiles import value_at
+from ..threads import share
 from .quick import quickened
-from .threads import share
 from .tiles import BLOCK, PARALLEL_PAIRS, largest_square, load_tile, plain
 
 

@@ -34,11 +34,11 @@ from ..lanes import (
     zeros,
 )
 from ..profiles import InversePower, slope_at, value_at
+from ..threads import share
 from .halves import energy
 from .quick import quickened
 from .request import Request, Result
 from .tangents import jvp
-from .threads import share
 from .tiles import BLOCK, PARALLEL_PAIRS, largest_square, load_tile, plain, store_tile, unfit
 
 __all__ = ["energy", "evaluate", "jvp", "refusal", "seconds"]

@@ -20,9 +20,9 @@ from ..lanes import (
     zeros,
 )
 from ..profiles import curvature_at, slope_at, value_at
+from ..threads import share
 from .quick import merged
 from .request import Request, Result, Tangent
-from .threads import share
 from .tiles import BLOCK, PARALLEL_PAIRS, largest_square, load_tile, plain, store_tile
 
 

@@ -20,7 +20,7 @@ import numba
 import numpy as np
 
 from ..arrays import Array, library
-from .threads import share
+from ..threads import share
 
 PACKAGES = {"numpy": "finufft", "cupy": "cufinufft"}
 SHARE = 2**15  # points that are worth a share

@@ -27,6 +27,7 @@ import numpy as np
 
 from ..profiles import Added, InversePower, Laplacian, Scaled, cast, numbers_of
 from ..rng import Streams
+from ..threads import share
 from . import expansions, neighbours, simd
 from .expansions import Proxies
 from .hierarchy import Box, Tree, build
@@ -34,7 +35,6 @@ from .interactions import OFFSETS, REACH, Lists, lists
 from .neighbours import Particles
 from .proxies import MOST, Smoothness, coordinates, points, smoothness
 from .request import Request, Result
-from .threads import share
 from .tiles import unfit
 
 DIRECT_PAIRS = 2**24

@@ -11,7 +11,10 @@ from nets.parameters import Parameters
 from nets.workspace import Workspace
 
 Cache = Any
-"""What a forward pass leaves for its backward pass: a tuple of arrays whose first axis is the batch."""
+"""What a forward pass leaves for its backward pass: a tuple of arrays whose first axis is the batch.
+
+A cache that holds something else is a named tuple with a method ``first_rows(count)`` of its own.
+"""
 
 
 class Layer(Protocol):
@@ -26,6 +29,21 @@ class Layer(Protocol):
 
     def initialize(self, rng: np.random.Generator) -> dict[str, np.ndarray]:
         """Initial value of each parameter, float64 on the host."""
+
+    def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Shape of one sample of ``y``, for that of one sample of ``x``; both without the axis of the batch.
+
+        Raises
+        ------
+        ValueError
+            If the layer does not take samples of this shape; the message names the layer and both shapes.
+        """
+
+    def operations(self, shape: tuple[int, ...]) -> int:
+        """Floating-point operations of the forward pass for one sample of this shape: two for each multiply-add.
+
+        Only what grows faster than the numbers that pass counts: products, not activations, norms or copies.
+        """
 
     def forward(self, params: Parameters, x: Array, workspace: Workspace | None = None) -> tuple[Array, Cache]:
         """``y`` and what ``backward`` needs; ``x`` is left as it is."""
@@ -45,5 +63,21 @@ class Layer(Protocol):
         The memory of ``dy`` may be reused.
         """
 
-    def jvp(self, params: Parameters, cache: Cache, x_dot: Array, params_dot: Parameters | None) -> Array:
+    def jvp(self, params: Parameters, cache: Cache, x_dot: Array, params_dot: Parameters | None = None) -> Array:
         """Directional derivative of ``y`` along ``x_dot`` and, where given, ``params_dot``."""
+
+    def jvp_backward(
+        self, params: Parameters, cache: Cache, x_dot: Array, dy_dot: Array, *, into: Parameters | None = None
+    ) -> tuple[Array | None, Array]:
+        r"""Pull ``dy_dot``, the gradient of L by :math:`\dot y = J(x, \theta)\,\dot x`, back through ``jvp``.
+
+        Returns
+        -------
+        dx : array or None
+            dL/dx by way of the Jacobian's dependence on x; None where it has none: where y is linear in x, or
+            piecewise.
+        dx_dot : array
+            dL/dx_dot, which is :math:`J^T \dot{dy}`: the backward pass of ``dy_dot``.
+
+        ``into`` receives dL/dparams by way of the Jacobian. No argument changes.
+        """

@@ -5,12 +5,15 @@ Numba's own ``prange`` takes no nested tuple, such as a sum of two kernels, and 
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import itertools
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import numba
+import threadpoolctl
 
 PIECES = 4  # for each thread, so that one whose processor has other work does less
 
@@ -44,6 +47,19 @@ def share(work: Callable[[int, int], object], count: int) -> None:
         for future in futures:
             if not future.cancel():  # one that has not begun, because all threads are busy, has nothing left to do
                 future.result()
+
+
+def lone_products() -> contextlib.AbstractContextManager:
+    """Let each matrix product run in one thread: for products that :func:`share` computes side by side.
+
+    A product then has the same bits however many threads there are.
+    """
+    return _controller().limit(limits=1, user_api="blas")
+
+
+@functools.cache
+def _controller() -> threadpoolctl.ThreadpoolController:
+    return threadpoolctl.ThreadpoolController()  # looks through all loaded libraries, for milliseconds
 
 
 def _executor() -> ThreadPoolExecutor:

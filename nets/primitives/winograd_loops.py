@@ -1,0 +1,239 @@
+"""The loops of Winograd's convolution, between images, weights or results and their points, on vectors of channels.
+
+With stride s and padding p, tap a of output row o reads row s o - p + a of the image. The taps f, f + s, ... and the
+rows s e - p + f are phase f: between them, with e for the row's number, it is a correlation of stride 1. Columns
+likewise.
+
+A tile is m x m outputs, which n x n points stand for. The numbers of a point (i, j) are a matrix, which begins at
+``offsets[i, j]`` of a flat array; a row of it holds all phases and channels. A point with i or j at infinity has the
+phases with three taps only, which are the first.
+
+All arrays are flat and contiguous, with channels innermost, whose number is a multiple of a vector's length. Of
+``points``, ``taps`` and ``sides`` the lengths count, n, 3 and m.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from coulombfield.arrays import jit
+from coulombfield.lanes import LANE_BYTES, add_series, load_series, store_series
+
+from .tiles import (
+    TAPS,
+    data_points,
+    data_points_adjoint,
+    results,
+    results_adjoint,
+    tap_points,
+    tap_points_adjoint,
+)
+
+
+class Axis(NamedTuple):
+    """Rows or columns of a convolution in tiles."""
+
+    size: int
+    output: int
+    stride: int
+    padding: int
+    kernel: int
+    tiles: int
+    phases: int
+    """Phases with a tap."""
+    long: int
+    """Phases with three taps."""
+
+
+@jit
+def phase_taps(axis, phase):
+    """Taps of a phase."""
+    return (axis.kernel - phase + axis.stride - 1) // axis.stride
+
+
+@jit
+def _range(first, step, size, count):
+    """The numbers low <= k < high of range(count) with 0 <= first + k step < size."""
+    low = max(0, -(first // step)) if first < 0 else 0
+    high = (size - first + step - 1) // step if size > first else 0
+    return min(low, count), min(high, count)
+
+
+@jit
+def images_to_points(start, stop, images, channels, rows, columns, values, offsets, points):
+    """B^T d B of the tiles start <= t < stop, counted over images, rows and columns of tiles."""
+    n, lane = len(points), LANE_BYTES // images.itemsize
+    m = n - TAPS + 1
+    square = np.empty(n * n * lane, images.dtype)
+    for tile in range(start, stop):
+        image, rest = divmod(tile, rows.tiles * columns.tiles)
+        tile_row, tile_column = divmod(rest, columns.tiles)
+        for f in range(rows.phases):
+            ny = n if f < rows.long else n - 1
+            row = rows.stride * m * tile_row - rows.padding + f
+            low, high = _range(row, rows.stride, rows.size, ny)
+            for g in range(columns.phases):
+                nx = n if g < columns.long else n - 1
+                column = columns.stride * m * tile_column - columns.padding + g
+                left, right = _range(column, columns.stride, columns.size, nx)
+                corner = ((image * rows.size + row) * columns.size + column) * channels
+                down, across = rows.stride * columns.size * channels, columns.stride * channels
+                for c in range(0, channels, lane):
+                    for j in range(nx):
+                        bottom = high if left <= j < right else low
+                        d = load_series(images, corner + j * across + c, down, low, bottom, points)
+                        store_series(square, j * lane, n * lane, 0, ny, data_points(d, points))
+                    for i in range(ny):
+                        d = load_series(square, i * n * lane, lane, 0, nx, points)
+                        phases = rows.phases if i < n - 1 else rows.long
+                        wide, narrow = phases * columns.phases * channels, phases * columns.long * channels
+                        v = data_points(d, points)
+                        place = offsets[i, 0] + tile * wide + (f * columns.phases + g) * channels + c
+                        store_series(values, place, offsets[i, 1] - offsets[i, 0], 0, n - 1, v)
+                        if nx == n:
+                            place = offsets[i, n - 1] + tile * narrow + (f * columns.long + g) * channels + c
+                            store_series(values, place - (n - 1), 1, n - 1, n, v)
+
+
+@jit
+def points_to_images(start, stop, images, channels, rows, columns, values, offsets, points):
+    """Images start <= i < stop: the adjoint of :func:`images_to_points`; what no window reads becomes 0."""
+    n, lane = len(points), LANE_BYTES // images.itemsize
+    m = n - TAPS + 1
+    square = np.empty(n * n * lane, images.dtype)
+    pixels = rows.size * columns.size * channels
+    for image in range(start, stop):
+        images[image * pixels : (image + 1) * pixels] = 0
+        for tile_row in range(rows.tiles):
+            for tile_column in range(columns.tiles):
+                tile = (image * rows.tiles + tile_row) * columns.tiles + tile_column
+                for f in range(rows.phases):
+                    ny = n if f < rows.long else n - 1
+                    row = rows.stride * m * tile_row - rows.padding + f
+                    low, high = _range(row, rows.stride, rows.size, ny)
+                    for g in range(columns.phases):
+                        nx = n if g < columns.long else n - 1
+                        column = columns.stride * m * tile_column - columns.padding + g
+                        left, right = _range(column, columns.stride, columns.size, nx)
+                        corner = ((image * rows.size + row) * columns.size + column) * channels
+                        down, across = rows.stride * columns.size * channels, columns.stride * channels
+                        for c in range(0, channels, lane):
+                            for i in range(ny):
+                                phases = rows.phases if i < n - 1 else rows.long
+                                wide, narrow = phases * columns.phases * channels, phases * columns.long * channels
+                                place = offsets[i, 0] + tile * wide + (f * columns.phases + g) * channels + c
+                                v = load_series(values, place, offsets[i, 1] - offsets[i, 0], 0, n - 1, points)
+                                store_series(square, i * n * lane, lane, 0, n - 1, v)
+                                if nx == n:
+                                    place = offsets[i, n - 1] + tile * narrow + (f * columns.long + g) * channels + c
+                                    last = load_series(values, place - (n - 1), 1, n - 1, n, points)
+                                    store_series(square, i * n * lane, lane, n - 1, n, last)
+                                v = load_series(square, i * n * lane, lane, 0, nx, points)
+                                store_series(square, i * n * lane, lane, 0, n, data_points_adjoint(v, points))
+                            for j in range(left, right):
+                                v = load_series(square, j * lane, n * lane, 0, ny, points)
+                                d = data_points_adjoint(v, points)
+                                add_series(images, corner + j * across + c, down, low, high, d)
+
+
+@jit
+def points_to_results(start, stop, outputs, channels, rows, columns, products, points):
+    """A^T p A of the tiles start <= t < stop, for products (n, n, tiles, channels), cut where the output ends."""
+    n, lane = len(points), LANE_BYTES // outputs.itemsize
+    m = n - TAPS + 1
+    matrix = products.size // (n * n)
+    square = np.empty(n * n * lane, outputs.dtype)
+    for tile in range(start, stop):
+        image, rest = divmod(tile, rows.tiles * columns.tiles)
+        tile_row, tile_column = divmod(rest, columns.tiles)
+        height, width = min(m, rows.output - m * tile_row), min(m, columns.output - m * tile_column)
+        corner = ((image * rows.output + m * tile_row) * columns.output + m * tile_column) * channels
+        for c in range(0, channels, lane):
+            for i in range(n):
+                p = load_series(products, i * n * matrix + tile * channels + c, matrix, 0, n, points)
+                store_series(square, i * m * lane, lane, 0, m, results(p, points))
+            for j in range(width):
+                p = load_series(square, j * lane, m * lane, 0, n, points)
+                down = columns.output * channels
+                store_series(outputs, corner + j * channels + c, down, 0, height, results(p, points))
+
+
+@jit
+def results_to_points(start, stop, outputs, channels, rows, columns, products, points, sides):
+    """Adjoint of :func:`points_to_results`: A y A^T of the tiles start <= t < stop, with 0 beyond the output."""
+    n, lane = len(points), LANE_BYTES // outputs.itemsize
+    m = n - TAPS + 1
+    matrix = products.size // (n * n)
+    square = np.empty(n * n * lane, outputs.dtype)
+    for tile in range(start, stop):
+        image, rest = divmod(tile, rows.tiles * columns.tiles)
+        tile_row, tile_column = divmod(rest, columns.tiles)
+        height, width = min(m, rows.output - m * tile_row), min(m, columns.output - m * tile_column)
+        corner = ((image * rows.output + m * tile_row) * columns.output + m * tile_column) * channels
+        for c in range(0, channels, lane):
+            for j in range(m):
+                bottom = height if j < width else 0
+                y = load_series(outputs, corner + j * channels + c, columns.output * channels, 0, bottom, sides)
+                store_series(square, j * lane, m * lane, 0, n, results_adjoint(y, points))
+            for i in range(n):
+                y = load_series(square, i * m * lane, lane, 0, m, sides)
+                p = results_adjoint(y, points)
+                store_series(products, i * n * matrix + tile * channels + c, matrix, 0, n, p)
+
+
+@jit
+def weights_to_points(start, stop, weights, channels, filters, rows, columns, values, offsets, points, taps):
+    """G g G^T of the channels start <= c < stop of ``weights`` (kernel, kernel, channels, filters)."""
+    n, lane = len(points), LANE_BYTES // weights.itemsize
+    square = np.empty(n * n * lane, weights.dtype)
+    for c in range(start, stop):
+        for f in range(rows.phases):
+            ny, high = n if f < rows.long else n - 1, phase_taps(rows, f)
+            for g in range(columns.phases):
+                nx, right = n if g < columns.long else n - 1, phase_taps(columns, g)
+                corner = ((f * columns.kernel + g) * channels + c) * filters
+                down = rows.stride * columns.kernel * channels * filters
+                across = columns.stride * channels * filters
+                for k in range(0, filters, lane):
+                    for b in range(right):
+                        w = load_series(weights, corner + b * across + k, down, 0, high, taps)
+                        store_series(square, b * lane, n * lane, 0, ny, tap_points(w, points))
+                    for i in range(ny):
+                        w = load_series(square, i * n * lane, lane, 0, right, taps)
+                        u = tap_points(w, points)
+                        place = offsets[i, 0] + ((f * columns.phases + g) * channels + c) * filters + k
+                        store_series(values, place, offsets[i, 1] - offsets[i, 0], 0, n - 1, u)
+                        if nx == n:
+                            place = offsets[i, n - 1] + ((f * columns.long + g) * channels + c) * filters + k
+                            store_series(values, place - (n - 1), 1, n - 1, n, u)
+
+
+@jit
+def points_to_weights(start, stop, weights, channels, filters, rows, columns, values, offsets, points):
+    """Adjoint of :func:`weights_to_points`: G^T u G for the channels start <= c < stop."""
+    n, lane = len(points), LANE_BYTES // weights.itemsize
+    square = np.empty(n * n * lane, weights.dtype)
+    for c in range(start, stop):
+        for f in range(rows.phases):
+            ny, high = n if f < rows.long else n - 1, phase_taps(rows, f)
+            for g in range(columns.phases):
+                nx, right = n if g < columns.long else n - 1, phase_taps(columns, g)
+                corner = ((f * columns.kernel + g) * channels + c) * filters
+                down = rows.stride * columns.kernel * channels * filters
+                across = columns.stride * channels * filters
+                for k in range(0, filters, lane):
+                    for i in range(ny):
+                        place = offsets[i, 0] + ((f * columns.phases + g) * channels + c) * filters + k
+                        u = load_series(values, place, offsets[i, 1] - offsets[i, 0], 0, n - 1, points)
+                        store_series(square, i * n * lane, lane, 0, n - 1, u)
+                        if nx == n:
+                            place = offsets[i, n - 1] + ((f * columns.long + g) * channels + c) * filters + k
+                            last = load_series(values, place - (n - 1), 1, n - 1, n, points)
+                            store_series(square, i * n * lane, lane, n - 1, n, last)
+                        u = load_series(square, i * n * lane, lane, 0, nx, points)
+                        store_series(square, i * n * lane, lane, 0, right, tap_points_adjoint(u, points))
+                    for b in range(right):
+                        u = load_series(square, b * lane, n * lane, 0, ny, points)
+                        store_series(weights, corner + b * across + k, down, 0, high, tap_points_adjoint(u, points))
