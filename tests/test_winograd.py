@@ -121,6 +121,7 @@ def test_chunks_threads_and_memory_of_before_change_no_bit(monkeypatch, dtype):
 
     workspace = Workspace()
     threads = numba.get_num_threads()
+    monkeypatch.setattr(winograd, "KEPT", 0)
     monkeypatch.setattr(winograd, "CHUNK", 2 * plan.products * plan.channels * plan.tiles)  # three chunks of two images
     expected = passes(None)
     try:

@@ -16,9 +16,9 @@ with :math:`\dot M = A \dot y A^T`,
 
 In float32 the root mean square of the error is 5 times that of the sum over windows for m = 4, and twice for m = 2.
 
-Memory: the weights at the points, 121 / 25 = 4.8 times the weights of a 5 x 5 convolution at stride 2 for m = 4 and
-2.0 times for m = 2, as many numbers for their gradient while it is computed, and twice :data:`CHUNK`; but for the
-first, all layers of a workspace share them.
+Memory: the weights at the points, or their gradient while it is computed: 121 / 25 = 4.8 times the weights of a 5 x 5
+convolution at stride 2 for m = 4 and 2.0 times for m = 2; and up to twice :data:`CHUNK`. All layers of a workspace
+share this memory, but for weights that a layer keeps (:data:`KEPT`).
 """
 
 from __future__ import annotations
@@ -44,6 +44,10 @@ from .winograd_loops import Axis
 CHUNK = 2**24
 """Most numbers of the images at the points at a time (or those of one image). Fewer would stay in the cache, but larger
 matrices gain more."""
+
+KEPT = 2**25
+"""Most numbers of weights at the points that a layer keeps: more belong to batches whose passes take much longer than
+to compute them."""
 
 # Costs in units of a multiplication and addition in a large product, about 1.2e-11 s on two cores. A product of few
 # rows takes the time in which its weights come from memory; a number at a point, or in a column, is written and read
@@ -177,33 +181,48 @@ class Winograd:
     weight : array, shape (kernel, kernel, channels, filters)
         NumPy, contiguous.
     workspace, owner
-        Where the weights at the points are kept: ``plan.products`` times channels times filters numbers.
+        Where the weights at the points are kept, ``plan.products`` times channels times filters numbers, if there are
+        at most :data:`KEPT`; more are computed anew for each pass.
     """
 
     def __init__(self, plan: Plan, weight: Array, workspace: Workspace | None = None, owner: object = None):
         self.plan = plan
-        self._weights = Points(
-            plan.shapes(), lambda size: allocate(workspace, owner, "weights at points", (size,), weight)
-        )
+        self._weight = weight
+        self._points: Points | None = None
+        if workspace is None or plan.products * plan.channels * plan.filters <= KEPT:
+            self._points = self._at_points(
+                lambda size: allocate(workspace, owner, "weights at points", (size,), weight)
+            )
+
+    def _weights(self, workspace: Workspace | None) -> list[Array]:
+        """The weights' matrix for each point, valid until another layer needs the workspace's scratch."""
+        if self._points is not None:
+            return self._points.matrices
+        return self._at_points(lambda size: scratch(workspace, "weights at points", (size,), self._weight)).matrices
+
+    def _at_points(self, allocate: Callable[[int], Array]) -> Points:
+        plan, points = self.plan, Points(self.plan.shapes(), allocate)
         _share(
             loops.weights_to_points,
             plan.channels,
-            (weight.reshape(-1), plan.channels, plan.filters, *plan.axes, self._weights.flat, self._weights.offsets),
+            (self._weight.reshape(-1), plan.channels, plan.filters, *plan.axes, points.flat, points.offsets),
             (plan.points, TAPS),
         )
+        return points
 
     def convolve(self, x: Array, out: Array, workspace: Workspace | None = None) -> Array:
         """Results of the images x, (images, *size, channels), in ``out``, (images, *output, filters)."""
+        weights = self._weights(workspace)
         for part in _chunks(self.plan, len(x)):
             images = _images_at_points(self.plan, x[part], workspace)
             products = _products(self.plan, len(x[part]), x, workspace)
-            _multiply(images.matrices, self._weights.matrices, products)
+            _multiply(images.matrices, weights, products)
             _results_of_points(self.plan, products, out[part])
         return out
 
     def transpose(self, y: Array, out: Array, workspace: Workspace | None = None) -> Array:
         """The adjoint of :meth:`convolve`: images in ``out``, (images, *size, channels), from results y."""
-        transposed = [matrix.T for matrix in self._weights.matrices]
+        transposed = [matrix.T for matrix in self._weights(workspace)]
         for part in _chunks(self.plan, len(y)):
             products = _results_at_points(self.plan, y[part], workspace)
             images = _image_points(self.plan, len(y[part]), y, workspace)
@@ -218,7 +237,7 @@ class Winograd:
 
 
 def correlate(plan: Plan, x: Array, y: Array, out: Array, workspace: Workspace | None = None) -> Array:
-    """Gradient by the weights in ``out``, (kernel, kernel, channels, filters), for images x and the results' gradient y."""
+    """Gradient by the weights in ``out``, (kernel, kernel, channels, filters), images x, the results' gradient y."""
     weights = Points(plan.shapes(), lambda size: scratch(workspace, "weights at points", (size,), x))
     for part in _chunks(plan, len(x)):
         images = [matrix.T for matrix in _images_at_points(plan, x[part], workspace).matrices]
