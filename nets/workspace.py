@@ -14,8 +14,8 @@ class Workspace:
     """Arrays that are allocated once and handed out again on every later request for the same key.
 
     What a network writes into a workspace is valid until the same network writes there again: a forward pass
-    overwrites the cache of the last one, a backward pass the gradients of the last one. Without a workspace
-    every pass returns arrays of its own.
+    overwrites the cache of the last one, a backward pass the gradients of the last one, also for a batch of another
+    size. Networks may share a workspace, which saves memory. Without one every pass returns arrays of its own.
     """
 
     def __init__(self) -> None:
@@ -28,17 +28,14 @@ class Workspace:
             kept = self._kept[key] = make()
         return kept
 
-    def scratch(self, purpose: str, size: int, like: Array) -> Array:
-        """Array of at least this size that all layers share, shape (size or more,): for what no call leaves behind.
-
-        It is replaced by a larger one where the size is new.
-        """
-        key = "scratch", purpose, like.dtype
+    def rows(self, key: Hashable, shape: tuple[int, ...], like: Array) -> Array:
+        """Array of this shape: the first rows of the longest that was asked for under this key."""
+        key = key, shape[1:], like.dtype
         kept = self._kept.get(key)
-        if kept is None or kept.size < size:
+        if kept is None or len(kept) < shape[0]:
             self._kept[key] = None  # the old one goes before the new one comes
-            kept = self._kept[key] = empty((size,), like)
-        return kept
+            kept = self._kept[key] = empty(shape, like)
+        return kept if len(kept) == shape[0] else kept[: shape[0]]
 
 
 def empty(shape: tuple[int, ...], like: Array) -> Array:
@@ -50,12 +47,11 @@ def allocate(workspace: Workspace | None, owner: object, purpose: str, shape: tu
     """Array for one purpose of one owner: from the workspace, or a new one where there is none."""
     if workspace is None:
         return empty(shape, like)
-    return workspace.get((owner, purpose, shape, like.dtype), lambda: empty(shape, like))
+    return workspace.rows((owner, purpose), shape, like)
 
 
 def scratch(workspace: Workspace | None, purpose: str, shape: tuple[int, ...], like: Array) -> Array:
     """Array for a purpose within one call: from what all layers of the workspace share, or a new one."""
     if workspace is None:
         return empty(shape, like)
-    size = math.prod(shape)
-    return workspace.scratch(purpose, size, like)[:size].reshape(shape)
+    return workspace.rows(purpose, (math.prod(shape),), like).reshape(shape)
