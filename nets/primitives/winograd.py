@@ -45,9 +45,9 @@ CHUNK = 2**24
 """Most numbers of the images at the points at a time (or those of one image). Fewer would stay in the cache, but larger
 matrices gain more."""
 
-KEPT = 2**25
-"""Most numbers of weights at the points that a layer keeps: more belong to batches whose passes take much longer than
-to compute them."""
+KEPT = 2**22
+"""Most numbers of weights at the points that a layer keeps. More take several times the weights' own memory for each
+layer, and computing them anew costs a twentieth of an update of small batches, and less of larger ones."""
 
 # Costs in units of a multiplication and addition in a large product, about 1.2e-11 s on two cores. A product of few
 # rows takes the time in which its weights come from memory; a number at a point, or in a column, is written and read
