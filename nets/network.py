@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from types import ModuleType
 from typing import Any
 
@@ -10,6 +10,7 @@ import numpy as np
 
 from coulombfield.arrays import Array, library
 from nets.layers.base import Cache, Layer
+from nets.layers.composition import pull_back_both, refuse_repeated
 from nets.parameters import Layout, Parameters
 from nets.primitives.inplace import module_of
 from nets.workspace import Workspace, allocate, empty
@@ -33,12 +34,13 @@ class Sequential:
         if not layers:
             raise ValueError("layers: expected at least one layer, got none")
         self.layers = list(layers)
-        leaves = list(self._leaves())
-        for i, leaf in enumerate(leaves):
-            if any(leaf is earlier for earlier in leaves[:i]):
-                raise ValueError(f"layers: the same {type(leaf).__name__} stands in two places; make one for each")
+        refuse_repeated(self)
         parametric = [i for i, layer in enumerate(self.layers) if layer.shapes()]
         self._first_with_parameters = parametric[0] if parametric else len(self.layers)
+
+    def children(self) -> Sequence[Layer]:
+        """The layers."""
+        return self.layers
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Every layer's parameters, as ``index.name``."""
@@ -47,6 +49,20 @@ class Sequential:
     def initialize(self, rng: np.random.Generator) -> dict[str, np.ndarray]:
         """Every layer's initial values, drawn in the order of the layers."""
         return {f"{i}.{name}": v for i, layer in enumerate(self.layers) for name, v in layer.initialize(rng).items()}
+
+    def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """That of the last layer."""
+        for layer in self.layers:
+            shape = layer.output_shape(shape)
+        return shape
+
+    def operations(self, shape: tuple[int, ...]) -> int:
+        """Sum over the layers."""
+        total = 0
+        for layer in self.layers:
+            total += layer.operations(shape)
+            shape = layer.output_shape(shape)
+        return total
 
     def forward(self, params: Parameters, x: Array, workspace: Workspace | None = None) -> tuple[Array, Cache]:
         """Output of the last layer and the caches of all."""
@@ -89,26 +105,48 @@ class Sequential:
             x_dot = layer.jvp(params.child(str(i)), cache[i], x_dot, child)
         return x_dot
 
-    def _leaves(self) -> Iterator[Layer]:
-        for layer in self.layers:
-            if isinstance(layer, Sequential):
-                yield from layer._leaves()
-            else:
-                yield layer
+    def jvp_backward(
+        self, params: Parameters, cache: Cache, x_dot: Array, dy_dot: Array, *, into: Parameters | None = None
+    ) -> tuple[Array | None, Array]:
+        r"""The chain rule for both gradients, from the last layer to the first.
+
+        Layer i makes :math:`\dot x_{i+1} = J_i(x_i)\,\dot x_i` beside :math:`x_{i+1}`. So the gradient by
+        :math:`\dot x_i` comes from that by :math:`\dot x_{i+1}` alone, while the gradient by :math:`x_i` has two terms:
+        that by :math:`x_{i+1}`, pulled back as in a backward pass, and what the layer's own Jacobian adds. The
+        parameters' gradient has the same two.
+        """
+        tangents = [x_dot]
+        for i, layer in enumerate(self.layers[:-1]):
+            tangents.append(layer.jvp(params.child(str(i)), cache[i], tangents[i]))
+        dy: Array | None = None
+        for i in range(len(self.layers) - 1, -1, -1):
+            dy, dy_dot = pull_back_both(
+                self.layers[i],
+                params.child(str(i)),
+                cache[i],
+                tangents[i],
+                dy,
+                dy_dot,
+                into=None if into is None else into.child(str(i)),
+            )
+        return dy, dy_dot
 
 
 def first_rows(cache: Cache, count: int) -> Cache:
     """Cache of the first ``count`` samples of a batch, as views: to pull back a gradient of these alone.
 
-    Valid for networks that treat each sample by itself, as a batch-norm layer does not.
+    Valid for networks that treat each sample by itself; batch-norm does so with each of its groups, which may not be
+    cut.
 
     Raises
     ------
     ValueError
-        If the count is not positive. One beyond the batch gives the whole batch.
+        If the count is not positive, or cuts a group. One beyond the batch gives the whole batch.
     """
     if count < 1:
         raise ValueError(f"count: expected at least one sample, got {count}")
+    if hasattr(cache, "first_rows"):
+        return cache.first_rows(count)
     if isinstance(cache, tuple):
         parts = [first_rows(part, count) for part in cache]
         return type(cache)(*parts) if hasattr(cache, "_fields") else tuple(parts)
@@ -195,6 +233,31 @@ class Network:
     def jvp(self, params: Parameters, cache: Cache, x_dot: Array, params_dot: Parameters | None = None) -> Array:
         """Directional derivative of y along ``x_dot`` and, where given, ``params_dot``."""
         return self.body.jvp(params, cache, x_dot, params_dot)
+
+    def jvp_backward(
+        self, params: Parameters, cache: Cache, x_dot: Array, dy_dot: Array
+    ) -> tuple[Array | None, Array, Parameters]:
+        r"""Gradients of :math:`\langle\dot{dy}, J(x, \theta)\,\dot x\rangle`: they make a gradient's gradient exact.
+
+        Returns
+        -------
+        dx : array or None
+            By x; None where the Jacobian does not depend on it.
+        dx_dot : array
+            By x_dot, :math:`J^T\,\dot{dy}`.
+        dparams : Parameters
+            By the parameters.
+        """
+        gradient = self._gradient(params, None)
+        return *self.body.jvp_backward(params, cache, x_dot, dy_dot, into=gradient), gradient
+
+    def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Shape of one sample of y, for that of one sample of x."""
+        return self.body.output_shape(shape)
+
+    def operations(self, shape: tuple[int, ...]) -> int:
+        """Floating-point operations of a forward pass for one sample of this shape; a backward pass has twice those."""
+        return self.body.operations(shape)
 
     def _gradient(self, params: Parameters, workspace: Workspace | None) -> Parameters:
         def make() -> Parameters:

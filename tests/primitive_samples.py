@@ -9,19 +9,21 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import samples_convolution
+import samples_normalization
 
 Sample = Callable[[np.random.Generator], tuple[Any, ...]]
 
 
 def rows_and_bias(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """``h`` (N, C) and ``bias`` (C,)."""
-    n, c = rng.integers(1, 40, 2)
-    return 2 * rng.standard_normal((n, c)), rng.standard_normal(c)
+    """``h`` (N, C), or of more axes, and ``bias`` (C,)."""
+    shape = rng.integers(1, (40, 6, 40)[rng.integers(2) :])
+    return 2 * rng.standard_normal(shape), rng.standard_normal(shape[-1])
 
 
 def gradient_and_output(rng: np.random.Generator, low: float, high: float) -> tuple[np.ndarray, np.ndarray]:
-    """``dy`` and ``y`` (N, C), where y is within the range of the activation."""
-    shape = tuple(rng.integers(1, 40, 2))
+    """``dy`` and ``y`` of any shape, where y is within the range of the activation."""
+    shape = tuple(rng.integers(1, 12, rng.integers(1, 5)))
     return rng.standard_normal(shape), rng.uniform(low, high, shape)
 
 
@@ -72,4 +74,6 @@ SAMPLES: dict[str, Sample] = {
     "nets.primitives.l2.l2": l2,
     "nets.primitives.momentum.momentum": momentum,
     "nets.primitives.rmsprop.rmsprop": rmsprop,
+    **samples_convolution.SAMPLES,
+    **samples_normalization.SAMPLES,
 }

@@ -34,14 +34,18 @@ import nets.layers
 from coulombfield.arrays import to_numpy
 from nets.layers.activations import ELU, Activation, LeakyReLU, ReLU, ScaledTanh, Tanh
 from nets.layers.base import Layer
+from nets.layers.convolution import Convolution
 from nets.layers.linear import Linear
+from nets.layers.normalization import Normalization
 from nets.layers.scale import Scale
 from nets.network import Network, Sequential
 from nets.parameters import Parameters
 from nets.workspace import Workspace
+from validation.gradients.layers import LAYERS as ANY_SHAPE
 
 
-def test_every_layer_is_in_the_table_of_these_tests():
+def test_every_layer_is_in_one_of_the_two_tables():
+    """Those of rows are here; those of any shape are the samples of ``validation gradients``."""
     modules = [
         importlib.import_module(f"nets.layers.{info.name}") for info in pkgutil.iter_modules(nets.layers.__path__)
     ]
@@ -51,7 +55,10 @@ def test_every_layer_is_in_the_table_of_these_tests():
         for _, item in inspect.getmembers(module, inspect.isclass)
         if item.__module__ == module.__name__ and hasattr(item, "backward")
     }
-    assert defined - {Layer, Activation} == {type(make(2, 3)) for make in LAYERS.values()}
+    bases = {Layer, Activation, Convolution, Normalization}
+    of_rows, of_any_shape = {type(make(2, 3)) for make in LAYERS.values()}, {type(s.make()) for s in ANY_SHAPE}
+    assert defined - bases <= of_rows | of_any_shape
+    assert of_rows <= defined
 
 
 @each_layer
@@ -304,6 +311,7 @@ def test_nan_and_infinity_pass_through(device, dtype, make):
 def test_an_activation_works_in_the_memory_it_is_given(device, dtype, make):
     activation, h, y = make(), device.xp.ones((2, 3), dtype), device.xp.ones((2, 3), dtype)
     assert activation.apply(h, device.xp.ones(3, dtype)) is h
+    assert activation.apply(h) is h
     assert activation.scale_by_slope(h, y) is h
 
 

@@ -1,7 +1,9 @@
 """Every primitive, in every version, library and dtype, against its reference in float64."""
 
 import importlib
+import inspect
 import pkgutil
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ from primitive_samples import SAMPLES
 
 import coulombfield
 import nets
+import nets.primitives.shares
 from coulombfield.arrays import Primitive
 from coulombfield.calculus import machine_epsilon
 
@@ -48,6 +51,30 @@ def test_a_primitive_gives_what_its_float64_reference_gives(library, dtype, name
         assert values.shape == reference.shape
         # Samples give results of order 1 from some ten operations; an elementary function adds a few units.
         assert np.all(np.abs(values - reference) <= 32 * machine_epsilon(dtype) * np.maximum(1, np.abs(reference)))
+
+
+def one_by_one(work, count):
+    """In place of ``share``: as many parts as there can be, from the last to the first."""
+    for i in reversed(range(count)):
+        work(i, i + 1)
+
+
+SHARED = [
+    name
+    for name, primitive in Primitive.registry.items()
+    if vars(inspect.getmodule(primitive.reference)).keys() & {"share_numbers", "share_rows"}
+]
+
+
+@pytest.mark.parametrize("name", sorted(SHARED))
+@given(seed=st.integers(0, 2**32 - 1))
+def test_any_number_of_threads_gives_the_same_bits(dtype, name, seed):
+    arguments = convert(SAMPLES[name](np.random.default_rng(seed)), lambda x: x.astype(dtype))
+    whole = as_tuple(Primitive.registry[name](*convert(arguments, np.copy)))
+    with mock.patch.multiple(nets.primitives.shares, WORTH=0, share=one_by_one):
+        parts = as_tuple(Primitive.registry[name](*convert(arguments, np.copy)))
+    for a, b in zip(whole, parts, strict=True):
+        np.testing.assert_array_equal(a, b)
 
 
 @pytest.mark.parametrize("name", sorted(SAMPLES))

@@ -10,6 +10,7 @@ import numpy as np
 from coulombfield.arrays import Array
 from nets.parameters import Parameters
 from nets.primitives import activations as primitives
+from nets.primitives.inplace import module_of
 from nets.workspace import Workspace, allocate
 
 
@@ -20,21 +21,50 @@ class ActivationCache(NamedTuple):
 
 
 class Activation:
-    """Base of the activations: f acts on each element, and f' is computed from y = f(u).
+    r"""Base of the activations: f acts on each element, and its derivatives are computed from y = f(u).
 
-    Subclasses define :meth:`apply` and :meth:`scale_by_slope` on rows (N, C), in place.
+    Subclasses define :meth:`apply` and :meth:`scale_by_slope`, and curved ones :meth:`scale_by_curvature`, on arrays of
+    any shape with channels last. A layer that ends in an activation calls :meth:`apply` with its bias in its forward
+    pass, :meth:`scale_by_slope` in its backward pass and in jvp, and :meth:`tangent_backward` in jvp_backward.
     """
 
     gain: float = 1.0
     """Factor on the standard deviation of the weights before it, chosen to keep the signal's size."""
 
-    def apply(self, h: Array, bias: Array) -> Array:
-        """``f(h + bias)`` for h of shape (N, C) and a bias of shape (C,), in the memory of h."""
+    curved: ClassVar[bool] = False
+    """Whether f'' is other than 0 anywhere but at a kink."""
+
+    def apply(self, h: Array, bias: Array | None = None) -> Array:
+        """``f(h + bias)`` for a bias of shape (C,), or ``f(h)``, in the memory of h, which is contiguous."""
         raise NotImplementedError
 
     def scale_by_slope(self, dy: Array, y: Array) -> Array:
-        """``f'(u) dy`` where y = f(u), in the memory of dy; both have shape (N, C)."""
+        """``f'(u) dy`` where y = f(u), in the memory of dy where that is contiguous."""
         raise NotImplementedError
+
+    def scale_by_curvature(self, dy: Array, y: Array) -> Array:
+        """``f''(u) dy`` where y = f(u), in the memory of dy; only where f is curved."""
+        raise NotImplementedError
+
+    def tangent_backward(self, u_dot: Array, y: Array, dy_dot: Array) -> tuple[Array | None, Array]:
+        r"""Pull ``dy_dot``, the gradient of L by :math:`\dot y = f'(u)\,\dot u`, back to u and u_dot.
+
+        .. math:: du = f''(u)\,\dot u\,\dot{dy}, \qquad d\dot u = f'(u)\,\dot{dy}
+
+        Parameters
+        ----------
+        u_dot, y, dy_dot : array, all of one shape
+            Tangent of u, output f(u), and gradient; none of them changes.
+
+        Returns
+        -------
+        du : array or None
+            None where f is not curved.
+        du_dot : array
+            In memory of its own, as du is.
+        """
+        du = self.scale_by_curvature(u_dot * dy_dot, y) if self.curved else None
+        return du, self.scale_by_slope(dy_dot.copy(), y)
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """An activation has no parameters."""
@@ -44,16 +74,21 @@ class Activation:
         """An activation has no parameters."""
         return {}
 
+    def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """The same shape."""
+        return shape
+
+    def operations(self, shape: tuple[int, ...]) -> int:
+        """No products."""
+        return 0
+
     def forward(
         self, params: Parameters, x: Array, workspace: Workspace | None = None
     ) -> tuple[Array, ActivationCache]:
         """``y = f(x)``, of any shape with channels last."""
         y = allocate(workspace, self, "y", x.shape, x)
         y[...] = x
-        channels = x.shape[-1]
-        no_bias = allocate(workspace, self, "no bias", (channels,), x)
-        no_bias[...] = 0
-        y = self.apply(y.reshape(-1, channels), no_bias).reshape(x.shape)
+        y = self.apply(y)
         return y, ActivationCache(y)
 
     def backward(
@@ -70,16 +105,26 @@ class Activation:
         if not need_dx:
             return None
         check_gradient(self, dy, cache.y)
-        channels = dy.shape[-1]
-        return self.scale_by_slope(dy.reshape(-1, channels), cache.y.reshape(-1, channels)).reshape(dy.shape)
+        return self.scale_by_slope(dy, cache.y)
 
     def jvp(
         self, params: Parameters, cache: ActivationCache, x_dot: Array, params_dot: Parameters | None = None
     ) -> Array:
         r""":math:`\dot y = f'(x)\,\dot x`: the Jacobian is diagonal, hence its own transpose."""
-        dx = self.backward(params, cache, x_dot.copy())
-        assert dx is not None
-        return dx
+        return self.scale_by_slope(x_dot.copy(), cache.y)
+
+    def jvp_backward(
+        self,
+        params: Parameters,
+        cache: ActivationCache,
+        x_dot: Array,
+        dy_dot: Array,
+        *,
+        into: Parameters | None = None,
+    ) -> tuple[Array | None, Array]:
+        """See :meth:`tangent_backward`: here u is x."""
+        check_gradient(self, dy_dot, cache.y)
+        return self.tangent_backward(x_dot, cache.y, dy_dot)
 
 
 def check_gradient(layer: object, dy: Array, y: Array) -> None:
@@ -93,7 +138,7 @@ def check_gradient(layer: object, dy: Array, y: Array) -> None:
 class Identity(Activation):
     """``f(u) = u``."""
 
-    def apply(self, h: Array, bias: Array) -> Array:
+    def apply(self, h: Array, bias: Array | None = None) -> Array:
         """See the base class."""
         return primitives.bias_identity(h, bias)
 
@@ -117,7 +162,7 @@ class LeakyReLU(Activation):
         self.slope = float(slope)
         self.gain = math.sqrt(2 / (1 + self.slope**2))  # E[f(gain z)**2] = 1 for z from N(0, 1)
 
-    def apply(self, h: Array, bias: Array) -> Array:
+    def apply(self, h: Array, bias: Array | None = None) -> Array:
         """See the base class."""
         return primitives.bias_leaky_relu(h, bias, self.slope)
 
@@ -136,9 +181,10 @@ class ReLU(LeakyReLU):
 class ELU(Activation):
     """``f(u) = u`` for positive u and ``exp(u) - 1`` elsewhere (Clevert et al. 2016, alpha = 1)."""
 
+    curved = True
     gain = 1.25  # E[f(gain z)**2] = 0.96 for z from N(0, 1)
 
-    def apply(self, h: Array, bias: Array) -> Array:
+    def apply(self, h: Array, bias: Array | None = None) -> Array:
         """See the base class."""
         return primitives.bias_elu(h, bias)
 
@@ -146,20 +192,32 @@ class ELU(Activation):
         """See the base class."""
         return primitives.elu_gradient(dy, y)
 
+    def scale_by_curvature(self, dy: Array, y: Array) -> Array:
+        """See the base class: exp(u) = y + 1 is its own derivative, and that of 1 is 0; at u = 0, 1 is taken."""
+        xp = module_of(dy)
+        return xp.multiply(dy, xp.where(y > 0, y.dtype.type(0), y + 1), out=dy)
+
 
 class Tanh(Activation):
     """``f(u) = tanh(u)``."""
 
+    curved = True
     amplitude: ClassVar[float] = 1.0
     rate: ClassVar[float] = 1.0
 
-    def apply(self, h: Array, bias: Array) -> Array:
+    def apply(self, h: Array, bias: Array | None = None) -> Array:
         """See the base class."""
         return primitives.bias_tanh(h, bias, self.amplitude, self.rate)
 
     def scale_by_slope(self, dy: Array, y: Array) -> Array:
         """See the base class."""
         return primitives.tanh_gradient(dy, y, self.amplitude, self.rate)
+
+    def scale_by_curvature(self, dy: Array, y: Array) -> Array:
+        r"""See the base class: from :math:`f' = r (A - f^2/A)` follows :math:`f'' = -2 r f f' / A`."""
+        dy *= y
+        dy *= -2 * self.rate / self.amplitude
+        return self.scale_by_slope(dy, y)
 
 
 class ScaledTanh(Tanh):

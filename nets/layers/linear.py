@@ -66,6 +66,16 @@ class Linear:
         fans = (self.fan_in, self.fan_out)
         return {"weight": self._weight(rng, fans, fans), "bias": self._bias(rng, fans, (self.fan_out,))}
 
+    def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """(fan_out,), for (fan_in,)."""
+        if shape != (self.fan_in,):
+            raise ValueError(f"shape: Linear({self.fan_in}, {self.fan_out}) expects ({self.fan_in},), got {shape}")
+        return (self.fan_out,)
+
+    def operations(self, shape: tuple[int, ...]) -> int:
+        """Those of the matrix product."""
+        return 2 * self.fan_in * self.fan_out
+
     def forward(self, params: Parameters, x: Array, workspace: Workspace | None = None) -> tuple[Array, LinearCache]:
         """``y = f(x W + b)`` for x of shape (N, fan_in)."""
         if x.ndim != 2 or x.shape[1] != self.fan_in:
@@ -106,3 +116,30 @@ class Linear:
             u_dot += cache.x @ params_dot["weight"]
             u_dot += params_dot["bias"]
         return self.activation.scale_by_slope(u_dot, cache.y)
+
+    def jvp_backward(
+        self,
+        params: Parameters,
+        cache: LinearCache,
+        x_dot: Array,
+        dy_dot: Array,
+        *,
+        into: Parameters | None = None,
+    ) -> tuple[Array | None, Array]:
+        r"""Gradients of :math:`\langle\dot{dy}, f'(u)\,\dot u\rangle` with :math:`\dot u = \dot x W`.
+
+        With du and :math:`d\dot u` as :meth:`~nets.layers.activations.Activation.tangent_backward` gives them,
+
+        .. math:: dx = du\,W^T, \quad d\dot x = d\dot u\,W^T, \quad dW = \dot x^T d\dot u + x^T du, \quad
+                  db_j = \sum_n du_{nj}.
+        """
+        check_gradient(self, dy_dot, cache.y)
+        weight = params["weight"]
+        du, du_dot = self.activation.tangent_backward(x_dot @ weight, cache.y, dy_dot)
+        if into is not None:
+            into["weight"][...] = x_dot.T @ du_dot
+            into["bias"][...] = 0
+            if du is not None:
+                into["weight"][...] += cache.x.T @ du
+                into["bias"][...] = du.sum(axis=0)
+        return None if du is None else du @ weight.T, du_dot @ weight.T

@@ -34,6 +34,14 @@ class Scale:
         """No parameters."""
         return {}
 
+    def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """The same shape."""
+        return shape
+
+    def operations(self, shape: tuple[int, ...]) -> int:
+        """No products of matrices."""
+        return 0
+
     def forward(self, params: Parameters, x: Array, workspace: Workspace | None = None) -> tuple[Array, tuple]:
         """``y = factor x``."""
         y = allocate(workspace, self, "y", x.shape, x)
@@ -58,3 +66,9 @@ class Scale:
     def jvp(self, params: Parameters, cache: tuple, x_dot: Array, params_dot: Parameters | None = None) -> Array:
         """``y_dot = factor x_dot``."""
         return x_dot * self.factor
+
+    def jvp_backward(
+        self, params: Parameters, cache: tuple, x_dot: Array, dy_dot: Array, *, into: Parameters | None = None
+    ) -> tuple[Array | None, Array]:
+        """``dx_dot = factor dy_dot``; the Jacobian is constant."""
+        return None, dy_dot * self.factor

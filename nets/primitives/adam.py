@@ -10,6 +10,7 @@ import numpy as np
 
 from coulombfield.arrays import Array, Primitive, jit
 from nets.primitives.inplace import module_of
+from nets.primitives.shares import share_rows
 
 
 @Primitive
@@ -55,8 +56,15 @@ def adam(
 
 
 @adam.version("numpy")
+def _adam(
+    parameters: np.ndarray, gradient: np.ndarray, mean: np.ndarray, square: np.ndarray, *numbers: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    share_rows(_adam_part, (parameters, gradient, mean, square), *numbers)
+    return parameters, mean, square
+
+
 @jit
-def _adam(parameters, gradient, mean, square, rate, beta1, beta2, epsilon, correction1, correction2):
+def _adam_part(parameters, gradient, mean, square, rate, beta1, beta2, epsilon, correction1, correction2):
     real = parameters.dtype.type
     tiny, zero = np.finfo(parameters.dtype).tiny, real(0)
     step = real(rate / correction1)
@@ -72,7 +80,6 @@ def _adam(parameters, gradient, mean, square, rate, beta1, beta2, epsilon, corre
         mean[i] = m
         square[i] = v
         parameters[i] -= step * m / (np.sqrt(v * unbias2) + epsilon)
-    return parameters, mean, square
 
 
 @adam.version("cupy")

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from coulombfield.arrays import Array, Primitive, jit
 from nets.primitives.inplace import module_of
+from nets.primitives.shares import share_rows
 
 
 @Primitive
@@ -13,11 +16,15 @@ def clamp(parameters: Array, bound: float) -> Array:
 
 
 @clamp.version("numpy")
+def _clamp(parameters: np.ndarray, bound: float) -> np.ndarray:
+    share_rows(_clamp_part, (parameters,), bound)
+    return parameters
+
+
 @jit
-def _clamp(parameters, bound):
+def _clamp_part(parameters, bound):
     bound = parameters.dtype.type(bound)
     for i in range(parameters.size):
         p = parameters[i]
         p = bound if p > bound else p
         parameters[i] = -bound if p < -bound else p
-    return parameters

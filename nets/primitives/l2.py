@@ -6,8 +6,11 @@ import functools
 from types import ModuleType
 from typing import Any
 
+import numpy as np
+
 from coulombfield.arrays import Array, Primitive, jit
 from nets.primitives.inplace import module_of
+from nets.primitives.shares import share_rows
 
 
 @Primitive
@@ -18,12 +21,16 @@ def l2(gradient: Array, parameters: Array, coefficient: float) -> Array:
 
 
 @l2.version("numpy")
+def _l2(gradient: np.ndarray, parameters: np.ndarray, coefficient: float) -> np.ndarray:
+    share_rows(_l2_part, (gradient, parameters), coefficient)
+    return gradient
+
+
 @jit
-def _l2(gradient, parameters, coefficient):
+def _l2_part(gradient, parameters, coefficient):
     coefficient = gradient.dtype.type(coefficient)
     for i in range(gradient.size):
         gradient[i] += coefficient * parameters[i]
-    return gradient
 
 
 @l2.version("cupy")

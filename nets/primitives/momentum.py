@@ -10,6 +10,7 @@ import numpy as np
 
 from coulombfield.arrays import Array, Primitive, jit
 from nets.primitives.inplace import module_of
+from nets.primitives.shares import share_rows
 
 
 @Primitive
@@ -35,8 +36,15 @@ def momentum(parameters: Array, gradient: Array, velocity: Array, rate: float, k
 
 
 @momentum.version("numpy")
+def _momentum(
+    parameters: np.ndarray, gradient: np.ndarray, velocity: np.ndarray, *numbers: float
+) -> tuple[np.ndarray, np.ndarray]:
+    share_rows(_momentum_part, (parameters, gradient, velocity), *numbers)
+    return parameters, velocity
+
+
 @jit
-def _momentum(parameters, gradient, velocity, rate, keep):
+def _momentum_part(parameters, gradient, velocity, rate, keep):
     real = parameters.dtype.type
     tiny, zero = np.finfo(parameters.dtype).tiny, real(0)
     rate, keep = real(rate), real(keep)
@@ -45,7 +53,6 @@ def _momentum(parameters, gradient, velocity, rate, keep):
         u = zero if abs(u) < tiny else u
         velocity[i] = u
         parameters[i] -= rate * u
-    return parameters, velocity
 
 
 @momentum.version("cupy")

@@ -10,6 +10,7 @@ import numpy as np
 
 from coulombfield.arrays import Array, Primitive, jit
 from nets.primitives.inplace import module_of
+from nets.primitives.shares import share_rows
 
 
 @Primitive
@@ -39,8 +40,15 @@ def rmsprop(
 
 
 @rmsprop.version("numpy")
+def _rmsprop(
+    parameters: np.ndarray, gradient: np.ndarray, square: np.ndarray, *numbers: float
+) -> tuple[np.ndarray, np.ndarray]:
+    share_rows(_rmsprop_part, (parameters, gradient, square), *numbers)
+    return parameters, square
+
+
 @jit
-def _rmsprop(parameters, gradient, square, rate, decay, epsilon):
+def _rmsprop_part(parameters, gradient, square, rate, decay, epsilon):
     real = parameters.dtype.type
     tiny, zero = np.finfo(parameters.dtype).tiny, real(0)
     rate, keep, take, epsilon = real(rate), real(decay), real(1 - decay), real(epsilon)
@@ -50,7 +58,6 @@ def _rmsprop(parameters, gradient, square, rate, decay, epsilon):
         v = zero if v < tiny else v
         square[i] = v
         parameters[i] -= rate * g / (np.sqrt(v) + epsilon)
-    return parameters, square
 
 
 @rmsprop.version("cupy")

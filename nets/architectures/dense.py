@@ -1,4 +1,4 @@
-"""Networks as the paper uses them."""
+"""Fully connected networks."""
 
 from __future__ import annotations
 

@@ -1,0 +1,149 @@
+"""Batch normalisation."""
+
+from __future__ import annotations
+
+import copy
+
+import numpy as np
+
+from coulombfield.arrays import Array
+from nets.initializers import Initializer, ones, zeros
+from nets.layers.activations import Activation
+from nets.layers.normalization import Normalization, NormalizationCache
+from nets.parameters import Parameters
+from nets.primitives import normalization as primitives
+from nets.primitives.inplace import module_of
+
+
+class BatchNorm(Normalization):
+    r"""Batch normalisation (Ioffe & Szegedy 2015) by the batch's own statistics, which the authors use also to sample.
+
+    Each channel is normalised by mean and biased variance over all other axes. The formulas stand in
+    :class:`~nets.layers.normalization.Normalization`.
+
+    Parameters
+    ----------
+    channels : int
+        C, the length of the last axis.
+    activation : Activation, optional
+        f, by default the identity.
+    epsilon : float
+        Added to the variance; the authors' TensorFlow has 1e-3.
+    momentum : float
+        What remains of the running statistics at an update of them.
+    scale, shift : Initializer or None
+        How these parameters start, by default at 1 and 0; None leaves them out.
+    groups : int
+        The batch is this many equal parts, one after the other, each with statistics of its own: generated and real
+        samples then pass a discriminator together as if each came alone.
+    running : bool
+        Whether there are parameters ``running_mean`` and ``running_variance``, for :meth:`frozen`. Their gradient is
+        always 0, so that no optimizer moves them unless it decays weights, and checkpoints hold them.
+
+    Raises
+    ------
+    ValueError
+        If a setting is out of its range.
+    """
+
+    name = "BatchNorm"
+
+    def __init__(
+        self,
+        channels: int,
+        activation: Activation | None = None,
+        *,
+        epsilon: float = 1e-3,
+        momentum: float = 0.99,
+        scale: Initializer | None = ones,
+        shift: Initializer | None = zeros,
+        groups: int = 1,
+        running: bool = False,
+    ):
+        super().__init__(channels, activation, epsilon=epsilon, scale=scale, shift=shift)
+        if groups < 1:
+            raise ValueError(f"groups: expected a positive number, got {groups}")
+        if not 0 <= momentum <= 1:
+            raise ValueError(f"momentum: expected a number in [0, 1], got {momentum}")
+        self.groups, self.momentum, self.running = groups, float(momentum), running
+        self._frozen = False
+
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """``scale``, ``shift``, ``running_mean`` and ``running_variance`` (C,), each where it is wanted."""
+        running = ("running_mean", "running_variance") if self.running else ()
+        return super().shapes() | dict.fromkeys(running, (self.channels,))
+
+    def initialize(self, rng: np.random.Generator) -> dict[str, np.ndarray]:
+        """Initial values; the running mean starts at 0 and the running variance at 1."""
+        values = super().initialize(rng)
+        if self.running:
+            values |= {"running_mean": np.zeros(self.channels), "running_variance": np.ones(self.channels)}
+        return values
+
+    def update_running(self, params: Parameters, cache: NormalizationCache) -> None:
+        r"""Move the running statistics r towards those of each group, b: :math:`r \leftarrow m r + (1 - m)\,b`.
+
+        The running variance is of the unbiased kind, with n - 1 for n, as TensorFlow's layer has it for images; for one
+        number it is the biased one. ``params`` change in place, and no backward pass through the cache notices.
+
+        Raises
+        ------
+        ValueError
+            If the layer keeps no running statistics, or the pass was one of a frozen layer.
+        """
+        if not self.running or self._frozen:
+            raise ValueError("running: expected a BatchNorm with running=True that is not frozen")
+        mean, variance = params["running_mean"], params["running_variance"]
+        xp, (centers, remainders, inverses) = module_of(mean), cache.statistics.values
+        count = cache.x.size // centers.size
+        for center, remainder, inverse in zip(centers, remainders, inverses, strict=True):
+            biased = xp.maximum(1 / (inverse * inverse) - self.epsilon, 0)
+            mean += (1 - self.momentum) * ((center - mean) + remainder)
+            variance += (1 - self.momentum) * (biased * (count / max(1, count - 1)) - variance)
+
+    def frozen(self) -> BatchNorm:
+        """A layer with the same parameters that normalises by the running statistics: an affine map of each channel.
+
+        It takes the statistics as constants, whose gradient is 0 also here.
+
+        Raises
+        ------
+        ValueError
+            If this layer keeps no running statistics.
+        """
+        if not self.running:
+            raise ValueError("running: expected a BatchNorm with running=True, got one without running statistics")
+        other = copy.copy(self)
+        other._frozen = True
+        return other
+
+    def _groups(self, x: Array) -> int:
+        if self._frozen:
+            return 1
+        if x.size == 0:
+            raise ValueError(f"x: BatchNorm({self.channels}) expects at least one number a channel, got {x.shape}")
+        if x.shape[0] % self.groups:
+            raise ValueError(
+                f"x: BatchNorm({self.channels}, groups={self.groups}) expects a batch of {self.groups} equal parts, "
+                f"got {x.shape}"
+            )
+        return self.groups
+
+    def _samples(self, x: Array) -> int:
+        return 0 if self._frozen else x.shape[0] // self.groups
+
+    def _statistics(self, params: Parameters, x: Array) -> Array:
+        if self._frozen:
+            xp, mean = module_of(x), params["running_mean"]
+            statistics = xp.stack([mean, xp.zeros_like(mean), params["running_variance"]])[:, None]
+        else:
+            statistics = primitives.moments(x)
+        statistics[2] = (statistics[2] + self.epsilon) ** -0.5
+        return statistics
+
+    def _average(self, sums: Array, x: Array) -> Array:
+        # What does not depend on x has no part in its gradient.
+        return module_of(sums).zeros_like(sums) if self._frozen else sums / x.shape[1]
+
+    def _through_statistics(self, *arguments: Array) -> Array | None:
+        return None if self._frozen else super()._through_statistics(*arguments)

@@ -1,0 +1,258 @@
+"""What the convolution layers share: bias and activation, and the passes in terms of three linear maps."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from coulombfield.arrays import Array
+from coulombfield.threads import share
+from nets.initializers import Initializer, glorot_uniform, zeros
+from nets.layers.activations import Activation, Identity, check_gradient
+from nets.parameters import Parameters
+from nets.primitives.convolution import Kernel, correlate, prepare
+from nets.primitives.geometry import Geometry, Padding, Pair
+from nets.primitives.inplace import module_of
+from nets.workspace import Workspace, allocate, empty
+
+BLOCK = 1024
+"""Rows that are added up one after the other: float32 sums of more are added up block by block."""
+
+
+class ConvolutionCache(NamedTuple):
+    """Input, as the caller's array where that is contiguous, output, and the weights as they were made ready."""
+
+    x: Array
+    y: Array
+    kernel: Kernel
+
+    def first_rows(self, count: int) -> ConvolutionCache:
+        """That of the first ``count`` samples."""
+        return ConvolutionCache(self.x[:count], self.y[:count], self.kernel)
+
+
+class Convolution:
+    r"""Base of the convolution layers: :math:`y = f(w * x + b)` for a product that is linear in w and in x.
+
+    :meth:`_multiply` is the map of x, :meth:`_pull` its transpose and :meth:`_correlate` the transpose of the map of w:
+    those of a convolution, where a subclass says nothing else. With :math:`u = w * x + b` and :math:`du = f'(u)\,dy`,
+
+    .. math:: dx = (w\,*)^T du, \qquad dw = (*\,x)^T du, \qquad db_k = \sum_{nij} du_{nijk}.
+    """
+
+    axes: tuple[str, ...] = ("H", "W")
+    """Of a sample of x, before the channels."""
+
+    def __init__(
+        self,
+        channels_in: int,
+        channels_out: int,
+        kernel: int | Pair,
+        stride: int | Pair = 1,
+        padding: str | Padding = "same",
+        activation: Activation | None = None,
+        *,
+        weight: Initializer = glorot_uniform,
+        bias: Initializer | None = zeros,
+    ):
+        for name, width in (("channels_in", channels_in), ("channels_out", channels_out)):
+            if width < 1:
+                raise ValueError(f"{name}: expected a positive number, got {width}")
+        self.channels_in, self.channels_out = channels_in, channels_out
+        self.kernel, self.stride = _pair("kernel", kernel), _pair("stride", stride)
+        if isinstance(padding, str) and padding != "same":
+            raise ValueError(f'padding: expected "same" or ((above, below), (left, right)), got {padding!r}')
+        if not isinstance(padding, str) and min(min(pair) for pair in padding) < 0:
+            raise ValueError(f"padding: expected no negative number, got {padding}")
+        self.padding = padding
+        self.activation = activation or Identity()
+        self._weight, self._bias = weight, bias
+
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """``weight``, and ``bias`` (channels_out,) unless there is none."""
+        bias = {} if self._bias is None else {"bias": (self.channels_out,)}
+        return {"weight": self._weight_shape()} | bias
+
+    def initialize(self, rng: np.random.Generator) -> dict[str, np.ndarray]:
+        """Initial values, with TensorFlow's fans: the last two axes of the weights, times the size of the kernel."""
+        shape = self._weight_shape()
+        size = math.prod(self.kernel)
+        fans = shape[-2] * size, shape[-1] * size
+        bias = {} if self._bias is None else {"bias": self._bias(rng, fans, (self.channels_out,))}
+        return {"weight": self._weight(rng, fans, shape)} | bias
+
+    def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Size of the result and ``channels_out``."""
+        self._check("shape", shape, ())
+        return (*self._output_size(self._geometry(shape[:-1])), self.channels_out)
+
+    def operations(self, shape: tuple[int, ...]) -> int:
+        """Those of the sum over all windows, zeros of the padding included."""
+        self._check("shape", shape, ())
+        return 2 * math.prod(self._geometry(shape[:-1]).output) * math.prod(self._weight_shape())
+
+    def forward(
+        self, params: Parameters, x: Array, workspace: Workspace | None = None
+    ) -> tuple[Array, ConvolutionCache]:
+        """``y = f(w * x + b)``."""
+        self._check("x", x.shape, ("N",))
+        x = module_of(x).ascontiguousarray(x)
+        geometry = self._geometry(x.shape[1:-1])
+        kernel = prepare(self._images_weight(params), geometry, x.shape[0], workspace, self)
+        y = allocate(workspace, self, "y", (x.shape[0], *self._output_size(geometry), self.channels_out), x)
+        self._multiply(kernel, self._images(x), self._images(y), workspace)
+        y = self.activation.apply(y, params.get("bias"))
+        return y, ConvolutionCache(x, y, kernel)
+
+    def backward(
+        self,
+        params: Parameters,
+        cache: ConvolutionCache,
+        dy: Array,
+        *,
+        into: Parameters | None = None,
+        need_dx: bool = True,
+        workspace: Workspace | None = None,
+    ) -> Array | None:
+        """The transposes of du, as given above."""
+        check_gradient(self, dy, cache.y)
+        du = module_of(dy).ascontiguousarray(self.activation.scale_by_slope(dy, cache.y))
+        if into is not None:
+            self._weight_gradient(cache.x, du, into["weight"], workspace)
+            if "bias" in into:
+                _sum_rows(du, into["bias"])
+        if not need_dx:
+            return None
+        dx = allocate(workspace, self, "dx", cache.x.shape, dy)
+        self._pull(cache.kernel, self._images(du), self._images(dx), workspace)
+        return dx
+
+    def jvp(
+        self, params: Parameters, cache: ConvolutionCache, x_dot: Array, params_dot: Parameters | None = None
+    ) -> Array:
+        r""":math:`\dot y = f'(u)\,(w * \dot x + \dot w * x + \dot b)`."""
+        u_dot = self._product(cache.kernel, x_dot, cache.y)
+        if params_dot is not None:
+            geometry = self._geometry(cache.x.shape[1:-1])
+            kernel = prepare(self._images_weight(params_dot), geometry, x_dot.shape[0])
+            u_dot += self._product(kernel, cache.x, cache.y)
+            if "bias" in params_dot:
+                u_dot += params_dot["bias"]
+        return self.activation.scale_by_slope(u_dot, cache.y)
+
+    def jvp_backward(
+        self,
+        params: Parameters,
+        cache: ConvolutionCache,
+        x_dot: Array,
+        dy_dot: Array,
+        *,
+        into: Parameters | None = None,
+    ) -> tuple[Array | None, Array]:
+        r"""Gradients of :math:`\langle\dot{dy}, f'(u)\,\dot u\rangle` with :math:`\dot u = w * \dot x`.
+
+        With du and :math:`d\dot u` as :meth:`~nets.layers.activations.Activation.tangent_backward` gives them,
+
+        .. math:: dx = (w\,*)^T du, \quad d\dot x = (w\,*)^T d\dot u, \quad
+                  dw = (*\,\dot x)^T d\dot u + (*\,x)^T du, \quad db_k = \sum_{nij} du_{nijk}.
+        """
+        check_gradient(self, dy_dot, cache.y)
+        # what is not curved makes no use of u_dot, which costs a product
+        u_dot = self._product(cache.kernel, x_dot, cache.y) if self.activation.curved else dy_dot
+        du, du_dot = self.activation.tangent_backward(u_dot, cache.y, dy_dot)
+        if into is not None:
+            self._weight_gradient(x_dot, du_dot, into["weight"])
+            if du is not None:
+                of_x = empty(into["weight"].shape, du)
+                self._weight_gradient(cache.x, du, of_x)
+                into["weight"][...] += of_x
+            if "bias" in into and du is not None:
+                _sum_rows(du, into["bias"])
+            elif "bias" in into:
+                into["bias"][...] = 0
+        return None if du is None else self._transposed(cache, du), self._transposed(cache, du_dot)
+
+    def _product(self, kernel: Kernel, x: Array, like: Array) -> Array:
+        u = empty(like.shape, like)
+        self._multiply(kernel, self._images(module_of(x).ascontiguousarray(x)), self._images(u), None)
+        return u
+
+    def _transposed(self, cache: ConvolutionCache, du: Array) -> Array:
+        dx = empty(cache.x.shape, du)
+        self._pull(cache.kernel, self._images(module_of(du).ascontiguousarray(du)), self._images(dx), None)
+        return dx
+
+    def _weight_gradient(self, x: Array, du: Array, out: Array, workspace: Workspace | None = None) -> None:
+        xp, geometry = module_of(x), self._geometry(x.shape[1:-1])
+        x, du = self._images(xp.ascontiguousarray(x)), self._images(xp.ascontiguousarray(du))
+        self._correlate(x, du, geometry, out.reshape(*self.kernel, *out.shape[-2:]), workspace)
+
+    def _check(self, name: str, shape: tuple[int, ...], before: tuple[str, ...]) -> None:
+        expected = (*before, *self.axes, self.channels_in)
+        if len(shape) != len(expected) or shape[-1] != self.channels_in:
+            raise ValueError(f"{name}: {self._called()} expects ({', '.join(map(str, expected))}), got {shape}")
+
+    def _called(self) -> str:
+        return f"{type(self).__name__}({self.channels_in}, {self.channels_out})"
+
+    def _geometry(self, size: tuple[int, ...]) -> Geometry:
+        """Of the convolution, of which a transposed convolution is the transpose, for x of this size."""
+        try:
+            return self._windows(size)
+        except ValueError as error:
+            raise ValueError(f"x: {self._called()} can't take a sample of size {size}: {error}") from error
+
+    def _images(self, array: Array) -> Array:
+        """Give x or y as images (N, H, W, channels), without a copy."""
+        return array
+
+    def _images_weight(self, params: Parameters) -> Array:
+        weight = params["weight"]
+        return weight.reshape(*self.kernel, *weight.shape[-2:])
+
+    def _weight_shape(self) -> tuple[int, ...]:
+        raise NotImplementedError
+
+    def _windows(self, size: tuple[int, ...]) -> Geometry:
+        raise NotImplementedError
+
+    def _output_size(self, geometry: Geometry) -> tuple[int, ...]:
+        raise NotImplementedError
+
+    def _multiply(self, kernel: Kernel, x: Array, out: Array, workspace: Workspace | None) -> None:
+        """Write ``w * x``."""
+        kernel.convolve(x, out, workspace)
+
+    def _pull(self, kernel: Kernel, du: Array, out: Array, workspace: Workspace | None) -> None:
+        """Write the transpose of the map of x, of du."""
+        kernel.transpose(du, out, workspace)
+
+    def _correlate(self, x: Array, du: Array, geometry: Geometry, out: Array, workspace: Workspace | None) -> None:
+        """Write the transpose of the map of w, of du."""
+        correlate(x, du, geometry, out, workspace)
+
+
+def _pair(name: str, value: int | Pair) -> Pair:
+    first, second = value if isinstance(value, tuple) else (value, value)
+    if min(first, second) < 1:
+        raise ValueError(f"{name}: expected a positive number or two, got {value}")
+    return first, second
+
+
+def _sum_rows(du: Array, out: Array) -> None:
+    """Sum over all axes but the last; on NumPy by blocks of rows, in threads, and then over the blocks in order."""
+    rows = du.reshape(-1, du.shape[-1])
+    if not isinstance(rows, np.ndarray) or len(rows) <= BLOCK:
+        module_of(rows).sum(rows, axis=0, out=out)
+        return
+    blocks = -(-len(rows) // BLOCK)
+    sums = empty((blocks, rows.shape[1]), rows)
+
+    def work(start: int, stop: int) -> None:
+        for block in range(start, stop):
+            np.add.reduce(rows[block * BLOCK : (block + 1) * BLOCK], axis=0, out=sums[block])
+
+    share(work, blocks)
+    np.add.reduce(sums, axis=0, out=out)

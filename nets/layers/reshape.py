@@ -1,0 +1,97 @@
+"""The same numbers in another shape."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from coulombfield.arrays import Array
+from nets.layers.activations import check_gradient
+from nets.parameters import Parameters
+from nets.workspace import Workspace
+
+
+class ReshapeCache(NamedTuple):
+    """Input and output of one forward pass, whose shapes are what counts."""
+
+    x: Array
+    y: Array
+
+
+class Reshape:
+    """Each sample in another shape, last axis fastest; y shares the memory of x where that is contiguous.
+
+    Parameters
+    ----------
+    shape : sequence of int
+        Shape of one sample of y.
+    """
+
+    def __init__(self, shape: Sequence[int]):
+        self.shape = tuple(shape)
+        if not self.shape or min(self.shape) < 1:
+            raise ValueError(f"shape: expected positive numbers, got {self.shape}")
+
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """No parameters."""
+        return {}
+
+    def initialize(self, rng: np.random.Generator) -> dict[str, np.ndarray]:
+        """No parameters."""
+        return {}
+
+    def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """The shape given, for any of as many numbers."""
+        if math.prod(shape) != math.prod(self.shape):
+            raise ValueError(f"shape: Reshape({self.shape}) expects {math.prod(self.shape)} numbers, got {shape}")
+        return self.shape
+
+    def operations(self, shape: tuple[int, ...]) -> int:
+        """None."""
+        return 0
+
+    def forward(self, params: Parameters, x: Array, workspace: Workspace | None = None) -> tuple[Array, ReshapeCache]:
+        """``y`` with the numbers of ``x``."""
+        y = x.reshape(x.shape[0], *self.output_shape(x.shape[1:]))
+        return y, ReshapeCache(x, y)
+
+    def backward(
+        self,
+        params: Parameters,
+        cache: ReshapeCache,
+        dy: Array,
+        *,
+        into: Parameters | None = None,
+        need_dx: bool = True,
+        workspace: Workspace | None = None,
+    ) -> Array | None:
+        """``dx`` with the numbers of ``dy``: the map permutes nothing, so that its transpose is its inverse."""
+        if not need_dx:
+            return None
+        check_gradient(self, dy, cache.y)
+        return dy.reshape(cache.x.shape)
+
+    def jvp(self, params: Parameters, cache: ReshapeCache, x_dot: Array, params_dot: Parameters | None = None) -> Array:
+        """``y_dot`` with the numbers of ``x_dot``."""
+        return x_dot.reshape(cache.y.shape)
+
+    def jvp_backward(
+        self, params: Parameters, cache: ReshapeCache, x_dot: Array, dy_dot: Array, *, into: Parameters | None = None
+    ) -> tuple[Array | None, Array]:
+        """``dx_dot`` with the numbers of ``dy_dot``; the Jacobian is constant."""
+        check_gradient(self, dy_dot, cache.y)
+        return None, dy_dot.reshape(cache.x.shape)
+
+
+class Flatten(Reshape):
+    """Each sample as one row of numbers, last axis fastest."""
+
+    def __init__(self) -> None:
+        pass
+
+    def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """As many numbers in a row."""
+        return (math.prod(shape),)

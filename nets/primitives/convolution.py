@@ -1,0 +1,67 @@
+r"""Convolutions, their transposes and their gradients, as matrix products.
+
+A convolution of x (N, H, W, C) with weights w (kh, kw, C, K) is
+
+.. math:: y_{nijk} = \sum_{abc} x_{n,\,s_0 i + a - p_0,\,s_1 j + b - p_1,\,c}\; w_{abck}.
+
+It is linear in each of its arguments, so that three maps serve every pass of every layer: x to y, its transpose y to x,
+and :func:`correlate`, the transpose of w to y. A transposed convolution runs the first two in exchanged roles.
+
+How each is computed depends on the shapes: by filtering tiles (:mod:`nets.primitives.winograd`), or as products with
+columns (:mod:`nets.primitives.direct`); where few channels result, with the mirror's (:mod:`nets.primitives.mirrored`).
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+
+from coulombfield.arrays import Array
+from nets.primitives import direct, mirrored, winograd
+from nets.primitives.direct import Direct
+from nets.primitives.geometry import Geometry
+from nets.workspace import Workspace
+
+
+class Kernel(Protocol):
+    """Weights made ready for one geometry."""
+
+    def convolve(self, x: Array, out: Array, workspace: Workspace | None = None) -> Array:
+        """Write the convolution of ``x`` (N, H, W, C) to ``out`` (N, rows, columns, K), which is contiguous."""
+
+    def transpose(self, y: Array, out: Array, workspace: Workspace | None = None) -> Array:
+        """Write the transpose, of ``y`` (N, rows, columns, K), to ``out`` (N, H, W, C), which is contiguous."""
+
+
+def prepare(
+    weight: Array, geometry: Geometry, images: int, workspace: Workspace | None = None, owner: object = None
+) -> Kernel:
+    """Make ``weight`` (kh, kw, C, K) ready for batches of about this many images.
+
+    The kernel may refer to the weights and, under its owner, to memory in the workspace: it is valid until either
+    changes.
+    """
+    channels, filters = weight.shape[2:]
+    if isinstance(weight, np.ndarray):
+        plan = winograd.plan(geometry, channels, filters, images, weight.dtype)
+        if plan is not None:
+            return winograd.Winograd(plan, weight, workspace, owner)
+    if mirrored.suits(geometry, channels, filters):
+        return mirrored.Mirrored(weight, geometry)
+    return Direct(weight, geometry)
+
+
+def correlate(x: Array, y: Array, geometry: Geometry, out: Array, workspace: Workspace | None = None) -> Array:
+    r"""Write :math:`\sum_{nij} x_{n,\,s_0 i + a - p_0,\,s_1 j + b - p_1,\,c}\,y_{nijk}` to ``out`` (kh, kw, C, K).
+
+    With ``y`` the gradient by a convolution's result it is the gradient by the weights; of a transposed convolution,
+    with ``x`` the gradient by the result. ``out`` is contiguous.
+    """
+    channels, filters = out.shape[2:]
+    if isinstance(x, np.ndarray):
+        plan = winograd.plan(geometry, channels, filters, len(x), x.dtype)
+        if plan is not None:
+            return winograd.correlate(plan, x, y, out, workspace)
+    chosen = mirrored if mirrored.suits(geometry, channels, filters) else direct
+    return chosen.correlate(x, y, geometry, out, workspace)
