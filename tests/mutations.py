@@ -152,6 +152,34 @@ MUTATIONS = (
         "gradient[:generated] *= 0.5 / (total - generated)",
         "gradients --only potential_regression",
     ),
+    Mutation(
+        "convolution by tiles: one point for another",
+        "nets/primitives/tiles.py",
+        "odd_p * PPP + odd_q * QQQ + m5",
+        "odd_p * PPP + odd_q * QQ + m5",
+        "gradients --only Conv2d",
+    ),
+    Mutation(
+        "columns: taps in reverse",
+        "nets/primitives/columns.py",
+        "source = columns[n * rows + i, j, a, low:high]",
+        "source = columns[n * rows + i, j, taps - 1 - a, low:high]",
+        "gradients --only ConvTranspose2d",
+    ),
+    Mutation(
+        "batch-norm: the gradient's second projection left out",
+        "nets/primitives/normalization.py",
+        "bend = inverse * scale, inverse * inverse * means[1]",
+        "bend = inverse * scale, inverse * means[1]",
+        "gradients --only BatchNorm",
+    ),
+    Mutation(
+        "gradient penalty: half its gradient",
+        "nets/penalties.py",
+        "excess * (2 * weight / x.shape[0])",
+        "excess * (weight / x.shape[0])",
+        "gradients --only gradient_penalty",
+    ),
 )
 
 

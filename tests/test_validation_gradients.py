@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import coulombfield
+import nets.architectures
 import nets.layers
 from nets.layers.activations import Activation
 from nets.layers.scale import Scale
@@ -22,8 +23,9 @@ from validation.gradients import rows
 from validation.gradients.command import add_options, main
 from validation.gradients.completeness import EXEMPT, missing, name_of
 from validation.gradients.differences import Case, measure, off_kinks
-from validation.gradients.layers import Sample, rows_of
+from validation.gradients.layers import rows_of
 from validation.gradients.registry import run
+from validation.gradients.samples import Sample
 
 
 def command(*arguments):
@@ -100,15 +102,31 @@ def result(change):
 
 BREAKS = [
     ("Linear", "nets.layers.linear.Linear.backward", result(off)),
+    ("Linear", "nets.layers.linear.Linear.jvp_backward", result(off)),
+    ("Conv2d", "nets.layers.convolution.Convolution.backward", result(off)),
+    ("ConvTranspose2d", "nets.layers.convolution.Convolution.jvp", result(off)),
+    ("Conv1d", "nets.layers.convolution.Convolution.jvp_backward", result(off)),
+    ("BatchNorm", "nets.layers.normalization.Normalization.backward", result(off)),
+    ("LayerNorm", "nets.layers.normalization.Normalization.jvp_backward", result(off)),
     ("Scale", "nets.layers.scale.Scale.backward", result(off)),
+    ("Reshape", "nets.layers.reshape.Reshape.backward", result(off)),
+    ("Upsample", "nets.layers.upsample.gather", result(off)),
+    ("AveragePool", "nets.layers.pooling.spread", result(off)),
+    ("Softmax", "nets.layers.softmax._times_jacobian", result(off)),
+    ("Residual", "nets.layers.residual.Residual.backward", result(off)),
+    ("Residual", "nets.layers.residual.Residual.jvp_backward", result(off)),
     ("Identity", "nets.layers.activations.Identity.backward", result(off)),
     ("ReLU", "nets.layers.activations.LeakyReLU.scale_by_slope", result(off)),
     ("ELU", "nets.layers.activations.ELU.scale_by_slope", result(off)),
+    ("ELU", "nets.layers.activations.ELU.scale_by_curvature", result(off)),
     ("ScaledTanh", "nets.layers.activations.Tanh.scale_by_slope", result(off)),
+    ("ScaledTanh", "nets.layers.activations.Tanh.scale_by_curvature", result(off)),
     ("Sequential", "nets.network.Sequential.jvp", result(off)),
+    ("Sequential", "nets.network.Sequential.jvp_backward", result(off)),
     ("mlp", "nets.layers.linear.Linear.jvp", result(off)),
     ("potential_regression", "validation.gradients.training.potential_regression", result(gradient_off)),
     ("generator_potential", "validation.gradients.training.generator_potential", result(gradient_off)),
+    ("gradient_penalty", "nets.layers.linear.Linear.jvp_backward", result(off)),
     ("Adam", "nets.optimizers.adam", second_moment_biased),
     ("RMSprop", "nets.optimizers.rmsprop", last_doubled),
     ("SGD", "nets.optimizers.momentum_step", last_doubled),
@@ -143,9 +161,11 @@ def test_a_wrong_derivative_fails(name, place, change, monkeypatch, capsys):
 
 
 def test_every_part_has_a_break_that_was_seen():
-    """All that the rows cover, but for what differs from another part by its numbers alone."""
+    """All that the rows cover, but for what differs from another part by its numbers or its composition alone."""
     covered = {part.__name__ for row in rows() for part in row.covers}
-    alike = {"LeakyReLU", "Tanh", "Network", "Coulomb", "Laplace", "KernelSum"}
+    alike = {"LeakyReLU", "Tanh", "Flatten", "Network", "Coulomb", "Laplace", "KernelSum"}
+    alike |= {"Convolution", "Normalization", "Frozen"}  # bases, and a wrapper that its row needs
+    alike |= {name for name in nets.architectures.__all__ if name != "mlp"}
     undivided = {"potential", "electrostatic_energy", "interaction_energy"}  # what is differentiated
     assert covered - {name for name, _, _ in BREAKS} == alike | undivided
 
@@ -209,26 +229,31 @@ class Cubic(Activation):
     def __init__(self, slope=3.0):
         self.slope = slope
 
-    def apply(self, h, bias):
-        h[...] = (h + bias) ** 3
+    curved = True
+
+    def apply(self, h, bias=None):
+        h[...] = h**3
         return h
 
     def scale_by_slope(self, dy, y):
         return dy * self.slope * np.cbrt(y) ** 2
 
+    def scale_by_curvature(self, dy, y):
+        return dy * 6 * np.cbrt(y)
+
 
 @pytest.mark.parametrize(("slope", "passes"), [(3.0, True), (2.0, False), (0.0, False), (3.00001, False)])
 def test_a_row_for_a_layer_is_one_line(slope, passes):
     results = run(rows_of(Sample("Cubic", lambda: Cubic(slope), (4, 3))), Context(quick=True), lambda result: None)
-    assert [result.row.name for result in results] == ["Cubic: dx", "Cubic: jvp"]
-    assert [result.passed for result in results] == [passes, passes]
+    assert [result.row.name for result in results] == ["Cubic: dx", "Cubic: jvp", "Cubic: jvp backward"]
+    assert [result.passed for result in results] == [passes] * 3
 
 
 def test_a_case_that_raises_fails_alone():
     broken, *others = rows_of(Sample("Cubic", Cubic, (4, 3)))
     broken = dataclasses.replace(broken, cases=lambda context: iter([1]))
     results = run([broken, *others], Context(quick=True), lambda result: None)
-    assert [result.passed for result in results] == [False, True]
+    assert [result.passed for result in results] == [False, True, True]
     assert results[0].error.startswith("AttributeError: ")
 
 
@@ -253,14 +278,15 @@ def test_an_outcome_needs_order_and_size():
 
 
 def test_differences_do_not_step_over_kinks():
-    drawn = iter([1e-3, 0.2, 0.3])
+    drawn = iter([1e-4, 0.01, 0.3])
 
     def draw():
         x = next(drawn)
         return Case(f"{x}", lambda t: abs(x - t), -1.0, 1.0, 1.0, polynomial=True, branches=lambda t: np.asarray(x > t))
 
     case = off_kinks(draw)
-    assert case.label == "0.2"
+    assert case.label == "0.01"
+    assert case.exact == -0.5  # along half the direction, no step is longer than 1/128
     assert measure([case]).passed
     with pytest.raises(RuntimeError, match="no case off the kinks in 200 draws"):
         off_kinks(lambda: sine(1.0, branches=lambda t: np.asarray(t > 0)))

@@ -6,6 +6,7 @@ import argparse
 import importlib
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from .arguments import output_file, output_folder, positive
 
 BENCHMARKS = {
     "mixture": "one update of the 25-Gaussian Coulomb GAN against the same in PyTorch",
+    "networks": "layers, players and updates of the Coulomb GAN of images against the same in PyTorch",
     "sums": "field sums by every engine, with errors and memory",
 }
 CHECKS = {
@@ -32,12 +34,13 @@ def main(arguments: list[str] | None = None) -> int:
     speed = commands.add_parser("speed", help="time this package against its peers, in one process")
     benchmarks = speed.add_subparsers(dest="benchmark", required=True)
     parsers = {name: benchmarks.add_parser(name, help=text, description=text) for name, text in BENCHMARKS.items()}
-    for name, seconds in (("mixture", 20.0), ("sums", 0.3)):
+    for name, seconds in (("mixture", 20.0), ("networks", 0.5), ("sums", 0.3)):
         options = parsers[name]
         options.add_argument("--json", type=output_file, metavar="FILE", help="also write the rows to FILE")
         options.add_argument(
             "--seconds", type=positive, default=seconds, help="how long to time each row (default: %(default)s)"
         )
+    _add_networks_options(parsers["networks"])
     _add_sums_options(parsers["sums"])
     given = vars(parser.parse_args(arguments))
     if (command := given.pop("command")) in CHECKS:
@@ -49,6 +52,16 @@ def main(arguments: list[str] | None = None) -> int:
     if file is not None:
         file.write_text(json.dumps(rows, indent=2, allow_nan=False) + "\n", encoding="utf-8")
     return 0
+
+
+def _add_networks_options(options: argparse.ArgumentParser) -> None:
+    options.add_argument("--only", type=_networks_names, default=(), metavar="NAME[,NAME]", help="what to measure")
+    options.add_argument(
+        "--batch", type=_batches, default=(), metavar="N[,N]", help="sizes of minibatches (default: 16,128)"
+    )
+    options.add_argument("--quick", action="store_true", help="narrow networks and small minibatches, in a minute")
+    options.add_argument("--agreement", action="store_true", help="also compare all numbers with PyTorch's in float64")
+    options.add_argument("--memory", action="store_true", help="also measure the peak memory of updates")
 
 
 def _add_sums_options(options: argparse.ArgumentParser) -> None:
@@ -72,11 +85,28 @@ def _sums_names(text: str) -> tuple[str, ...]:
     from .speed.sums import AIMS_NAME
     from .speed.sums_cases import CASES
 
+    return _names(text, (*CASES, AIMS_NAME))
+
+
+def _networks_names(text: str) -> tuple[str, ...]:
+    from .speed.networks import NAMES
+
+    return _names(text, NAMES)
+
+
+def _names(text: str, known: Sequence[str]) -> tuple[str, ...]:
     names = tuple(dict.fromkeys(text.split(",")))
-    if unknown := [name for name in names if name not in CASES and name != AIMS_NAME]:
-        known = ", ".join([*CASES, AIMS_NAME])
-        raise argparse.ArgumentTypeError(f"unknown {', '.join(map(repr, unknown))}; expected some of {known}")
+    if unknown := [name for name in names if name not in known]:
+        some = ", ".join(known)
+        raise argparse.ArgumentTypeError(f"unknown {', '.join(map(repr, unknown))}; expected some of {some}")
     return names
+
+
+def _batches(text: str) -> tuple[int, ...]:
+    numbers = tuple(positive(part) for part in text.split(","))
+    if any(number != int(number) or number < 2 for number in numbers):
+        raise argparse.ArgumentTypeError(f"expected whole numbers of at least 2, got {text}")
+    return tuple(int(number) for number in numbers)
 
 
 if __name__ == "__main__":

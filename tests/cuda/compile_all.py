@@ -1,7 +1,8 @@
-"""Compile every instance of the package's CUDA sums with NVRTC, which needs no GPU and no driver.
+"""Compile the package's CUDA kernels with NVRTC, which needs no GPU and no driver.
 
-Instances and architectures go round in step, so that each profile, dtype, dimension and choice of outputs is compiled,
-and each architecture meets every value of each of these. Needs ``pip install nvidia-cuda-nvrtc``.
+Those of the networks are compiled in each dtype for each architecture. Instances of the sums and architectures go
+round in step, so that each profile, dtype, dimension and choice of outputs is compiled, and each architecture meets
+every value of each of these. Needs ``pip install nvidia-cuda-nvrtc``.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import nvidia.cu13
 
 from coulombfield import profiles
 from coulombfield.sums import cuda
+from nets.primitives import cuda as of_nets
 
 ARCHITECTURES = (75, 80, 90, 100)
 SIMPLE = (
@@ -35,13 +37,20 @@ DIMENSIONS = range(1, cuda.MAX_DIMENSION + 1)
 
 
 def instances():
-    """Text and options of all that the package may ask for, up to the numbers in profiles and how they are nested."""
+    """Name, text and options of all sums that the package may ask for, up to numbers and nesting in profiles."""
+    texts = {name: cuda.source(name) for name in ("sums.cu", "tangent.cu")}
     for dtype, profile, dimension in itertools.product(("float32", "float64"), SIMPLE + NESTED, DIMENSIONS):
-        for text, outputs in itertools.product(("sums.cu", "tangent.cu"), OUTPUTS):
-            yield text, cuda.options(dtype, dimension, profile, **outputs)
+        for name, outputs in itertools.product(texts, OUTPUTS):
+            yield name, texts[name], cuda.options(dtype, dimension, profile, **outputs)
         sizes = profiles.Magnitude(profile), profiles.GradientSize(profile, 2.0)
         for derived in (profiles.Laplacian.of(profile, dimension), *sizes):
-            yield "sums.cu", cuda.options(dtype, dimension, derived, **OUTPUTS[0])
+            yield "sums.cu", texts["sums.cu"], cuda.options(dtype, dimension, derived, **OUTPUTS[0])
+
+
+def of_networks():
+    """Jobs for the kernels of the networks."""
+    for name, dtype, architecture in itertools.product(of_nets.texts(), ("float32", "float64"), ARCHITECTURES):
+        yield architecture, name, of_nets.source(name), of_nets.options(dtype)
 
 
 def load():
@@ -53,10 +62,9 @@ def load():
 
 def compiled(job):
     """Size of the machine code in bytes, or what the compiler says."""
-    architecture, text, options = job
+    architecture, name, text, options = job
     nvrtc, program = load(), ctypes.c_void_p()
-    source = cuda.source(text).encode()
-    assert nvrtc.nvrtcCreateProgram(ctypes.byref(program), source, text.encode(), 0, None, None) == 0
+    assert nvrtc.nvrtcCreateProgram(ctypes.byref(program), text.encode(), name.encode(), 0, None, None) == 0
     # As CuPy compiles, and with every warning an error.
     flags = (*options, f"-arch=sm_{architecture}", "-std=c++17", "-ftz=true", "-Werror=all-warnings")
     array = (ctypes.c_char_p * len(flags))(*[flag.encode() for flag in flags])
@@ -69,16 +77,17 @@ def compiled(job):
     else:
         nvrtc.nvrtcGetCUBINSize(program, ctypes.byref(size))
     nvrtc.nvrtcDestroyProgram(ctypes.byref(program))
-    return f"sm_{architecture} {' '.join(options)}\n{log.value.decode()}" if failed else size.value
+    return f"{name} sm_{architecture} {' '.join(options)}\n{log.value.decode()}" if failed else size.value
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--every", type=int, default=1, help="compile only each N-th instance")
+    parser.add_argument("--every", type=int, default=1, help="of the sums, compile only each N-th instance")
     every = parser.parse_args().every
     start = time.perf_counter()
     chosen = list(instances())[::every]
     jobs = [(ARCHITECTURES[i % len(ARCHITECTURES)], *instance) for i, instance in enumerate(chosen)]
+    jobs += of_networks()
     with multiprocessing.get_context("spawn").Pool(os.cpu_count()) as pool:
         results = pool.map(compiled, jobs, chunksize=8)
     failures = [result for result in results if isinstance(result, str)]

@@ -13,16 +13,18 @@ from coulombfield.calculus import random_direction
 from coulombfield.rng import Streams
 from experiments.gans.coulomb import CoulombGAN, PotentialConfig
 from experiments.gans.player import OptimizerConfig, Player, ScheduleConfig
-from nets.architectures import mlp
+from nets.architectures import mlp, wgan_gp_critic
 from nets.initializers import normal, uniform
-from nets.layers.activations import ELU
+from nets.layers.activations import ELU, LeakyReLU, Tanh
 from nets.losses import generator_potential, potential_regression
+from nets.network import Network
 from nets.optimizers import SGD, Adam, RMSprop, add_l2, clip
 from nets.parameters import Layout, Parameters
+from nets.penalties import gradient_penalty
 from validation.context import Context
 
 from .differences import Case, magnitude, off_kinks
-from .layers import numbers
+from .layers import SPREAD, branched_on
 from .registry import Row
 
 Loss = Callable[[Context, np.random.Generator], Callable[[Array], tuple[Any, Array]]]
@@ -69,6 +71,15 @@ LOSSES: dict[str, tuple[Any, Loss]] = {
 """Every loss: what it covers, and what makes it a function of the discriminator's values, here of degree 2 at most."""
 
 
+PENALIZED: dict[str, tuple[Callable[[], Network], tuple[int, ...]]] = {
+    "mlp LeakyReLU": (functools.partial(mlp, (3, 6, 5, 1), LeakyReLU), (4, 3)),
+    "mlp ELU": (functools.partial(mlp, (3, 6, 5, 1), ELU, input_scale=0.5), (4, 3)),
+    "mlp Tanh": (functools.partial(mlp, (3, 6, 5, 1), Tanh, output_scale=3.0), (4, 3)),
+    "wgan_gp_critic": (functools.partial(wgan_gp_critic, 8, 1, width=2), (2, 8, 8, 1)),
+}
+"""Networks whose slopes are penalised, and the shape of their x."""
+
+
 def _adam(theta: Any, gradient: Any, mean: Any, square: Any, step: int) -> Any:
     """Kingma & Ba 2015, Algorithm 1, line by line."""
     alpha, beta1, beta2, epsilon = 0.1, 0.8, 0.9, 1e-3
@@ -100,10 +111,19 @@ UPDATES = (
 
 
 def rows() -> list[Row]:
-    """One row for each loss, optimizer and player."""
+    """One row for each loss, penalised network, optimizer and player."""
     losses = [
         Row(f"{name}: gradient", "loss", (covered,), functools.partial(_loss_cases, name, loss))
         for name, (covered, loss) in LOSSES.items()
+    ]
+    penalties = [
+        Row(
+            f"gradient_penalty of {name}",
+            "loss",
+            (gradient_penalty,),
+            functools.partial(_penalty_cases, name, make, shape),
+        )
+        for name, (make, shape) in PENALIZED.items()
     ]
     updates = [
         Row(
@@ -122,7 +142,7 @@ def rows() -> list[Row]:
         Row("add_l2: gradient", "optimizer", (add_l2,), _l2_cases),
         Row("clip: slope", "optimizer", (clip,), _clip_cases),
     ]
-    return [*losses, *updates, *parts, *players]
+    return [*losses, *penalties, *updates, *parts, *players]
 
 
 def _loss_cases(name: str, loss: Loss, context: Context) -> Iterator[Case]:
@@ -139,6 +159,36 @@ def _loss_cases(name: str, loss: Loss, context: Context) -> Iterator[Case]:
 
         size = abs(float(value)) + magnitude(context.host(gradient) * values, terms)
         yield Case(name, moved, float(terms.sum()), size, magnitude(terms), polynomial=True)
+
+
+def _penalty_cases(name: str, make: Callable[[], Network], shape: tuple[int, ...], context: Context) -> Iterator[Case]:
+    rng = context.rng(f"gradients gradient_penalty {name}")
+    for target in (1.0, 0.0)[: context.pick(2, 1)]:
+        for _ in range(context.pick(4, 3)):
+            yield off_kinks(functools.partial(_penalty_case, make(), shape, target, context, rng))
+
+
+def _penalty_case(
+    network: Network, shape: tuple[int, ...], target: float, context: Context, rng: np.random.Generator
+) -> Case:
+    """The penalty as the parameters move; x stays where it is."""
+    params = network.initialize(rng, np.float64, context.device.xp)
+    params.vector[...] += context.put(SPREAD * rng.standard_normal(network.layout.size))
+    x, u = context.put(rng.standard_normal(shape)), random_direction(rng, params.vector)
+    value, gradient = gradient_penalty(network, params, x, target=target)
+    terms = context.host(gradient.vector) * context.host(u)
+
+    def at(t: float) -> Parameters:
+        return Parameters(network.layout, params.vector + t * u)
+
+    def moved(t: float) -> float:
+        return float(gradient_penalty(network, at(t), x, target=target)[0])
+
+    def branches(t: float) -> np.ndarray:
+        return branched_on(network.body, network.forward(at(t), x)[1], context.host) > 0
+
+    size = float(value) + 10 * target**2 + magnitude(terms)  # the squares of what a slope and the target differ by
+    return Case(f"target {target}", moved, float(terms.sum()), size, magnitude(terms), branches=branches)
 
 
 def _update_cases(update: Update, context: Context) -> Iterator[Case]:
@@ -215,7 +265,7 @@ def _gan_cases(player: str, context: Context) -> Iterator[Case]:
 def _gan_case(player: str, settings: dict[str, Any], context: Context, rng: np.random.Generator) -> Case:
     """The player's loss as its parameters move; the potential that the discriminator learns stays where it is."""
     gan = _gan(settings, context, rng)
-    z, real = context.put(rng.standard_normal((gan.batch, gan.latent))), gan.data[: gan.batch]
+    z, real = (context.put(rng.standard_normal((gan.batch, width))) for width in (gan.latent, *gan.data.shape[1:]))
     losses, *gradients = gan.gradients(z, real)
     gradient = gradients[("generator", "discriminator").index(player)]
     params = getattr(gan, player).params
@@ -231,7 +281,9 @@ def _gan_case(player: str, settings: dict[str, Any], context: Context, rng: np.r
         x, of_generator = gan.generator.network.forward(gan.generator.params, z)
         points = context.device.xp.concatenate([x, real])
         _, of_discriminator = gan.discriminator.network.forward(gan.discriminator.params, points)
-        return numbers((of_generator, of_discriminator), context.host) > 0
+        parts = ((gan.generator, of_generator), (gan.discriminator, of_discriminator))
+        signs = [branched_on(player.network.body, cache, context.host) > 0 for player, cache in parts]
+        return np.concatenate(signs)
 
     size = abs(float(losses[player])) + magnitude(terms)
     return Case(str(settings), moved, float(terms.sum()), size, magnitude(terms), branches=branches)
