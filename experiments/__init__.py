@@ -1,4 +1,4 @@
-"""The paper's experiments: ``python -m experiments list | run | resume | sample | report``."""
+"""The paper's experiments: ``python -m experiments list | run | resume | sample | report | networks``."""
 
 
 class UserError(Exception):

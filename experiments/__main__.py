@@ -1,4 +1,4 @@
-"""Command line of the experiments: ``python -m experiments list | run | resume | sample | report``."""
+"""Command line of the experiments: ``python -m experiments list | run | resume | sample | report | networks``."""
 
 from __future__ import annotations
 
@@ -76,6 +76,12 @@ def _parser() -> argparse.ArgumentParser:
 
     report = add("report", "rebuild_report", "write figures, summary and report again")
     report.add_argument("folder", type=Path, metavar="DIR")
+
+    networks = add("networks", "describe_networks", "print layers, parameters and operations of the paper's networks")
+    networks.add_argument("names", nargs="*", metavar="NAME", help="such as coulomb_generator (default: all)")
+    networks.add_argument(
+        "--size", type=int, choices=(32, 64), default=64, help="of images [pixels] (default: %(default)s)"
+    )
     return parser
 
 

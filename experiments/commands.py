@@ -15,7 +15,7 @@ from threadpoolctl import threadpool_limits
 from coulombfield.arrays import Device, select_device
 from coulombfield.rng import Streams
 
-from . import UserError, config, provenance, report
+from . import UserError, config, networks, provenance, report
 from .checkpoint import Checkpoint, CheckpointError, CheckpointFolder
 from .checkpoint import load as load_checkpoint
 from .config import Setup
@@ -104,6 +104,12 @@ def rebuild_report(arguments: argparse.Namespace) -> None:
     setup = config.resolve(folder.config)
     experiment, checkpoint = _restored(folder, setup)
     _publish(folder, setup, experiment, checkpoint.step, checkpoint.state["loop"]["seconds"])
+
+
+def describe_networks(arguments: argparse.Namespace) -> None:
+    """Print a table of each network's layers."""
+    for line in networks.describe(arguments.names, arguments.size):
+        print(line)
 
 
 def _train(folder: RunFolder, setup: Setup, experiment: Experiment, checkpoint: Checkpoint | None) -> None:

@@ -7,7 +7,7 @@ import signal
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -66,6 +66,14 @@ class Experiment(Protocol):
 
     def provenance(self) -> Mapping[str, str]:
         """Checksums and names of the data, for the record."""
+
+
+@runtime_checkable
+class Watched(Protocol):
+    """An experiment that leaves a figure at each evaluation, for who watches a long run."""
+
+    def snapshot(self, folder: Path) -> None:
+        """Draw the generator as of now into ``folder``; like ``figures``, it changes nothing."""
 
 
 class NonFiniteError(UserError):
@@ -172,6 +180,8 @@ class Training:
             metrics = {name: float(value) for name, value in self.experiment.evaluate().items()}
             self.run.append_metrics({"step": self.step, "seconds": self._elapsed(), "metrics": metrics})
             progress.show(self.step, {name: metrics[name] for name in self.experiment.headline})
+            if isinstance(self.experiment, Watched):
+                self.experiment.snapshot(self.run.figures)
         if last or self.step % plan.checkpoint_every == 0:
             self._save()
 

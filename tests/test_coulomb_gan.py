@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from coulombfield import Charges, Plummer, generated_charges, potential, real_charges
@@ -15,7 +15,14 @@ from experiments.gans.coulomb import CoulombGAN, PotentialConfig
 from experiments.gans.player import OptimizerConfig, Player, ScheduleConfig
 from nets.architectures import mlp
 from nets.initializers import normal, uniform
-from nets.layers.activations import ELU
+from nets.layers.activations import ELU, Tanh
+from nets.layers.batchnorm import BatchNorm
+from nets.layers.conv1d import Conv1d
+from nets.layers.conv2d import Conv2d
+from nets.layers.conv_transpose2d import ConvTranspose2d
+from nets.layers.linear import Linear
+from nets.layers.reshape import Flatten, Reshape
+from nets.network import Network, Sequential
 
 UPDATES = 50
 seeds = st.integers(0, 2**32 - 1)
@@ -104,6 +111,7 @@ def assert_gradient(gradient, params, loss, seed):
 
     step = best_step("float64")
     found = directional_derivative(moved, start, direction, step)
+    params.vector[...] = start
     assert abs(found - exact @ to_numpy(direction)) <= difference_tolerance(10.0, step, "float64")
 
 
@@ -127,6 +135,90 @@ def test_discriminator_gradient_treats_the_potential_as_given(device, seed, batc
     z, real = draw(gan, seed)
     _, _, gradient = gan.gradients(z, real)
     assert_gradient(gradient, gan.discriminator.params, lambda: gan.gradients(z, real)[0]["discriminator"], seed)
+
+
+def image_discriminator(groups=1):
+    """Images of 4 x 4 to one number; smooth, since no variance is near 0 beside so large an epsilon."""
+    norm = BatchNorm(3, ELU(), epsilon=1.0, groups=groups)
+    return Network(Sequential([Conv2d(1, 3, 3, 2, bias=None), norm, Flatten(), Linear(12, 1)]))
+
+
+def image_generator():
+    norm, last = BatchNorm(4, ELU(), epsilon=1.0), ConvTranspose2d(4, 1, 5, 2, activation=Tanh())
+    return Network(Sequential([Linear(3, 16), Reshape((2, 2, 4)), norm, last]))
+
+
+def build_on_images(seed, device, *, batch=3, source=None, **potential_settings):
+    """A small convolutional GAN with batch-norm in both players, its scales off 1 and shifts off 0."""
+    streams = Streams(seed)
+    rng = streams.stream("initialization")
+
+    def player(network):
+        params = network.initialize(rng, "float64", device.xp)
+        params.vector[...] += device.put(0.3 * rng.standard_normal(params.vector.size))
+        return Player(network, params, OptimizerConfig(ScheduleConfig(start=1e-3, kind="constant")), UPDATES)
+
+    data = device.put(rng.uniform(-1, 1, (10, 4, 4, 1)))
+    return CoulombGAN(
+        player(image_generator()),
+        player(image_discriminator(groups=2)),
+        data if source is None else source(data),
+        latent=3,
+        batch=batch,
+        config=PotentialConfig(1.0, ScheduleConfig(start=1.0, kind="constant"), **potential_settings),
+        updates=UPDATES,
+        device=device,
+        streams=streams,
+    )
+
+
+@settings(max_examples=8)
+@given(seed=seeds, batch=st.integers(2, 4))
+def test_gradients_on_images_are_those_of_separate_passes(device, seed, batch):
+    """As the authors run it: generated and real samples pass the discriminator apart, each with its own statistics."""
+    gan = build_on_images(seed, device, batch=batch, scale=3.0)
+    z, real = draw(gan, seed)
+    losses, d_generator, d_discriminator = gan.gradients(z, real)
+    alone = image_discriminator()
+    params = gan.discriminator.params
+
+    def values(samples):
+        return alone.forward(params, samples)[0]
+
+    def regression():
+        x = forward(gan.generator, z)
+        square = (to_numpy(device.xp.concatenate([values(x), values(real)]))[:, 0] - goal) ** 2
+        return 0.25 * (square[:batch].mean() + square[batch:].mean())
+
+    def chain():
+        return -0.5 * float(values(forward(gan.generator, z)).mean())
+
+    x = forward(gan.generator, z)
+    goal = target(gan, x.reshape(batch, -1), real.reshape(batch, -1))
+    assert float(losses["discriminator"]) == pytest.approx(regression(), rel=1e-11)
+    assert float(losses["generator"]) == pytest.approx(chain(), rel=1e-11)
+    assert_gradient(d_generator, gan.generator.params, chain, seed)
+    assert_gradient(d_discriminator, params, regression, seed)
+
+
+def test_a_source_gives_what_an_array_gives(device):
+    """Minibatches drawn by an object of one's own, here with the same draws."""
+
+    class Source:
+        def __init__(self, data):
+            self.data, self.dtype, self.shape = data, data.dtype, data.shape
+            self.drawn = []
+
+        def draw(self, count, rng):
+            self.drawn.append(rng.integers(0, len(self.data), count))
+            return self.data[device.put(self.drawn[-1])]
+
+    of_array, of_source = build_on_images(1, device), build_on_images(1, device, source=Source)
+    for _ in range(2):
+        of_array.step(), of_source.step()
+    np.testing.assert_equal(host(of_source.state()), host(of_array.state()))
+    first, second = of_source.data.drawn
+    assert not np.array_equal(first, second)
 
 
 def test_a_step_moves_both_players_against_their_gradients_once(device):
@@ -153,6 +245,21 @@ def test_weight_decay_spares_biases():
     for name, gradient_now in gradient.items():
         expected = 0.5 * weights[name] if name.endswith("weight") else np.zeros_like(weights[name])
         np.testing.assert_array_equal(gradient_now, expected)
+
+
+def test_weight_decay_of_kernels_spares_dense_layers_and_batch_norm():
+    gan = build_on_images(4, Device(np, "cpu"))
+    decayed = OptimizerConfig(ScheduleConfig(start=1e-3, kind="constant"), l2=0.5, l2_on="kernels")
+    signals = Network(Sequential([Conv1d(2, 3, 3), Flatten(), Linear(12, 1)]))
+    for network in (gan.generator.network, gan.discriminator.network, signals):
+        player = Player(network, network.initialize(np.random.default_rng(0)), decayed, UPDATES)
+        gradient = player.network.zeros_like(player.params)
+        weights = {name: value.copy() for name, value in player.params.items()}
+        player.update(gradient)
+        kernels = [name for name, value in gradient.items() if value.any()]
+        (kernel,) = kernels
+        assert weights[kernel].ndim == (3 if network is signals else 4)
+        np.testing.assert_array_equal(gradient[kernel], 0.5 * weights[kernel])
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -49,15 +49,41 @@ class PotentialConfig:
                 raise ValueError(f"{name}: expected a positive number, got {getattr(self, name)}")
 
 
+@runtime_checkable
+class Source(Protocol):
+    """A training set that gives minibatches, where it is no array on the device."""
+
+    dtype: np.dtype
+    shape: tuple[int, ...]
+
+    def draw(self, count: int, rng: np.random.Generator) -> Array:
+        """Real samples, shape (count, ...), on the device."""
+
+
+class ArraySource:
+    """A training set on the device, drawn from with replacement."""
+
+    def __init__(self, data: Array, device: Device):
+        self._data, self._device = data, device
+        self.dtype, self.shape = data.dtype, data.shape
+
+    def draw(self, count: int, rng: np.random.Generator) -> Array:
+        """Random samples, shape (count, ...)."""
+        index = rng.integers(0, len(self._data), count)
+        return self._data.take(self._device.put(index), axis=0)
+
+
 class CoulombGAN:
     """Both players of a Coulomb GAN and one update of them (Algorithm 1).
 
     Parameters
     ----------
     generator, discriminator : Player
-        The generator maps latent vectors to samples, the discriminator samples to one number.
-    data : array, shape (points, m)
-        Training set, on the device.
+        The generator maps latent vectors to samples, the discriminator samples to one number. Where the
+        discriminator has batch-norm, its minibatch is two groups: the generated samples, then the real ones.
+    data : array or Source
+        Training set: an array on the device, of shape (count, ...) with the shape of a sample behind the first axis,
+        such as (count, m) for points and (count, H, W, C) for images; or what gives minibatches of these.
     latent : int
         Width of the latent vectors, drawn from N(0, I).
     batch : int
@@ -75,13 +101,16 @@ class CoulombGAN:
     -----
     The discriminator sees a minibatch once, generated and real samples together, and both players use that pass:
     its gradient uses the whole, the generator's the generated rows.
+
+    The potential takes each sample as one point. Beside the players' memory, there is room for the 2 ``batch`` samples
+    of a minibatch and what :func:`coulombfield.potential` needs: for images a tile of matrix products.
     """
 
     def __init__(
         self,
         generator: Player,
         discriminator: Player,
-        data: Array,
+        data: Array | Source,
         *,
         latent: int,
         batch: int,
@@ -91,14 +120,17 @@ class CoulombGAN:
         streams: Streams,
     ):
         self.generator, self.discriminator = generator, discriminator
+        self.discriminator.workspace = generator.workspace  # their passes take turns, and most of it is scratch
         self.data, self.latent, self.batch = data, latent, batch
         self.config = config
         self._softening = config.softening.over(updates)
         self._device, self._streams = device, streams
+        self._source = data if isinstance(data, Source) else ArraySource(data, device)
         self._z = np.empty((batch, latent), data.dtype)
-        self._points = device.xp.empty((2 * batch, data.shape[1]), data.dtype)
-        weights = generated_charges(self._points[:batch]).weights, real_charges(self._points[batch:]).weights
-        self._charges = Charges(self._points, device.xp.concatenate(weights))
+        self._samples = device.xp.empty((2 * batch, *data.shape[1:]), data.dtype)
+        points = self._samples.reshape(2 * batch, -1)  # the same memory
+        weights = generated_charges(points[:batch]).weights, real_charges(points[batch:]).weights
+        self._charges = Charges(points, device.xp.concatenate(weights))
 
     @property
     def updates(self) -> int:
@@ -124,7 +156,7 @@ class CoulombGAN:
         ----------
         z : array, shape (batch, latent)
             Latent vectors.
-        real : array, shape (batch, m)
+        real : array, shape (batch, ...)
             Real samples [length].
 
         Returns
@@ -134,11 +166,11 @@ class CoulombGAN:
         d_generator, d_discriminator : Parameters
             Gradient of each player's loss in its own parameters; valid until the next call.
         """
-        generator, discriminator, batch, points = self.generator, self.discriminator, self.batch, self._points
+        generator, discriminator, batch, samples = self.generator, self.discriminator, self.batch, self._samples
         x, generator_cache = generator.network.forward(generator.params, z, generator.workspace)
-        points[:batch] = x
-        points[batch:] = real
-        values, cache = discriminator.network.forward(discriminator.params, points, discriminator.workspace)
+        samples[:batch] = x
+        samples[batch:] = real
+        values, cache = discriminator.network.forward(discriminator.params, samples, discriminator.workspace)
 
         loss_g, d_generated = generator_potential(values[:batch])
         dx, _ = discriminator.network.backward(
@@ -158,13 +190,13 @@ class CoulombGAN:
         return {"discriminator": loss_d, "generator": loss_g}, d_generator, d_discriminator
 
     def sample(self, count: int, rng: np.random.Generator) -> Array:
-        """Generated samples, shape (count, m), on the device."""
+        """Generated samples, shape (count, ...), on the device: one batch to a generator that has batch-norm."""
         z = rng.standard_normal((count, self.latent), dtype=self.data.dtype)
         samples, _ = self.generator.network.forward(self.generator.params, self._device.put(z))
         return samples
 
     def learned_potential(self, points: Array) -> tuple[Array, Array]:
-        """Potential at ``points`` as the discriminator knows it, shape (T,) [length**-d], and its gradient (T, m)."""
+        """Potential at ``points`` as the discriminator knows it, shape (T,) [length**-d], and its gradient (T, ...)."""
         network, params = self.discriminator.network, self.discriminator.params
         values, cache = network.forward(params, points)
         gradient, _ = network.backward(params, cache, self._device.xp.ones_like(values), need_dparams=False)
@@ -197,11 +229,10 @@ class CoulombGAN:
         return self._device.put(self._z)
 
     def _draw_real(self) -> Array:
-        index = self._streams.stream("minibatch").integers(0, len(self.data), self.batch)
-        return self.data.take(self._device.put(index), axis=0)
+        return self._source.draw(self.batch, self._streams.stream("minibatch"))
 
     def _target(self) -> Array:
         kernel = Plummer(self.config.exponent, self.softening)
-        target = potential(self._points, self._charges, kernel, exclude_self=self.config.exclude_self)
+        target = potential(self._charges.positions, self._charges, kernel, exclude_self=self.config.exclude_self)
         target *= self.config.scale
         return target

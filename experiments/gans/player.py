@@ -84,7 +84,9 @@ class OptimizerConfig:
     epsilon : float
         ``adam`` and ``rmsprop`` only: added to the root.
     l2 : float
-        Coefficient of half the sum of squared weights, biases left out; the authors leave dense layers out too.
+        Coefficient of half the sum of squared weights, biases left out.
+    l2_on : {"weights", "kernels"}
+        Whether that sum takes all weights, or only those of convolutions, as the authors do.
     """
 
     rate: ScheduleConfig
@@ -95,6 +97,7 @@ class OptimizerConfig:
     momentum: float = 0.0
     epsilon: float = 1e-8
     l2: float = 0.0
+    l2_on: Literal["weights", "kernels"] = "weights"
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -139,7 +142,8 @@ class Player:
         self.optimizer = config.over(params, updates)
         self.workspace = Workspace()
         self._l2 = config.l2
-        self._decayed = [name for name in params if name.endswith("weight")]
+        least = 3 if config.l2_on == "kernels" else 1  # a dense layer's weights have two axes, a kernel's three or four
+        self._decayed = [name for name in params if name.endswith("weight") and params[name].ndim >= least]
 
     def update(self, gradient: Parameters) -> None:
         """One step against the gradient, which takes up the weight decay."""
