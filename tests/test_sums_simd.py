@@ -13,10 +13,10 @@ from charge_clouds import KERNELS, cloud, seeds
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from coulombfield import Coulomb, Plummer
+from coulombfield import Coulomb, Plummer, threads
 from coulombfield.calculus import machine_epsilon
 from coulombfield.profiles import GradientSize, Magnitude
-from coulombfield.sums import direct, halves, simd, tangents, threads, tiles
+from coulombfield.sums import direct, halves, simd, tangents, tiles
 from coulombfield.sums.request import Request, Tangent
 
 

@@ -11,7 +11,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from nets_support import assert_same, dot, in_each_dtype, seeds
 
-from nets.primitives import winograd
+from nets.primitives import shares, winograd
 from nets.primitives.convolution import Direct
 from nets.primitives.geometry import Geometry
 from nets.primitives.winograd import Plan, Winograd, correlate
@@ -122,6 +122,7 @@ def test_chunks_threads_and_memory_of_before_change_no_bit(monkeypatch, dtype):
     workspace = Workspace()
     threads = numba.get_num_threads()
     monkeypatch.setattr(winograd, "KEPT", 0)
+    monkeypatch.setattr(shares, "WORTH", 0)  # threads for little work too
     monkeypatch.setattr(winograd, "CHUNK", 2 * plan.products * plan.channels * plan.tiles)  # three chunks of two images
     expected = passes(None)
     try:

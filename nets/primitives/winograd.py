@@ -33,7 +33,8 @@ import numpy as np
 
 from coulombfield.arrays import Array
 from coulombfield.lanes import LANE_BYTES
-from coulombfield.threads import lone_products, share
+from coulombfield.threads import lone_products
+from nets.primitives.shares import share_numbers
 from nets.workspace import Workspace, allocate, scratch
 
 from . import winograd_loops as loops
@@ -55,6 +56,7 @@ layer, and computing them anew costs a twentieth of an update of small batches, 
 WEIGHT_COST = 45
 NUMBER_COST = 33
 COLUMN_COST = 20
+MULTIPLICATIONS = 16  # in the time in which a simple loop treats one number
 
 
 def plan(geometry: Geometry, channels: int, filters: int, images: int, dtype: np.dtype) -> Plan | None:
@@ -261,14 +263,16 @@ def _multiply(left: Sequence[Array], right: Sequence[Array], out: Sequence[Array
             else:
                 np.matmul(a, b, out=product)
 
+    multiplications = sum(a.size * b.shape[1] for a, b in zip(left, right, strict=True))
     with lone_products():
-        share(some, len(out))
+        share_numbers(some, len(out), multiplications // MULTIPLICATIONS)
 
 
 def _share(loop: Callable[..., None], count: int, arguments: tuple, lengths: tuple[int, ...]) -> None:
     """Run a compiled loop over range(count) in threads; the tuples of these lengths say how large its tiles are."""
     tuples = [(0,) * length for length in lengths]
-    share(lambda start, stop: loop(start, stop, *arguments, *tuples), count)
+    numbers = max(each.size for each in arguments if isinstance(each, np.ndarray))
+    share_numbers(lambda start, stop: loop(start, stop, *arguments, *tuples), count, numbers)
 
 
 def _chunks(plan: Plan, images: int) -> list[slice]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,8 +16,14 @@ from experiments.gans.player import OptimizerConfig, Player, ScheduleConfig
 from nets.architectures import mlp, wgan_gp_critic
 from nets.initializers import normal, uniform
 from nets.layers.activations import ELU, LeakyReLU, Tanh
+from nets.layers.base import Layer
+from nets.layers.batchnorm import BatchNorm
+from nets.layers.conv2d import Conv2d
+from nets.layers.conv_transpose2d import ConvTranspose2d
+from nets.layers.linear import Linear
+from nets.layers.reshape import Flatten, Reshape
 from nets.losses import generator_potential, potential_regression
-from nets.network import Network
+from nets.network import Network, Sequential
 from nets.optimizers import SGD, Adam, RMSprop, add_l2, clip
 from nets.parameters import Layout, Parameters
 from nets.penalties import gradient_penalty
@@ -30,7 +36,7 @@ from .registry import Row
 Loss = Callable[[Context, np.random.Generator], Callable[[Array], tuple[Any, Array]]]
 Textbook = Callable[..., np.ndarray]
 
-GENERATED, REAL = 3, 5
+GENERATED, REAL, LATENT = 3, 5, 3
 COMPLEX_STEP = 1e-30  # its square is lost beside 1, and nothing cancels: the derivative is exact to rounding
 
 
@@ -135,7 +141,8 @@ def rows() -> list[Row]:
         for update in UPDATES
     ]
     players = [
-        Row(f"CoulombGAN: {player}", "gan", (CoulombGAN,), functools.partial(_gan_cases, player))
+        Row(f"CoulombGAN {name}: {player}", "gan", (CoulombGAN,), functools.partial(_gan_cases, make, player))
+        for name, make in (("of points", _of_points), ("of images", _of_images))
         for player in ("discriminator", "generator")
     ]
     parts = [
@@ -254,18 +261,25 @@ def _clip_cases(context: Context) -> Iterator[Case]:
         yield Case("clip", clipped, exact, magnitude(vector), float(np.max(np.abs(v))), polynomial=True)
 
 
-def _gan_cases(player: str, context: Context) -> Iterator[Case]:
-    rng = context.rng(f"gradients CoulombGAN {player}")
+def _gan_cases(make: Callable[..., CoulombGAN], player: str, context: Context) -> Iterator[Case]:
+    rng = context.rng(f"gradients CoulombGAN {make.__name__} {player}")
     for reduction, exclude_self in (("expectation", False), ("sum", True))[:: context.pick(1, 2)]:
         for _ in range(context.pick(4, 3)):
             settings: dict[str, Any] = {"reduction": reduction, "exclude_self": exclude_self}
-            yield off_kinks(functools.partial(_gan_case, player, settings, context, rng))
+            yield off_kinks(functools.partial(_gan_case, make, player, settings, context, rng))
 
 
-def _gan_case(player: str, settings: dict[str, Any], context: Context, rng: np.random.Generator) -> Case:
+def _gan_case(
+    make: Callable[..., CoulombGAN],
+    player: str,
+    settings: dict[str, Any],
+    context: Context,
+    rng: np.random.Generator,
+) -> Case:
     """The player's loss as its parameters move; the potential that the discriminator learns stays where it is."""
-    gan = _gan(settings, context, rng)
-    z, real = (context.put(rng.standard_normal((gan.batch, width))) for width in (gan.latent, *gan.data.shape[1:]))
+    gan = make(settings, context, rng)
+    shapes = (gan.latent,), gan.data.shape[1:]
+    z, real = (context.put(rng.standard_normal((gan.batch, *shape))) for shape in shapes)
     losses, *gradients = gan.gradients(z, real)
     gradient = gradients[("generator", "discriminator").index(player)]
     params = getattr(gan, player).params
@@ -289,20 +303,46 @@ def _gan_case(player: str, settings: dict[str, Any], context: Context, rng: np.r
     return Case(str(settings), moved, float(terms.sum()), size, magnitude(terms), branches=branches)
 
 
-def _gan(settings: dict[str, Any], context: Context, rng: np.random.Generator) -> CoulombGAN:
+def _of_points(settings: dict[str, Any], context: Context, rng: np.random.Generator) -> CoulombGAN:
     """A small GAN in float64, biases off zero."""
-    latent, m, batch, updates = 3, 2, 4, 10
+    networks = (
+        mlp(widths, ELU, first_weight=normal(1.0), first_bias=uniform(1.0)) for widths in ((LATENT, 6, 2), (2, 6, 1))
+    )
+    return _gan(networks, (2,), settings, context, rng)
 
-    def player(*widths: int) -> Player:
-        network = mlp(widths, ELU, first_weight=normal(1.0), first_bias=uniform(1.0))
+
+def _of_images(settings: dict[str, Any], context: Context, rng: np.random.Generator) -> CoulombGAN:
+    """A small convolutional GAN in float64, whose batch-norm sees generated and real images apart.
+
+    Few variances are near 0 beside so large an epsilon: the losses vary over lengths of about 1.
+    """
+    of_generator, of_discriminator = (BatchNorm(4, ELU(), epsilon=1.0, groups=groups) for groups in (1, 2))
+    last = ConvTranspose2d(4, 1, 5, 2, activation=Tanh())
+    generator: list[Layer] = [Linear(LATENT, 16), Reshape((2, 2, 4)), of_generator, last]
+    discriminator: list[Layer] = [Conv2d(1, 4, 3, 2), of_discriminator, Flatten(), Linear(16, 1)]
+    networks = (Network(Sequential(layers)) for layers in (generator, discriminator))
+    return _gan(networks, (4, 4, 1), settings, context, rng)
+
+
+def _gan(
+    networks: Iterable[Network],
+    shape: tuple[int, ...],
+    settings: dict[str, Any],
+    context: Context,
+    rng: np.random.Generator,
+) -> CoulombGAN:
+    batch, updates = 4, 10
+
+    def player(network: Network) -> Player:
         params = network.initialize(rng, np.float64, context.device.xp)
         return Player(network, params, OptimizerConfig(ScheduleConfig(start=1e-2, kind="constant")), updates)
 
+    generator, discriminator = map(player, networks)
     return CoulombGAN(
-        player(latent, 6, m),
-        player(m, 6, 1),
-        context.put(rng.standard_normal((batch, m))),
-        latent=latent,
+        generator,
+        discriminator,
+        context.put(rng.standard_normal((batch, *shape))),
+        latent=LATENT,
         batch=batch,
         config=PotentialConfig(1.0, ScheduleConfig(start=1.0, kind="constant"), scale=3.0, **settings),
         updates=updates,
