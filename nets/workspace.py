@@ -55,3 +55,15 @@ def scratch(workspace: Workspace | None, purpose: str, shape: tuple[int, ...], l
     if workspace is None:
         return empty(shape, like)
     return workspace.rows(purpose, (math.prod(shape),), like).reshape(shape)
+
+
+def gradient_memory(workspace: Workspace | None, shape: tuple[int, ...], dy: Array) -> Array:
+    """Array for dx, which is computed from dy and is dead when the layer below has computed its own.
+
+    All layers share two: the one that does not hold dy is given out. Who keeps a gradient while other layers compute
+    theirs has it in memory of its own.
+    """
+    first = scratch(workspace, "dx", shape, dy)
+    if workspace is None or not module_of(dy).may_share_memory(first, dy):
+        return first
+    return scratch(workspace, "dx of dx", shape, dy)

@@ -15,7 +15,7 @@ from nets.parameters import Parameters
 from nets.primitives.convolution import Kernel, correlate, prepare
 from nets.primitives.geometry import Geometry, Padding, Pair
 from nets.primitives.inplace import module_of
-from nets.workspace import Workspace, allocate, empty
+from nets.workspace import Workspace, allocate, empty, gradient_memory
 
 BLOCK = 1024
 """Rows that are added up one after the other: float32 sums of more are added up block by block."""
@@ -125,7 +125,7 @@ class Convolution:
                 _sum_rows(du, into["bias"])
         if not need_dx:
             return None
-        dx = allocate(workspace, self, "dx", cache.x.shape, dy)
+        dx = gradient_memory(workspace, cache.x.shape, du)
         self._pull(cache.kernel, self._images(du), self._images(dx), workspace)
         return dx
 

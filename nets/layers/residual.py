@@ -104,30 +104,35 @@ class Residual:
         workspace: Workspace | None = None,
     ) -> Array | None:
         """``dx`` as the sum over the branches; each writes the gradient by its own parameters."""
-        # The body may reuse the memory of what it is given, and the shortcut still needs dy.
-        of_body = allocate(workspace, self, "dy of the body", dy.shape, dy)
-        module_of(dy).multiply(dy, self.factor, out=of_body)
-        of_shortcut: Array | None = dy
-        if self.shortcut is not None:
-            of_shortcut = self.shortcut.backward(
-                params.child("shortcut"),
-                cache.shortcut,
-                dy,
-                into=_child(into, "shortcut"),
-                need_dx=need_dx,
-                workspace=workspace,
-            )
+        # What one branch is given and gives back, the layers of the other may overwrite.
+        of_shortcut = allocate(workspace, self, "dy of the shortcut", dy.shape, dy)
+        of_shortcut[...] = dy
+        dy *= self.factor
         dx = self.body.backward(
             params.child("body"),
             cache.body,
-            of_body,
+            dy,
             into=_child(into, "body"),
             need_dx=need_dx,
             workspace=workspace,
         )
-        if dx is None:
-            return None
-        dx += of_shortcut
+        if self.shortcut is None:
+            if dx is not None:
+                dx += of_shortcut
+            return dx
+        if dx is not None:
+            of_body, dx = dx, allocate(workspace, self, "dx", dx.shape, dx)
+            dx[...] = of_body
+        through = self.shortcut.backward(
+            params.child("shortcut"),
+            cache.shortcut,
+            of_shortcut,
+            into=_child(into, "shortcut"),
+            need_dx=need_dx,
+            workspace=workspace,
+        )
+        if dx is not None:
+            dx += through
         return dx
 
     def jvp(

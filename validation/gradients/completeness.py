@@ -12,6 +12,7 @@ from typing import Any
 import coulombfield
 import experiments.gans
 import nets
+from coulombfield.diagnostics import NegativeDistance
 from nets.layers.activations import Activation
 from nets.layers.base import Layer
 
@@ -21,6 +22,7 @@ EXEMPT: dict[Any, str] = {
     Layer: "the protocol: it computes nothing",
     Activation: "the base class: apply and scale_by_slope are its subclasses'",
     coulombfield.RadialKernel: "the base class: its formulas are its subclasses'",
+    NegativeDistance: "has values only: diagnostics differentiate none of it",
     coulombfield.Charges: "holds arrays and computes nothing",
     coulombfield.Gradient: "names results and computes nothing",
     coulombfield.EnergyGradient: "names results and computes nothing",

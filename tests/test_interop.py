@@ -1,0 +1,212 @@
+"""Points from and to other libraries and files, and PyTorch's own derivatives through the package."""
+
+import sys
+import types
+
+import h5py
+import numpy as np
+import pytest
+from charge_clouds import KERNELS, seeds
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import coulombfield as cf
+from coulombfield import interop
+
+
+def some(dtype="float64", count=4, dimension=3):
+    return np.random.default_rng(0).standard_normal((count, dimension)).astype(dtype)
+
+
+def test_an_array_stays_in_its_library_and_is_not_copied(library, dtype):
+    points = library.put(some(dtype))
+    found = interop.positions_from(points)
+    assert found is points
+    np.testing.assert_array_equal(library.get(interop.positions_from(points, columns=[2, 0])), some(dtype)[:, [2, 0]])
+    np.testing.assert_array_equal(
+        library.get(interop.positions_from(library.put(some(dtype)[:, 0]))), some(dtype)[:, :1]
+    )
+    other = "float32" if dtype == "float64" else "float64"
+    assert library.get(interop.positions_from(points, dtype=other)).dtype == other
+
+
+def test_integers_lists_and_half_precision_become_doubles():
+    for source in (np.arange(6).reshape(3, 2), [[0, 1], [2, 3], [4, 5]], np.arange(6, dtype="float16").reshape(3, 2)):
+        found = interop.positions_from(source)
+        assert found.dtype == np.float64
+        assert found.tolist() == [[0, 1], [2, 3], [4, 5]]
+    assert interop.positions_from([[0.0]], dtype=float).dtype == np.float64
+
+
+class Exporter:
+    """What knows DLPack and nothing else."""
+
+    def __init__(self, array):
+        self.array = array
+
+    def __dlpack__(self, **options):
+        return self.array.__dlpack__(**options)
+
+    def __dlpack_device__(self):
+        return self.array.__dlpack_device__()
+
+
+def test_what_knows_dlpack_shares_its_memory():
+    points = some()
+    found = interop.positions_from(Exporter(points))
+    assert np.shares_memory(found, points)
+    np.testing.assert_array_equal(found, points)
+
+
+@pytest.mark.parametrize("suffix", [".npy", ".csv", ".h5"])
+@settings(max_examples=5)
+@given(count=st.integers(0, 5), dimension=st.integers(1, 4), seed=seeds)
+def test_every_bit_comes_back_from_a_file(tmp_path_factory, library, dtype, suffix, count, dimension, seed):
+    points = (np.random.default_rng(seed).standard_normal((count, dimension)) * 10.0 ** (seed % 21 - 10)).astype(dtype)
+    path = tmp_path_factory.mktemp("points") / f"a{suffix}"
+    if suffix == ".csv":
+        interop.to_csv(path, library.put(points), names=list("xyzw")[:dimension])
+        found = interop.positions_from(path, dtype=dtype)
+    else:
+        {".npy": interop.to_npy, ".h5": interop.to_hdf5}[suffix](path, library.put(points))
+        found = interop.positions_from(path)
+    assert found.dtype == dtype
+    np.testing.assert_array_equal(found, points)
+
+
+@pytest.mark.parametrize(
+    ("text", "columns", "expected"),
+    [
+        ("1,2\n3,4\n", None, [[1, 2], [3, 4]]),
+        ("x,y\n1,2\n3,nan\n", None, [[1, 2], [3, np.nan]]),
+        ("name;x;y\na;1;2\n", ["y", "x"], [[2, 1]]),
+        ("# by hand\n\n1 2  3\n4 5 6\n", [0, -1], [[1, 3], [4, 6]]),
+        ("x\ty\n", None, np.zeros((0, 2))),
+        ("\ufeff7\n8\n", None, [[7], [8]]),
+    ],
+)
+def test_text_of_many_kinds_is_read(tmp_path, text, columns, expected):
+    path = tmp_path / "a.csv"
+    path.write_text(text, encoding="utf-8")
+    np.testing.assert_array_equal(interop.positions_from(path, columns=columns), np.asarray(expected, float))
+
+
+def test_the_last_frame_of_an_h5md_element_is_read(tmp_path):
+    frames = np.arange(12.0).reshape(2, 3, 2)
+    with h5py.File(tmp_path / "a.h5md", "w") as file:
+        file["particles/all/position/value"] = frames
+    found = interop.positions_from(tmp_path / "a.h5md", dataset="particles/all/position", columns=[1])
+    np.testing.assert_array_equal(found, frames[-1][:, 1:])
+
+
+def test_atoms_come_and_go(monkeypatch):
+    class Atoms:
+        def __init__(self, symbols, positions, charges=None):
+            self.symbols, self.positions, self.charges = symbols, positions, charges
+
+        def get_positions(self):
+            return self.positions.copy()
+
+    monkeypatch.setitem(sys.modules, "ase", types.SimpleNamespace(Atoms=Atoms))
+    atoms = interop.to_atoms(some("float32", dimension=2), charges=np.arange(4.0))
+    assert atoms.symbols == ["X"] * 4
+    assert atoms.charges.tolist() == [0, 1, 2, 3]
+    np.testing.assert_array_equal(interop.positions_from(atoms), np.pad(some("float32", dimension=2), ((0, 0), (0, 1))))
+    np.testing.assert_array_equal(interop.positions_from(atoms, columns=[0, 1]), some("float32", dimension=2))
+    with pytest.raises(ValueError, match=r"^positions: expected at most 3 dimensions"):
+        interop.to_atoms(some(dimension=4))
+    monkeypatch.setitem(sys.modules, "ase", None)
+    with pytest.raises(ImportError, match="pip install ase"):
+        interop.to_atoms(some())
+
+
+def test_ase_itself_agrees():
+    pytest.importorskip("ase")
+    points = some()
+    atoms = interop.to_atoms(points, symbols="H4", charges=np.arange(4.0))
+    np.testing.assert_array_equal(interop.positions_from(atoms), points)
+    assert atoms.get_initial_charges().tolist() == [0, 1, 2, 3]
+
+
+def file(tmp_path, name, text):
+    (tmp_path / name).write_text(text)
+    return tmp_path / name
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda p: interop.positions_from(7), TypeError, r"^source: expected an array, a path"),
+        (lambda p: interop.positions_from([["a"]]), ValueError, r"^source: expected a table of numbers"),
+        (lambda p: interop.positions_from(np.zeros((1, 2, 3))), ValueError, r"^source: expected shape \(count, m\)"),
+        (
+            lambda p: interop.positions_from(np.zeros((1, 2)), columns=[2]),
+            ValueError,
+            r"^columns: expected numbers from 0",
+        ),
+        (lambda p: interop.positions_from(np.zeros((1, 2)), dtype="int64"), TypeError, r"^dtype: expected float32 or"),
+        (lambda p: interop.positions_from(p / "a.npy"), FileNotFoundError, "no such file"),
+        (lambda p: interop.positions_from(file(p, "a.doc", "")), ValueError, r"^source: expected a file with one of"),
+        (lambda p: interop.positions_from(file(p, "a.csv", "")), ValueError, "expected lines of numbers, got none"),
+        (
+            lambda p: interop.positions_from(file(p, "a.csv", "1,2\n3\n")),
+            ValueError,
+            "expected 2 columns .* 1 in row 2",
+        ),
+        (lambda p: interop.positions_from(file(p, "a.csv", "x,y\n1,a\n")), ValueError, "choose others by columns"),
+        (
+            lambda p: interop.positions_from(file(p, "a.csv", "x,y\n"), columns=["z"]),
+            ValueError,
+            "no column is named 'z'",
+        ),
+        (lambda p: interop.to_csv(p / "a.csv", some(), names=["x"]), ValueError, r"^names: expected 3"),
+        (lambda p: interop.to_npy(p / "a.npy", [1.0]), TypeError, r"^positions: expected an array"),
+    ],
+)
+def test_what_does_not_fit_is_refused_with_a_reason(tmp_path, call, error, message):
+    with pytest.raises(error, match=message):
+        call(tmp_path)
+
+
+def test_datasets_that_are_there_or_are_not(tmp_path):
+    interop.to_hdf5(tmp_path / "a.h5", some())
+    with pytest.raises(ValueError, match="has 'positions' already"):
+        interop.to_hdf5(tmp_path / "a.h5", some())
+    with pytest.raises(ValueError, match="has no dataset 'x'; it has positions"):
+        interop.positions_from(tmp_path / "a.h5", dataset="x")
+
+
+@pytest.mark.parametrize("name", list(KERNELS))
+def test_pytorch_differentiates_a_potential(name):
+    """∂Φ/∂a = −E, and ∂/∂b and ∂/∂q are those of potential_vjp."""
+    torch = pytest.importorskip("torch")
+    a, b, q = (torch.asarray(x) for x in (some(count=5), some(count=6) + 0.5, some(count=6)[:, 0]))
+    a, b, q = (x.clone().requires_grad_() for x in (a, b, q))
+    kernel = KERNELS[name]
+    phi = cf.potential(a, cf.Charges(b, q), kernel)
+    d_a, d_b, d_q = torch.autograd.grad(phi.sum(), (a, b, q))
+    held = cf.Charges(b.detach(), q.detach())
+    expected = cf.potential_vjp(a.detach(), held, kernel, torch.ones(5, dtype=a.dtype))
+    torch.testing.assert_close(d_a, -cf.field(a.detach(), held, kernel), rtol=0, atol=1e-13)
+    torch.testing.assert_close(d_b, expected.positions, rtol=0, atol=1e-13)
+    torch.testing.assert_close(d_q, expected.weights, rtol=0, atol=1e-13)
+
+
+@pytest.mark.parametrize("kernel", [*KERNELS.values(), cf.Coulomb(1.0)])
+def test_pytorch_differentiates_an_energy_without_self_interaction(kernel):
+    """The pairs i = i are left out of the derivative too, also where a kernel has none at r = 0."""
+    torch = pytest.importorskip("torch")
+    a = torch.asarray(some()).requires_grad_()
+    q = torch.asarray([1.0, -2.0, 0.5, 1.5], dtype=a.dtype)
+    energy = 0.5 * (q * cf.potential(a, cf.Charges(a, q), kernel, exclude_self=True)).sum()
+    (found,) = torch.autograd.grad(energy, a)
+    expected = cf.electrostatic_energy_gradient(cf.Charges(a.detach(), q), kernel, exclude_self=True)
+    torch.testing.assert_close(found, expected.positions, rtol=0, atol=1e-12)
+
+
+def test_points_of_pytorch_stay_there(dtype):
+    torch = pytest.importorskip("torch")
+    points = torch.asarray(some(dtype)).requires_grad_()
+    assert interop.positions_from(points) is points
+    assert interop.positions_from(points, columns=[1]).requires_grad
+    assert interop.positions_from(torch.zeros((2, 2), dtype=torch.float16)).dtype == torch.float64

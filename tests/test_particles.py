@@ -1,0 +1,233 @@
+"""The particle studies at small size: whole runs, resuming, refused configurations, and what they claim."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from coulombfield import Plummer
+from coulombfield.arrays import select_device
+from coulombfield.flow import Descent, System
+from coulombfield.rng import Streams
+from experiments import checkpoint, config
+from experiments.__main__ import main
+from experiments.animation import animate
+from experiments.config import ConfigError
+from experiments.particles.dimension import Setting
+from experiments.particles.drawing import new_figure
+from experiments.particles.moving import Flow, Frames
+
+SHORT = ("training.log_every=2", "training.evaluate_every=2", "training.checkpoint_every=2")
+SMALL = {
+    "figure-1": ("training.updates=4", "charges.real=4", "charges.generated=3"),
+    "mixture-flow": (
+        "training.updates=4",
+        "flow.particles=300",
+        "flow.softening_duration=30",
+        "data.points=300",
+        "data.held_out=100",
+    ),
+    "mode-escape": (
+        "training.updates=4",
+        "regions.particles=16",
+        "kernels.exponents=[1]",
+        "kernels.softenings=[1]",
+        "last_time=30",
+    ),
+    "dimension": (
+        "training.updates=4",
+        "settings.particles=8",
+        "settings.dimensions=[2, 40]",
+        "settings.softenings=[1]",
+    ),
+}
+FIGURES = {
+    "figure-1": {"figure-1.png", "figure-1.pdf", "figure-1-end.png", "figure-1.gif"},
+    "mixture-flow": {"samples.png", "histograms.png", "convergence.png", "flow.gif"},
+    "mode-escape": {"shares.png", "force.png", "escape.gif"},
+    "dimension": {"times.png", "units.png", "times.csv", "energies.gif"},
+}
+
+
+def built(preset: str, *overrides: str):
+    settings = config.resolve(preset, [*SHORT, *SMALL[preset], *overrides])
+    return settings.module.build(settings.config, select_device("cpu"), Streams(settings.config.seed))
+
+
+@pytest.mark.parametrize("preset", SMALL)
+def test_a_run_leaves_metrics_figures_and_report(tmp_path, preset):
+    folder = tmp_path / "run"
+    overrides = [word for override in (*SHORT, *SMALL[preset]) for word in ("--set", override)]
+    assert main(["run", preset, "--out", str(folder), "--device", "cpu", *overrides]) == 0
+    assert {file.name for file in (folder / "figures").iterdir()} == {*FIGURES[preset], "training_curves.png"}
+    for name in FIGURES[preset]:
+        assert_not_blank(folder / "figures" / name)
+    summary = json.loads((folder / "summary.json").read_text())
+    assert summary["updates"] == 4
+    assert (folder / "report.html").read_text().count("<figure>") == sum(
+        name.endswith((".png", ".gif")) for name in (*FIGURES[preset], "training_curves.png")
+    )
+
+
+def assert_not_blank(path: Path) -> None:
+    if path.suffix == ".pdf":
+        assert path.read_bytes().startswith(b"%PDF")
+        assert path.stat().st_size > 5000
+    elif path.suffix == ".csv":
+        assert len(path.read_text().splitlines()) > 1
+    else:
+        with Image.open(path) as image:
+            assert min(image.size) > 100
+            assert np.asarray(image.convert("L")).std() > 5
+
+
+@pytest.mark.parametrize("preset", SMALL)
+def test_going_on_from_a_checkpoint_changes_no_bit(tmp_path, preset):
+    straight, stopped, resumed = (built(preset) for _ in range(3))
+    for _ in range(2):
+        straight.step(), stopped.step()
+    checkpoint.save(tmp_path / "file.h5", checkpoint.Checkpoint(2, "", stopped.state()))
+    resumed.load_state(checkpoint.load(tmp_path / "file.h5").state)
+    for _ in range(2):
+        assert straight.step() == resumed.step()
+        assert straight.evaluate() == resumed.evaluate()
+    np.testing.assert_equal(straight.state(), resumed.state())
+
+
+@pytest.mark.parametrize("preset", SMALL)
+def test_metrics_schedules_and_samples_fit_together(preset):
+    experiment = built(preset)
+    assert experiment.evaluate().keys() == experiment.reference().keys() == experiment.metrics.keys()
+    assert set(experiment.headline) <= experiment.metrics.keys()
+    before = experiment.state()
+    assert len(experiment.sample(500, np.random.default_rng(0))) == 500
+    np.testing.assert_equal(experiment.state(), before)
+
+
+@pytest.mark.parametrize(
+    ("preset", "override", "key"),
+    [
+        ("figure-1", "charges.real=0", "charges.real"),
+        ("figure-1", "charges.apart=1", "charges.apart"),
+        ("figure-1", "charges.step=-1", "charges.step"),
+        ("mixture-flow", "flow.particles=50", "flow.particles"),
+        ("mixture-flow", "flow.rtol=1e-9", "flow.rtol"),
+        ("mixture-flow", "flow.damping=0", "flow.damping"),
+        ("mixture-flow", "flow.dynamics=fast", "flow.dynamics"),
+        ("mode-escape", "regions.particles=7", "regions.particles"),
+        ("mode-escape", "regions.gap=2", "regions.gap"),
+        ("mode-escape", "kernels.softenings=[1, 2]", "kernels.softenings"),
+        ("mode-escape", "kernels.widths=[0]", "kernels.widths"),
+        ("mode-escape", "last_time=1", "last_time"),
+        ("dimension", "settings.dimensions=[0]", "settings.dimensions"),
+        ("dimension", "settings.exponents=[-1]", "settings.exponents"),
+        ("dimension", "settings.fall=1", "settings.fall"),
+        ("dimension", "seed=-1", "seed"),
+    ],
+)
+def test_a_bad_value_is_refused_by_its_name(preset, override, key):
+    with pytest.raises(ConfigError, match=rf"^{re.escape(key)}: expected"):
+        config.resolve(preset, [*SMALL[preset], override])
+
+
+@pytest.mark.parametrize("dynamics", ["inertial", "first-order"])
+def test_particles_flow_onto_the_mixture(dynamics):
+    experiment = built("mixture-flow", f"flow.dynamics={dynamics}", "training.updates=20")
+    before = experiment.evaluate()["energy"]
+    for _ in range(20):
+        experiment.step()
+    assert experiment.evaluate()["energy"] < 0.3 * before
+
+
+def test_a_local_kernel_has_no_force_where_a_coulomb_kernel_has():
+    """At a distance of D the second half of the data pulls with D / 2 (D² + ε²)^(-3/2), for d = 1, or not at all."""
+    found = built("mode-escape").evaluate()
+    assert found["pull_d1_eps1"] == pytest.approx(10 / 401**1.5, rel=0.02)
+    assert found["pull_gaussian1"] < 1e-60
+
+
+def test_samples_reach_the_second_region_by_a_coulomb_kernel_alone():
+    experiment = built("mode-escape", "regions.gap=8", "last_time=1000", "training.updates=6")
+    assert experiment.evaluate()["share_d1_eps1"] == 0
+    for _ in range(6):
+        experiment.step()
+    found = experiment.evaluate()
+    assert found["share_d1_eps1"] >= 0.25
+    assert found["share_gaussian1"] == 0
+
+
+@pytest.mark.parametrize("exponent", [1.0, 3.0])
+def test_time_goes_with_the_unit_of_length_to_the_power_d_plus_2(exponent):
+    rng, device = np.random.default_rng(0), select_device("cpu")
+    data, start = rng.standard_normal((2, 6, 3))
+
+    def moved(unit: float) -> Flow:
+        kernel = Plummer(exponent, 0.5 * unit)
+        flow = Flow(System(kernel, method="direct"), unit * start, unit * data, device, energies=True)
+        for _ in range(5):
+            flow.advance(Descent(0.05 * unit ** (exponent + 2)))
+        return flow
+
+    one, two = moved(1.0), moved(2.0)
+    assert two.now.time == pytest.approx(one.now.time * 2 ** (exponent + 2))
+    np.testing.assert_allclose(two.generated, 2 * one.generated, rtol=1e-10)
+
+
+def test_the_time_of_the_fall_is_interpolated_between_steps():
+    study = built("dimension")
+    decay = [[(t, np.exp(-t))] * len(study._flows) for t in (0.0, 1.0, 2.0, 3.0)]
+    study._history = [np.array(point) for point in decay]
+    name = next(iter(study._flows))
+    time, steps, fell = study._arrivals()[name]
+    assert (steps, fell) == (3, True)
+    assert time == pytest.approx(np.log(10))
+
+
+def test_a_kernel_that_float64_cannot_hold_is_told_from_one_that_is_slow():
+    study = built("dimension", "settings.dimensions=[2, 3072]", "settings.exponents=[1, 0]")
+    assert Setting(3072, 3070.0, 1.0, harmonic=True) in study._settings
+    assert "m3072_d3070_eps1" not in study._flows
+    assert study.evaluate()["time_m3072_d3070_eps1"] == 0
+
+
+def test_frames_keep_the_first_and_the_last_step():
+    for growing in (False, True):
+        frames = Frames(100, 10, growing=growing)
+        for step in range(101):
+            if frames.wants(step):
+                frames.keep(step=step)
+        kept = frames["step"]
+        assert (kept[0], kept[-1]) == (0, 100)
+        assert len(kept) <= 10
+
+
+def test_an_animation_drops_frames_until_it_fits_but_never_the_last(tmp_path):
+    figure, rng = new_figure(2, 2), np.random.default_rng(0)
+    axes = figure.subplots()
+    drawn = []
+
+    def draw(index: int) -> None:
+        drawn.append(index)
+        axes.clear()
+        axes.imshow(rng.random((30, 30)) if index < 7 else np.eye(30))
+
+    animate(tmp_path / "all.gif", figure, draw, 8)
+    assert sorted(drawn) == list(range(8))
+    size = (tmp_path / "all.gif").stat().st_size
+    animate(tmp_path / "some.gif", figure, draw, 8, largest=size // 2)
+    with Image.open(tmp_path / "all.gif") as whole, Image.open(tmp_path / "some.gif") as part:
+        assert whole.n_frames == 8
+        assert 1 <= part.n_frames <= 4
+        assert (tmp_path / "some.gif").stat().st_size <= size // 2
+        whole.seek(7), part.seek(part.n_frames - 1)
+        np.testing.assert_array_equal(np.asarray(whole.convert("RGB")), np.asarray(part.convert("RGB")))
+
+
+def test_an_animation_needs_a_frame(tmp_path):
+    with pytest.raises(ValueError, match=r"^frames: expected at least 1, got 0"):
+        animate(tmp_path / "none.gif", new_figure(1, 1), lambda index: None, 0)
