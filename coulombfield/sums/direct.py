@@ -140,6 +140,7 @@ def _sum(block_sum: Callable[[_Block], Array], request: Request) -> Array:
                 if request.exclude_self:
                     own_row = xp.arange(i, i + s.shape[0], device=device)
                     own = own_row[:, None] == xp.arange(j, j + s.shape[1], device=device)[None, :]
+                    s = xp.where(own, xp.ones_like(s), s)  # no inf or NaN for automatic differentiation to pass on
                 part = block_sum(_Block(xp, rows, columns, difference, s, own))
                 total = part if total is None else total + part
             tiles.append(total)

@@ -1,0 +1,53 @@
+"""The classical Runge-Kutta method."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .integrator import first_order
+from .parameters import store_number
+from .snapshot import Snapshot
+
+
+@dataclass(frozen=True)
+class RungeKutta:
+    """First-order flow by Kutta's classical method.
+
+    Parameters
+    ----------
+    step : float
+        Step h > 0 [time].
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the step is no number or not positive.
+
+    Notes
+    -----
+    Order 4. Four fields a step. W. Kutta, Zeitschrift für Mathematik und Physik 46, 1901.
+    """
+
+    step: float
+
+    def __post_init__(self) -> None:
+        store_number(self, "step")
+
+    @property
+    def needs_energies(self) -> bool:
+        """No energies."""
+        return False
+
+    def advance(self, start: Snapshot) -> Snapshot:
+        """One step."""
+        first_order(start)
+        motion, h, x, time = start.motion, self.step, start.positions, start.time
+
+        def velocity(positions, at):
+            return motion.signs * motion.evaluate(positions, at, energies=False).field
+
+        first = motion.signs * start.field
+        second = velocity(x + (h / 2) * first, time + h / 2)
+        third = velocity(x + (h / 2) * second, time + h / 2)
+        fourth = velocity(x + h * third, time + h)
+        return Snapshot(motion, start.step + 1, time + h, x + (h / 6) * (first + 2 * (second + third) + fourth))

@@ -1,0 +1,21 @@
+"""Trajectories on disk in H5MD, the HDF5 convention of the field: written while running, readable after a kill.
+
+Layout, by H5MD 1.1 (de Buyl, Colberg and Höfling, Comput. Phys. Commun. 185, 1546, 2014): the groups ``generated`` and
+``real`` of ``/particles`` hold position, charge and, where they exist, velocity, force and potential; ``/observables``
+holds energies and what else was asked for; ``/parameters/coulombfield`` what a run needs to go on, bit for bit.
+
+Examples
+--------
+A :class:`Writer` is a callback of :func:`coulombfield.flow.run`::
+
+    with Writer("flow.h5md") as writer:
+        run(start, system, Euler(step=0.1), until=Stop(steps=1000), callbacks=[writer], every=10)
+    with Trajectory("flow.h5md") as trajectory:
+        last = trajectory.state()
+"""
+
+from .commits import recover
+from .reading import Element, Frame, Particles, Trajectory
+from .writing import Writer
+
+__all__ = ["Element", "Frame", "Particles", "Trajectory", "Writer", "recover"]
