@@ -1,0 +1,27 @@
+"""The README's Python, run as it stands there."""
+
+import re
+from pathlib import Path
+
+import matplotlib
+import pytest
+
+README = Path(__file__).resolve().parents[1] / "README.md"
+BLOCKS = re.findall(r"^```python\n(.*?)^```$", README.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+
+
+@pytest.fixture
+def in_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    matplotlib.use("Agg")
+    return tmp_path
+
+
+def test_the_blocks_run_one_after_the_other(in_folder):
+    """As they stand there, but for the million charges: what serves so many takes half a minute to compile."""
+    assert len(BLOCKS) >= 4
+    names = {}
+    for block in BLOCKS:
+        exec(compile(block.replace("1_000_000", "1_000"), str(README), "exec"), names)
+    assert names["end"].step > names["start"].step
+    assert (in_folder / "flow.png").stat().st_size > 5_000
