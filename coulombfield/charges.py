@@ -109,6 +109,22 @@ def check_like(name: str, points: Array, like_name: str, like: Array) -> None:
         raise TypeError(f"{name}: expected dtype {like.dtype} like {like_name}, got {points.dtype}")
 
 
+def check_samples(real: Array, generated: Array, least: int = 1) -> None:
+    """Raise unless two samples have one library, dimension and dtype, and enough points each."""
+    backend(real=real, generated=generated)
+    for name, points in (("real", real), ("generated", generated)):
+        check_points(name, points)
+        if points.shape[0] < least:
+            raise ValueError(f"{name}: expected at least {least} points, got {points.shape[0]}")
+    check_like("generated", generated, "real", real)
+
+
+def unit_charges(points: Array) -> Charges:
+    """Charges of 1: 1/N rounded to float32 would put one and the same relative error on a whole mean."""
+    xp, device = array_api_compat.array_namespace(points), array_api_compat.device(points)
+    return Charges(points, xp.ones((points.shape[0],), dtype=points.dtype, device=device))
+
+
 def _real_weights(real: Array) -> Array:
     return _shares("real", real, +1.0)
 

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-import array_api_compat
 import numpy as np
 
-from .arrays import Array, backend, to_numpy
-from .charges import Charges, check_like, check_points, generated_charges, real_charges
+from .arrays import Array, to_numpy
+from .charges import (
+    Charges,
+    check_samples,
+    generated_charges,
+    real_charges,
+    unit_charges,
+)
 from .kernels import RadialKernel
 from .sums import energy, field, potential, potential_and_field
 
@@ -173,11 +178,11 @@ def interaction_energy(
     _validate(real, generated, unbiased)
     of_real, of_generated = (
         2.0
-        * electrostatic_energy(_unit_charges(points), kernel, exclude_self=unbiased, rtol=rtol, method=method)
+        * electrostatic_energy(unit_charges(points), kernel, exclude_self=unbiased, rtol=rtol, method=method)
         / (points.shape[0] * (points.shape[0] - unbiased))
         for points in (real, generated)
     )
-    between = potential(real, _unit_charges(generated), kernel, rtol=rtol, method=method)
+    between = potential(real, unit_charges(generated), kernel, rtol=rtol, method=method)
     between = float(np.mean(to_numpy(between), dtype=np.float64)) / generated.shape[0]
     return 0.5 * (of_real + of_generated) - between
 
@@ -232,19 +237,7 @@ def energy_gradient(
     return -own.weights[:, None] * total
 
 
-def _unit_charges(points: Array) -> Charges:
-    """Charges of 1: 1/N rounded to float32 would put one and the same relative error on a whole mean."""
-    xp, device = array_api_compat.array_namespace(points), array_api_compat.device(points)
-    return Charges(points, xp.ones((points.shape[0],), dtype=points.dtype, device=device))
-
-
 def _validate(real: Array, generated: Array, unbiased: bool) -> None:
-    backend(real=real, generated=generated)
     if not isinstance(unbiased, bool):
         raise TypeError(f"unbiased: expected True or False, got {unbiased!r}")
-    least = 2 if unbiased else 1
-    for name, points in (("real", real), ("generated", generated)):
-        check_points(name, points)
-        if points.shape[0] < least:
-            raise ValueError(f"{name}: expected at least {least} points, got {points.shape[0]}")
-    check_like("generated", generated, "real", real)
+    check_samples(real, generated, least=2 if unbiased else 1)

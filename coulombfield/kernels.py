@@ -16,6 +16,8 @@ import numbers
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from .arrays import Array, backend
 from .profiles import Added, Exponential, InversePower, Scaled, SquaredExponential, numbers_of
 
@@ -64,6 +66,12 @@ class RadialKernel(abc.ABC):
 
     def __rmul__(self, weight: float) -> RadialKernel:
         return ScaledKernel(weight, self)
+
+
+def value_at_zero(kernel: RadialKernel) -> float:
+    """k(a, a), which is infinite for a bare inverse power."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return float(kernel.value(np.zeros(1))[0])
 
 
 @dataclass(frozen=True)

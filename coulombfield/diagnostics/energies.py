@@ -5,13 +5,12 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-import array_api_compat
 import numpy as np
 
 from ..arrays import Array, backend, to_numpy
-from ..charges import Charges, check_like, check_points
+from ..charges import check_points, check_samples, unit_charges
 from ..energy import electrostatic_energy
-from ..kernels import RadialKernel
+from ..kernels import RadialKernel, value_at_zero
 from ..sums import potential
 
 
@@ -99,25 +98,3 @@ def force_norms(vectors: Array) -> ForceNorms:
     if not norms.size:
         return ForceNorms(0.0, 0.0, 0.0)
     return ForceNorms(float(norms.mean()), float(np.sqrt(np.mean(norms * norms))), float(norms.max()))
-
-
-def unit_charges(points: Array) -> Charges:
-    """Charges of 1: sums over them, divided in float64, don't inherit the rounding of 1/N to float32."""
-    xp, device = array_api_compat.array_namespace(points), array_api_compat.device(points)
-    return Charges(points, xp.ones((points.shape[0],), dtype=points.dtype, device=device))
-
-
-def value_at_zero(kernel: RadialKernel) -> float:
-    """k(a, a), which is infinite for a bare inverse power."""
-    with np.errstate(divide="ignore"):
-        return float(kernel.value(np.zeros(1))[0])
-
-
-def check_samples(real: Array, generated: Array, least: int = 1) -> None:
-    """Raise unless two samples have one library, dimension and dtype, and enough points each."""
-    backend(real=real, generated=generated)
-    for name, points in (("real", real), ("generated", generated)):
-        check_points(name, points)
-        if points.shape[0] < least:
-            raise ValueError(f"{name}: expected at least {least} points, got {points.shape[0]}")
-    check_like("generated", generated, "real", real)

@@ -18,11 +18,11 @@ import array_api_compat
 import numpy as np
 
 from ..arrays import Array, backend, to_numpy
+from ..charges import check_samples, unit_charges
 from ..energy import electrostatic_energy, interaction_energy
-from ..kernels import RadialKernel
+from ..kernels import RadialKernel, value_at_zero
 from ..rng import Streams
 from ..sums import potential
-from .energies import check_samples, unit_charges, value_at_zero
 
 KERNEL_ONCE = 2**13  # points of both samples up to which a permutation test computes each pair's kernel only once
 TILE_NUMBERS = 2**21  # kernel values in a tile

@@ -20,11 +20,11 @@ import numpy as np
 from ..arrays import Array, to_numpy
 from ..charges import Charges, generated_charges, real_charges
 from ..energy import electrostatic_energy, self_energy
-from ..kernels import RadialKernel
+from ..kernels import RadialKernel, value_at_zero
 from ..sums import field, potential_and_field
 from .annealing import softening_of, with_softening
 from .state import State
-from .system import System, value_at_zero
+from .system import System
 
 Schedule = Callable[[float], float]
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from ..arrays import Array
-from ..kernels import RadialKernel
+from ..kernels import RadialKernel, value_at_zero
 
 MOVING = ("generated", "both")
 
@@ -74,9 +73,3 @@ class System:
                 f"exclude_self: expected True with {self.kernel}, which is infinite between a charge and itself; or "
                 "use a softened kernel such as Plummer"
             )
-
-
-def value_at_zero(kernel: Any) -> float:
-    """k(a, a)."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return float(kernel.value(np.zeros(1))[0])
