@@ -299,3 +299,13 @@ def test_a_call_with_a_tolerance_is_timed_after_its_first_however_long_that_was(
         row = sums.Row("cases", "a case", "auto", False, "float64", "potential", 2, count, rtol)
         bench._compete([sums.Contender(row, call, lambda: None)])
     assert len(made) == calls
+
+
+def test_flows_are_timed_and_the_energy_stays(capsys, tmp_path):
+    file = tmp_path / "flows.json"
+    assert main(["speed", "flows", "--quick", "--seconds", "0.01", "--json", str(file)]) == 0
+    *steps, drift = json.loads(file.read_text())
+    assert [row["size"] for row in steps] == [1_000, 10_000]
+    assert all(0 < row["min_s"] <= row["median_s"] <= row["max_s"] for row in steps)
+    assert max(drift["largest_errors"]) < 1.1 * drift["largest_errors"][0] < 0.01
+    assert "steps/s" in capsys.readouterr().out

@@ -13,6 +13,7 @@ from typing import Any
 from .arguments import output_file, output_folder, positive
 
 BENCHMARKS = {
+    "flows": "steps of charges that move against their number, and the energy's drift",
     "mixture": "one update of the 25-Gaussian Coulomb GAN against the same in PyTorch",
     "networks": "layers, players and updates of the Coulomb GAN of images against the same in PyTorch",
     "sums": "field sums by every engine, with errors and memory",
@@ -34,12 +35,13 @@ def main(arguments: list[str] | None = None) -> int:
     speed = commands.add_parser("speed", help="time this package against its peers, in one process")
     benchmarks = speed.add_subparsers(dest="benchmark", required=True)
     parsers = {name: benchmarks.add_parser(name, help=text, description=text) for name, text in BENCHMARKS.items()}
-    for name, seconds in (("mixture", 20.0), ("networks", 0.5), ("sums", 0.3)):
+    for name, seconds in (("flows", 3.0), ("mixture", 20.0), ("networks", 0.5), ("sums", 0.3)):
         options = parsers[name]
         options.add_argument("--json", type=output_file, metavar="FILE", help="also write the rows to FILE")
         options.add_argument(
             "--seconds", type=positive, default=seconds, help="how long to time each row (default: %(default)s)"
         )
+    parsers["flows"].add_argument("--quick", action="store_true", help="few charges, in seconds")
     _add_networks_options(parsers["networks"])
     _add_sums_options(parsers["sums"])
     given = vars(parser.parse_args(arguments))

@@ -1,0 +1,77 @@
+"""Flows of charges: the time of a step against the number of charges, and Verlet's energy over many steps."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from typing import Any
+
+import numpy as np
+
+import coulombfield as cf
+from coulombfield import flow
+from coulombfield.flow import Euler, Snapshot, State, Stop, System, Verlet
+from experiments.data.mixture import GaussianMixture
+
+SIZES = (1_000, 10_000, 100_000, 1_000_000)
+RTOL = 1e-3
+FEWEST = 5  # steps of each size
+DRIFT_STEPS, DRIFT_STEP = 100_000, 0.05
+TENTHS = 10
+
+
+def flow_rows(seconds: float, sizes: tuple[int, ...] = SIZES) -> list[dict[str, Any]]:
+    """Time Euler's steps of N samples towards N points of the 25 Gaussians, with fast sums in float32."""
+    print(f"a step of Euler, N samples and N data in 2-D, Plummer 1, softening 1, rtol={RTOL:g}, float32:")
+    rows = []
+    system = System(cf.Plummer(1.0, 1.0), rtol=RTOL)
+    mixture, rng = GaussianMixture(), np.random.default_rng(0)
+    for size in sizes:
+        real = mixture.sample(size, rng).astype(np.float32)
+        state = State(generated=rng.standard_normal((size, 2)).astype(np.float32), real=real)
+        state = flow.run(state, system, Euler(step=1.0), until=Stop(steps=2)).state  # compiles, and plans once
+        marks: list[float] = []
+
+        def mark(_now: Snapshot, marks: list[float] = marks) -> bool:
+            marks.append(time.perf_counter())
+            return len(marks) > FEWEST and marks[-1] - marks[0] > seconds
+
+        flow.run(state, system, Euler(step=1.0), until=Stop(steps=10**9), callbacks=[mark])
+        spent = np.diff(marks).tolist()
+        least, middle, most = min(spent), statistics.median(spent), max(spent)
+        print(f"  N = {size:<9}{1e3 * least:9.2f} / {1e3 * middle:.2f} / {1e3 * most:.2f} ms, {1 / middle:.1f} steps/s")
+        rows.append({"name": "step", "size": size, "min_s": least, "median_s": middle, "max_s": most})
+    return rows
+
+
+def drift_row(steps: int = DRIFT_STEPS) -> dict[str, Any]:
+    """Largest error of the total energy in each tenth of a run of two charges that swing about each other."""
+    start = State(np.array([[1.0, 0.0]]), np.array([[-1.0, 0.2]]), generated_velocities=np.array([[0.1, 0.4]]))
+    system = System(cf.Plummer(1.0, 0.5), "both")
+    totals: list[float] = []
+
+    def keep(now: Snapshot) -> None:
+        charges = cf.signed_charges(now.state.real, now.state.generated)
+        totals.append(now.kinetic_energy + float(cf.electrostatic_energy(charges, system.kernel)))
+
+    flow.run(start, system, Verlet(DRIFT_STEP), until=Stop(steps=steps), callbacks=[keep], every=7)
+    errors = np.abs(np.subtract(totals, totals[0]))
+    tenths = [float(part.max()) for part in np.array_split(errors, TENTHS)]
+    print(f"velocity Verlet over {steps} steps of {DRIFT_STEP}: largest energy error in each tenth")
+    print("  " + " ".join(f"{error:.3e}" for error in tenths))
+    return {"name": "drift", "steps": steps, "largest_errors": tenths}
+
+
+def run(seconds: float, *, quick: bool = False) -> list[dict[str, Any]]:
+    """Time, print, and return a row for each number of charges, and one for the drift.
+
+    Parameters
+    ----------
+    seconds : float
+        Time to spend on each number of charges [s]; at least a few steps are taken.
+    quick : bool
+        Few charges and fewer steps.
+    """
+    if quick:
+        return [*flow_rows(seconds, SIZES[:2]), drift_row(DRIFT_STEPS // 20)]
+    return [*flow_rows(seconds), drift_row()]
