@@ -124,11 +124,12 @@ def page(title: str, body: Iterable[str], style: str = "") -> str:
     )
 
 
-def picture(title: str, caption: str, png: bytes) -> str:
-    """HTML of a figure that holds its PNG."""
-    title, data = html.escape(title), base64.b64encode(png).decode()
+def picture(title: str, caption: str, image: bytes) -> str:
+    """HTML of a figure that holds its PNG or GIF."""
+    title, data = html.escape(title), base64.b64encode(image).decode()
+    kind = "gif" if image.startswith(b"GIF8") else "png"
     return (
-        f'<figure><img alt="{title}" src="data:image/png;base64,{data}">'
+        f'<figure><img alt="{title}" src="data:image/{kind};base64,{data}">'
         f"<figcaption><strong>{title}.</strong> {html.escape(caption)}</figcaption></figure>"
     )
 

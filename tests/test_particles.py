@@ -8,6 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
 from coulombfield import Plummer
@@ -20,6 +22,7 @@ from experiments.animation import animate
 from experiments.config import ConfigError
 from experiments.particles.dimension import Setting
 from experiments.particles.drawing import new_figure
+from experiments.particles.mixture_flow import FlowConfig
 from experiments.particles.moving import Flow, Frames
 
 SHORT = ("training.log_every=2", "training.evaluate_every=2", "training.checkpoint_every=2")
@@ -69,9 +72,9 @@ def test_a_run_leaves_metrics_figures_and_report(tmp_path, preset):
         assert_not_blank(folder / "figures" / name)
     summary = json.loads((folder / "summary.json").read_text())
     assert summary["updates"] == 4
-    assert (folder / "report.html").read_text().count("<figure>") == sum(
-        name.endswith((".png", ".gif")) for name in (*FIGURES[preset], "training_curves.png")
-    )
+    report = (folder / "report.html").read_text()
+    assert report.count("data:image/gif;base64,") == 1
+    assert report.count("data:image/png;base64,") == sum(name.endswith(".png") for name in FIGURES[preset]) + 1
 
 
 def assert_not_blank(path: Path) -> None:
@@ -135,13 +138,23 @@ def test_a_bad_value_is_refused_by_its_name(preset, override, key):
         config.resolve(preset, [*SMALL[preset], override])
 
 
-@pytest.mark.parametrize("dynamics", ["inertial", "first-order"])
-def test_particles_flow_onto_the_mixture(dynamics):
-    experiment = built("mixture-flow", f"flow.dynamics={dynamics}", "training.updates=20")
+@pytest.mark.parametrize(("dynamics", "step"), [("inertial", 10), ("first-order", 60)])
+def test_particles_flow_onto_the_mixture(dynamics, step):
+    experiment = built("mixture-flow", f"flow.dynamics={dynamics}", f"flow.step={step}", "training.updates=20")
     before = experiment.evaluate()["energy"]
     for _ in range(20):
         experiment.step()
     assert experiment.evaluate()["energy"] < 0.3 * before
+
+
+@given(time=st.floats(0, 1e4), exponent=st.sampled_from([0.5, 1.0, 3.0]))
+def test_steps_follow_the_softening_and_friction_the_time(time, exponent):
+    kwargs = {"exponent": exponent, "step": 2.0, "damping": 7.0}
+    plan, plain = FlowConfig(**kwargs), FlowConfig(**kwargs, dynamics="first-order")
+    inertial, epsilon = plan.integrator(time), plan.softening(time)
+    assert inertial.friction * (time + inertial.step) == pytest.approx(7.0)
+    assert inertial.step == pytest.approx(2.0 * epsilon ** (exponent / 2))
+    assert plain.integrator(time).step == pytest.approx(2.0 * epsilon**exponent)
 
 
 def test_a_local_kernel_has_no_force_where_a_coulomb_kernel_has():

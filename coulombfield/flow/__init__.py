@@ -18,6 +18,7 @@ from .annealing import Annealing
 from .descent import Descent
 from .euler import Euler
 from .integrator import Integrator
+from .motion import Motion, Schedule
 from .run import Outcome, run
 from .runge_kutta import RungeKutta
 from .snapshot import Snapshot
@@ -32,8 +33,10 @@ __all__ = [
     "Descent",
     "Euler",
     "Integrator",
+    "Motion",
     "Outcome",
     "RungeKutta",
+    "Schedule",
     "Snapshot",
     "State",
     "Stop",

@@ -1,0 +1,138 @@
+"""A flow as part of an experiment: it goes on a step at a time, and fits into a checkpoint."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from coulombfield.arrays import Device, to_numpy
+from coulombfield.flow import Integrator, Motion, Schedule, Snapshot, State, System
+
+from .. import UserError
+
+
+class Flow:
+    """Particles of one system at their present place.
+
+    Parameters
+    ----------
+    system : System
+        What moves, with the data fixed.
+    generated, real : array, shape (N_x, m) and (N_y, m)
+        Host arrays: where the samples start, and the data [length].
+    device : Device
+        Where sums are computed.
+    softening : callable, optional
+        The kernel's ε as a function of time.
+    energies : bool
+        Whether the integrator, or whoever looks at each step, wants energies.
+    """
+
+    def __init__(
+        self,
+        system: System,
+        generated: np.ndarray,
+        real: np.ndarray,
+        device: Device,
+        *,
+        softening: Schedule | None = None,
+        energies: bool = False,
+    ):
+        self._device = device
+        self._start = State(device.put(generated), device.put(real))
+        self.motion = Motion(system, self._start, softening, energies)
+        self.now = Snapshot.of(self._start, self.motion)
+
+    def advance(self, integrator: Integrator) -> bool:
+        """Take one step; False where the integrator has none left to take.
+
+        Raises
+        ------
+        UserError
+            If a position is no longer finite.
+        """
+        try:
+            following = integrator.advance(self.now)
+            if following is not None:
+                following.check(self.now)
+        except ArithmeticError as error:
+            raise UserError(f"the flow can't go on: {error}") from error
+        if following is not None:
+            self.now = following
+        return following is not None
+
+    @property
+    def generated(self) -> np.ndarray:
+        """Positions of the samples on the host, shape (N_x, m) [length]."""
+        return to_numpy(self.now.positions)
+
+    def state(self) -> dict[str, Any]:
+        """What going on bit for bit needs, for a checkpoint."""
+        state = self.now.state
+        saved: dict[str, Any] = {
+            "generated": to_numpy(state.generated),
+            "step": state.step,
+            "time": state.time,
+            "memory": json.dumps(dict(state.memory)),
+        }
+        if state.generated_velocities is not None:
+            saved["velocities"] = to_numpy(state.generated_velocities)
+        return saved
+
+    def load_state(self, saved: Mapping[str, Any]) -> None:
+        """Go back to what :meth:`state` gave."""
+        put, velocities = self._device.put, saved.get("velocities")
+        state = State(
+            put(saved["generated"]),
+            self._start.real,
+            saved["step"],
+            saved["time"],
+            None if velocities is None else put(velocities),
+            memory=json.loads(saved["memory"]),
+        )
+        self.now = Snapshot.of(state, self.motion)
+
+
+class Frames:
+    """What an animation will show: values that are kept at some of the steps.
+
+    Parameters
+    ----------
+    updates : int
+        Steps of the whole run.
+    count : int
+        How many steps are kept at most, the first and the last among them, at least 2.
+    growing : bool
+        Whether the time between kept steps grows in proportion to their number, for motion that slows down.
+    """
+
+    def __init__(self, updates: int, count: int, *, growing: bool = False):
+        steps = np.linspace(0, updates, count)
+        if growing:
+            steps = np.concatenate([[0.0], np.geomspace(1, updates, count - 1)])
+        self._steps = {int(step) for step in np.rint(steps)}
+        self._kept: dict[str, list[Any]] = {}
+
+    def wants(self, step: int) -> bool:
+        """Whether this step is one of those to keep."""
+        return step in self._steps
+
+    def keep(self, **values: Any) -> None:
+        """Keep arrays or numbers of one step; each call names the same ones."""
+        for name, value in values.items():
+            self._kept.setdefault(name, []).append(np.array(value))
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        """Values of one name, whose first axis counts the steps that were kept."""
+        return np.stack(self._kept[name])
+
+    def state(self) -> dict[str, np.ndarray]:
+        """All that was kept."""
+        return {name: np.stack(values) for name, values in self._kept.items()}
+
+    def load_state(self, saved: Mapping[str, np.ndarray]) -> None:
+        """Go back to what :meth:`state` gave."""
+        self._kept = {name: list(values) for name, values in saved.items()}
