@@ -307,5 +307,5 @@ def test_flows_are_timed_and_the_energy_stays(capsys, tmp_path):
     *steps, drift = json.loads(file.read_text())
     assert [row["size"] for row in steps] == [1_000, 10_000]
     assert all(0 < row["min_s"] <= row["median_s"] <= row["max_s"] for row in steps)
-    assert max(drift["largest_errors"]) < 1.1 * drift["largest_errors"][0] < 0.01
+    assert 0 < max(drift["largest_errors"]) < 0.005  # of a total of about 1, the same however many steps follow
     assert "steps/s" in capsys.readouterr().out
