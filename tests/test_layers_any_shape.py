@@ -49,10 +49,10 @@ def network_of(sample: Sample) -> Network:
     return made if isinstance(made, Network) else Network(made)
 
 
-def treats_samples_singly(sample: Sample, layer: Layer) -> bool:
+def treats_samples_singly(layer: Layer) -> bool:
     """Whether a layer is no batch-norm, and made of none."""
     parts = getattr(layer, "children", tuple)()
-    return sample.singly and not isinstance(layer, BatchNorm) and all(treats_samples_singly(sample, p) for p in parts)
+    return not isinstance(layer, BatchNorm) and all(treats_samples_singly(part) for part in parts)
 
 
 def draw_case(sample: Sample, device: Any, batch: int, seed: int, dtype: Any) -> Case:
@@ -61,7 +61,7 @@ def draw_case(sample: Sample, device: Any, batch: int, seed: int, dtype: Any) ->
     network = network_of(sample)
     params = network.initialize(rng, dtype, device.xp)
     params.vector[...] += normal(device, rng, params.vector.shape, dtype) * 0.3
-    count = batch if treats_samples_singly(sample, network.body) else sample.shape[0]
+    count = batch if treats_samples_singly(network.body) else sample.shape[0]
     shape = (count, *sample.shape[1:])
     x, v = (normal(device, rng, shape, dtype) for _ in range(2))
     u = Parameters(network.layout, normal(device, rng, params.vector.shape, dtype))
@@ -223,7 +223,7 @@ def test_strided_and_read_only_arguments_give_the_same(device, sample, batch, se
 @few
 def test_first_rows_are_as_if_they_were_the_batch(device, sample, batch, seed):
     network, params, x, dy, v, _ = draw_case(sample, device, batch + 1, seed, np.float64)
-    if not treats_samples_singly(sample, network.body):
+    if not treats_samples_singly(network.body):
         return
     y, cache = network.forward(params, x)
     of_some, alone = network.forward(params, x[:batch])

@@ -5,9 +5,8 @@ from __future__ import annotations
 import math
 from typing import ClassVar, NamedTuple
 
-import numpy as np
-
 from coulombfield.arrays import Array
+from nets.layers.base import Parameterless
 from nets.parameters import Parameters
 from nets.primitives import activations as primitives
 from nets.primitives.inplace import module_of
@@ -20,7 +19,7 @@ class ActivationCache(NamedTuple):
     y: Array
 
 
-class Activation:
+class Activation(Parameterless):
     r"""Base of the activations: f acts on each element, and its derivatives are computed from y = f(u).
 
     Subclasses define :meth:`apply` and :meth:`scale_by_slope`, and curved ones :meth:`scale_by_curvature`, on arrays of
@@ -66,21 +65,9 @@ class Activation:
         du = self.scale_by_curvature(u_dot * dy_dot, y) if self.curved else None
         return du, self.scale_by_slope(dy_dot.copy(), y)
 
-    def shapes(self) -> dict[str, tuple[int, ...]]:
-        """An activation has no parameters."""
-        return {}
-
-    def initialize(self, rng: np.random.Generator) -> dict[str, np.ndarray]:
-        """An activation has no parameters."""
-        return {}
-
     def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         """The same shape."""
         return shape
-
-    def operations(self, shape: tuple[int, ...]) -> int:
-        """No products."""
-        return 0
 
     def forward(
         self, params: Parameters, x: Array, workspace: Workspace | None = None

@@ -81,3 +81,19 @@ class Layer(Protocol):
 
         ``into`` receives dL/dparams by way of the Jacobian. No argument changes.
         """
+
+
+class Parameterless:
+    """Base of the layers that have no parameters and multiply no matrices."""
+
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """No parameters."""
+        return {}
+
+    def initialize(self, rng: np.random.Generator) -> dict[str, np.ndarray]:
+        """No parameters."""
+        return {}
+
+    def operations(self, shape: tuple[int, ...]) -> int:
+        """No products of matrices."""
+        return 0

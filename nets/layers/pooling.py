@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import operator
 
-import numpy as np
-
 from coulombfield.arrays import Array
+from nets.layers.base import Parameterless
 from nets.parameters import Parameters
 from nets.primitives.blocks import gather, spread
 from nets.workspace import Workspace, allocate, empty
 
 
-class AveragePool:
+class AveragePool(Parameterless):
     r"""Mean over each block of ``size`` by ``size`` pixels.
 
     .. math:: y_{n i j c} = s^{-2} \sum_{a,b<s} x_{n,\,s i + a,\,s j + b,\,c}, \qquad
@@ -30,14 +29,6 @@ class AveragePool:
             raise ValueError(f"size: expected a positive integer, got {size}")
         self._share = 1 / self.size**2
 
-    def shapes(self) -> dict[str, tuple[int, ...]]:
-        """No parameters."""
-        return {}
-
-    def initialize(self, rng: np.random.Generator) -> dict[str, np.ndarray]:
-        """No parameters."""
-        return {}
-
     def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         """(H / s, W / s, C), for (H, W, C)."""
         if len(shape) != 3 or shape[0] % self.size or shape[1] % self.size:
@@ -46,10 +37,6 @@ class AveragePool:
             )
         height, width, channels = shape
         return height // self.size, width // self.size, channels
-
-    def operations(self, shape: tuple[int, ...]) -> int:
-        """No products."""
-        return 0
 
     def forward(self, params: Parameters, x: Array, workspace: Workspace | None = None) -> tuple[Array, tuple]:
         """``y`` of shape (N, H / s, W / s, C)."""

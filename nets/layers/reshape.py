@@ -6,10 +6,9 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import numpy as np
-
 from coulombfield.arrays import Array
 from nets.layers.activations import check_gradient
+from nets.layers.base import Parameterless
 from nets.parameters import Parameters
 from nets.workspace import Workspace
 
@@ -21,7 +20,7 @@ class ReshapeCache(NamedTuple):
     y: Array
 
 
-class Reshape:
+class Reshape(Parameterless):
     """Each sample in another shape, last axis fastest; y shares the memory of x where that is contiguous.
 
     Parameters
@@ -35,23 +34,11 @@ class Reshape:
         if not self.shape or min(self.shape) < 1:
             raise ValueError(f"shape: expected positive numbers, got {self.shape}")
 
-    def shapes(self) -> dict[str, tuple[int, ...]]:
-        """No parameters."""
-        return {}
-
-    def initialize(self, rng: np.random.Generator) -> dict[str, np.ndarray]:
-        """No parameters."""
-        return {}
-
     def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         """The shape given, for any of as many numbers."""
         if math.prod(shape) != math.prod(self.shape):
             raise ValueError(f"shape: Reshape({self.shape}) expects {math.prod(self.shape)} numbers, got {shape}")
         return self.shape
-
-    def operations(self, shape: tuple[int, ...]) -> int:
-        """None."""
-        return 0
 
     def forward(self, params: Parameters, x: Array, workspace: Workspace | None = None) -> tuple[Array, ReshapeCache]:
         """``y`` with the numbers of ``x``."""

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
-
 from coulombfield.arrays import Array
+from nets.layers.base import Parameterless
 from nets.parameters import Parameters
 from nets.primitives.inplace import module_of
 from nets.workspace import Workspace, allocate
 
 
-class Scale:
+class Scale(Parameterless):
     """``y = factor x``, with no parameters.
 
     Parameters
@@ -26,21 +25,9 @@ class Scale:
         if self.factor == 0 or not math.isfinite(self.factor):
             raise ValueError(f"factor: expected a finite number other than 0, got {factor}")
 
-    def shapes(self) -> dict[str, tuple[int, ...]]:
-        """No parameters."""
-        return {}
-
-    def initialize(self, rng: np.random.Generator) -> dict[str, np.ndarray]:
-        """No parameters."""
-        return {}
-
     def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         """The same shape."""
         return shape
-
-    def operations(self, shape: tuple[int, ...]) -> int:
-        """No products of matrices."""
-        return 0
 
     def forward(self, params: Parameters, x: Array, workspace: Workspace | None = None) -> tuple[Array, tuple]:
         """``y = factor x``."""

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import numpy as np
-
 from coulombfield.arrays import Array
 from nets.layers.activations import check_gradient
+from nets.layers.base import Parameterless
 from nets.parameters import Parameters
 from nets.primitives.inplace import module_of
 from nets.workspace import Workspace, allocate
@@ -19,7 +18,7 @@ class SoftmaxCache(NamedTuple):
     y: Array
 
 
-class Softmax:
+class Softmax(Parameterless):
     r"""Softmax over the last axis, :math:`y_c = e^{x_c} / \sum_k e^{x_k}`.
 
     Notes
@@ -30,23 +29,11 @@ class Softmax:
     .. math:: J v = y \odot (v - \langle y, v\rangle).
     """
 
-    def shapes(self) -> dict[str, tuple[int, ...]]:
-        """No parameters."""
-        return {}
-
-    def initialize(self, rng: np.random.Generator) -> dict[str, np.ndarray]:
-        """No parameters."""
-        return {}
-
     def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         """The same shape."""
         if not shape:
             raise ValueError("shape: Softmax() expects (..., C), got ()")
         return shape
-
-    def operations(self, shape: tuple[int, ...]) -> int:
-        """No products of matrices."""
-        return 0
 
     def forward(self, params: Parameters, x: Array, workspace: Workspace | None = None) -> tuple[Array, SoftmaxCache]:
         """``y``, with the largest x of each row subtracted first, so that nothing overflows."""

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import operator
 
-import numpy as np
-
 from coulombfield.arrays import Array
+from nets.layers.base import Parameterless
 from nets.parameters import Parameters
 from nets.primitives.blocks import gather, spread
 from nets.workspace import Workspace, allocate, empty
 
 
-class Upsample:
+class Upsample(Parameterless):
     r"""Nearest neighbours: each pixel becomes a block of ``factor`` by ``factor`` pixels.
 
     .. math:: y_{n,\,f i + a,\,f j + b,\,c} = x_{n i j c}, \qquad
@@ -29,24 +28,12 @@ class Upsample:
         if self.factor < 1:
             raise ValueError(f"factor: expected a positive integer, got {factor}")
 
-    def shapes(self) -> dict[str, tuple[int, ...]]:
-        """No parameters."""
-        return {}
-
-    def initialize(self, rng: np.random.Generator) -> dict[str, np.ndarray]:
-        """No parameters."""
-        return {}
-
     def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         """(f H, f W, C), for (H, W, C)."""
         if len(shape) != 3:
             raise ValueError(f"shape: Upsample({self.factor}) expects (H, W, C), got {shape}")
         height, width, channels = shape
         return self.factor * height, self.factor * width, channels
-
-    def operations(self, shape: tuple[int, ...]) -> int:
-        """No products."""
-        return 0
 
     def forward(self, params: Parameters, x: Array, workspace: Workspace | None = None) -> tuple[Array, tuple]:
         """``y`` of shape (N, f H, f W, C)."""

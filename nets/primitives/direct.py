@@ -78,16 +78,7 @@ class Direct:
             slot = free.pop()
             for part in parts[start:stop]:
                 gathered = memory[slot, : _length(part)]
-                columns.gather(
-                    pixels,
-                    gathered,
-                    part.start,
-                    geometry.output[0],
-                    geometry.stride[0],
-                    geometry.stride[1] * self.channels,
-                    geometry.corner[0],
-                    geometry.corner[1] * self.channels,
-                )
+                _gather(pixels, gathered, part.start, geometry, self.channels)
                 rows = slice(part.start * windows, part.stop * windows)
                 np.matmul(gathered.reshape(-1, self.weight.shape[0]), self.weight, out=out[rows])
             free.append(slot)
@@ -195,16 +186,7 @@ def _correlate_by_tasks(
             for part in _evenly(task.lines, most):
                 shape = (_length(part), windows, _length(task.taps), _length(task.run))
                 gathered = windows_of[slot, : math.prod(shape)].reshape(shape)
-                columns.gather(
-                    pixels,
-                    gathered,
-                    part.start,
-                    geometry.output[0],
-                    geometry.stride[0],
-                    geometry.stride[1] * x.shape[3],
-                    geometry.corner[0] - task.taps.start,
-                    geometry.corner[1] * x.shape[3] - task.run.start,
-                )
+                _gather(pixels, gathered, part.start, geometry, x.shape[3], task.taps.start, task.run.start)
                 begins = part.start == task.lines.start
                 product = total if begins else addend
                 np.matmul(gathered.reshape(-1, count).T, y[part.start * windows : part.stop * windows], out=product)
@@ -229,6 +211,15 @@ def _division(
     wanted = -(-TASKS // (len(taps) * len(blocks)))
     groups = max(1, min(wanted, PARTIAL_NUMBERS // math.prod(weights), lines * geometry.output[1] // (4 * TILE[0])))
     return taps, blocks, _evenly(slice(0, lines), max(1, -(-lines // groups)))
+
+
+def _gather(
+    pixels: np.ndarray, gathered: np.ndarray, line: int, geometry: Geometry, channels: int, tap: int = 0, run: int = 0
+) -> None:
+    """Copy lines of windows, from number ``line`` on, and of the windows what begins at that tap and in its run."""
+    (above, left), (down, across) = geometry.corner, geometry.stride
+    rows = geometry.output[0]
+    columns.gather(pixels, gathered, line, rows, down, across * channels, above - tap, left * channels - run)
 
 
 def _evenly(whole: slice, most: int) -> list[slice]:

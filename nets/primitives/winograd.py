@@ -59,6 +59,7 @@ COLUMN_COST = 20
 MULTIPLICATIONS = 16  # in the time in which a simple loop treats one number
 
 
+@functools.cache
 def plan(geometry: Geometry, channels: int, filters: int, images: int, dtype: np.dtype) -> Plan | None:
     """The cheapest way to cut this many images into tiles, or None if the sum over windows is cheaper."""
     lanes = LANE_BYTES // dtype.itemsize

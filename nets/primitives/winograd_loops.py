@@ -19,7 +19,7 @@ from typing import NamedTuple
 import numpy as np
 
 from coulombfield.arrays import jit
-from coulombfield.lanes import LANE_BYTES, add_series, load_series, store_series
+from coulombfield.lanes import LANE_BYTES, add_each, add_series, load_series, store_series
 
 from .tiles import (
     TAPS,
@@ -54,30 +54,46 @@ def phase_taps(axis, phase):
 
 
 @jit
-def _range(first, step, size, count):
-    """The numbers low <= k < high of range(count) with 0 <= first + k step < size."""
-    low = max(0, -(first // step)) if first < 0 else 0
-    high = (size - first + step - 1) // step if size > first else 0
-    return min(low, count), min(high, count)
+def phase_of_tile(axis, phase, tile, n):
+    """Points of a phase along an axis, its first pixel in a tile, and low and high of its pixels in the image."""
+    count = n if phase < axis.long else n - 1
+    first = axis.stride * (n - TAPS + 1) * tile - axis.padding + phase
+    low = max(0, -(first // axis.stride)) if first < 0 else 0
+    high = (axis.size - first + axis.stride - 1) // axis.stride if axis.size > first else 0
+    return count, first, min(low, count), min(high, count)
+
+
+@jit
+def store_points(values, offsets, i, place, last, row):
+    """Row i of a tile's points to ``place`` in their matrices; that at infinity to ``last``, unless it is negative."""
+    n = len(row)
+    store_series(values, offsets[i, 0] + place, offsets[i, 1] - offsets[i, 0], 0, n - 1, row)
+    if last >= 0:
+        store_series(values, offsets[i, n - 1] + last - (n - 1), 1, n - 1, n, row)
+
+
+@jit
+def load_points(values, offsets, i, place, last, points):
+    """Row i of a tile's points, as :func:`store_points` stored it; without ``last`` the point at infinity is 0."""
+    n = len(points)
+    row = load_series(values, offsets[i, 0] + place, offsets[i, 1] - offsets[i, 0], 0, n - 1, points)
+    if last >= 0:
+        row = add_each(row, load_series(values, offsets[i, n - 1] + last - (n - 1), 1, n - 1, n, points))
+    return row
 
 
 @jit
 def images_to_points(start, stop, images, channels, rows, columns, values, offsets, points):
     """B^T d B of the tiles start <= t < stop, counted over images, rows and columns of tiles."""
     n, lane = len(points), LANE_BYTES // images.itemsize
-    m = n - TAPS + 1
     square = np.empty(n * n * lane, images.dtype)
     for tile in range(start, stop):
         image, rest = divmod(tile, rows.tiles * columns.tiles)
         tile_row, tile_column = divmod(rest, columns.tiles)
         for f in range(rows.phases):
-            ny = n if f < rows.long else n - 1
-            row = rows.stride * m * tile_row - rows.padding + f
-            low, high = _range(row, rows.stride, rows.size, ny)
+            ny, row, low, high = phase_of_tile(rows, f, tile_row, n)
             for g in range(columns.phases):
-                nx = n if g < columns.long else n - 1
-                column = columns.stride * m * tile_column - columns.padding + g
-                left, right = _range(column, columns.stride, columns.size, nx)
+                nx, column, left, right = phase_of_tile(columns, g, tile_column, n)
                 corner = ((image * rows.size + row) * columns.size + column) * channels
                 down, across = rows.stride * columns.size * channels, columns.stride * channels
                 for c in range(0, channels, lane):
@@ -88,20 +104,15 @@ def images_to_points(start, stop, images, channels, rows, columns, values, offse
                     for i in range(ny):
                         d = load_series(square, i * n * lane, lane, 0, nx, points)
                         phases = rows.phases if i < n - 1 else rows.long
-                        wide, narrow = phases * columns.phases * channels, phases * columns.long * channels
-                        v = data_points(d, points)
-                        place = offsets[i, 0] + tile * wide + (f * columns.phases + g) * channels + c
-                        store_series(values, place, offsets[i, 1] - offsets[i, 0], 0, n - 1, v)
-                        if nx == n:
-                            place = offsets[i, n - 1] + tile * narrow + (f * columns.long + g) * channels + c
-                            store_series(values, place - (n - 1), 1, n - 1, n, v)
+                        place = ((tile * phases + f) * columns.phases + g) * channels + c
+                        last = ((tile * phases + f) * columns.long + g) * channels + c if nx == n else -1
+                        store_points(values, offsets, i, place, last, data_points(d, points))
 
 
 @jit
 def points_to_images(start, stop, images, channels, rows, columns, values, offsets, points):
     """Images start <= i < stop: the adjoint of :func:`images_to_points`; what no window reads becomes 0."""
     n, lane = len(points), LANE_BYTES // images.itemsize
-    m = n - TAPS + 1
     square = np.empty(n * n * lane, images.dtype)
     pixels = rows.size * columns.size * channels
     for image in range(start, stop):
@@ -110,27 +121,17 @@ def points_to_images(start, stop, images, channels, rows, columns, values, offse
             for tile_column in range(columns.tiles):
                 tile = (image * rows.tiles + tile_row) * columns.tiles + tile_column
                 for f in range(rows.phases):
-                    ny = n if f < rows.long else n - 1
-                    row = rows.stride * m * tile_row - rows.padding + f
-                    low, high = _range(row, rows.stride, rows.size, ny)
+                    ny, row, low, high = phase_of_tile(rows, f, tile_row, n)
                     for g in range(columns.phases):
-                        nx = n if g < columns.long else n - 1
-                        column = columns.stride * m * tile_column - columns.padding + g
-                        left, right = _range(column, columns.stride, columns.size, nx)
+                        nx, column, left, right = phase_of_tile(columns, g, tile_column, n)
                         corner = ((image * rows.size + row) * columns.size + column) * channels
                         down, across = rows.stride * columns.size * channels, columns.stride * channels
                         for c in range(0, channels, lane):
                             for i in range(ny):
                                 phases = rows.phases if i < n - 1 else rows.long
-                                wide, narrow = phases * columns.phases * channels, phases * columns.long * channels
-                                place = offsets[i, 0] + tile * wide + (f * columns.phases + g) * channels + c
-                                v = load_series(values, place, offsets[i, 1] - offsets[i, 0], 0, n - 1, points)
-                                store_series(square, i * n * lane, lane, 0, n - 1, v)
-                                if nx == n:
-                                    place = offsets[i, n - 1] + tile * narrow + (f * columns.long + g) * channels + c
-                                    last = load_series(values, place - (n - 1), 1, n - 1, n, points)
-                                    store_series(square, i * n * lane, lane, n - 1, n, last)
-                                v = load_series(square, i * n * lane, lane, 0, nx, points)
+                                place = ((tile * phases + f) * columns.phases + g) * channels + c
+                                last = ((tile * phases + f) * columns.long + g) * channels + c if nx == n else -1
+                                v = load_points(values, offsets, i, place, last, points)
                                 store_series(square, i * n * lane, lane, 0, n, data_points_adjoint(v, points))
                             for j in range(left, right):
                                 v = load_series(square, j * lane, n * lane, 0, ny, points)
@@ -202,12 +203,9 @@ def weights_to_points(start, stop, weights, channels, filters, rows, columns, va
                         store_series(square, b * lane, n * lane, 0, ny, tap_points(w, points))
                     for i in range(ny):
                         w = load_series(square, i * n * lane, lane, 0, right, taps)
-                        u = tap_points(w, points)
-                        place = offsets[i, 0] + ((f * columns.phases + g) * channels + c) * filters + k
-                        store_series(values, place, offsets[i, 1] - offsets[i, 0], 0, n - 1, u)
-                        if nx == n:
-                            place = offsets[i, n - 1] + ((f * columns.long + g) * channels + c) * filters + k
-                            store_series(values, place - (n - 1), 1, n - 1, n, u)
+                        place = ((f * columns.phases + g) * channels + c) * filters + k
+                        last = ((f * columns.long + g) * channels + c) * filters + k if nx == n else -1
+                        store_points(values, offsets, i, place, last, tap_points(w, points))
 
 
 @jit
@@ -225,14 +223,9 @@ def points_to_weights(start, stop, weights, channels, filters, rows, columns, va
                 across = columns.stride * channels * filters
                 for k in range(0, filters, lane):
                     for i in range(ny):
-                        place = offsets[i, 0] + ((f * columns.phases + g) * channels + c) * filters + k
-                        u = load_series(values, place, offsets[i, 1] - offsets[i, 0], 0, n - 1, points)
-                        store_series(square, i * n * lane, lane, 0, n - 1, u)
-                        if nx == n:
-                            place = offsets[i, n - 1] + ((f * columns.long + g) * channels + c) * filters + k
-                            last = load_series(values, place - (n - 1), 1, n - 1, n, points)
-                            store_series(square, i * n * lane, lane, n - 1, n, last)
-                        u = load_series(square, i * n * lane, lane, 0, nx, points)
+                        place = ((f * columns.phases + g) * channels + c) * filters + k
+                        last = ((f * columns.long + g) * channels + c) * filters + k if nx == n else -1
+                        u = load_points(values, offsets, i, place, last, points)
                         store_series(square, i * n * lane, lane, 0, right, tap_points_adjoint(u, points))
                     for b in range(right):
                         u = load_series(square, b * lane, n * lane, 0, ny, points)

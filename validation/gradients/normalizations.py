@@ -126,7 +126,6 @@ NORMALIZATIONS = (
             exact=exact,
             kinks=kinks,
             covers=(Normalization, BatchNorm),
-            singly=make is not _batch,
         )
         for name, make, shape in MAKERS
         for activation, kinks in ((Identity, False), (ReLU, True), (LeakyReLU, True), (ELU, True), (Tanh, False))
@@ -138,7 +137,7 @@ NORMALIZATIONS = (
         ]
     ),
     *(
-        Sample(f"BatchNorm {name}", functools.partial(_batch, **settings), shape, exact, kinks, singly=False)
+        Sample(f"BatchNorm {name}", functools.partial(_batch, **settings), shape, exact, kinks)
         for name, settings, shape, exact, kinks in (
             ("images", {}, IMAGES, ("dparams",), False),
             ("in groups", {"activation": LeakyReLU, "groups": 2}, IMAGES, ("dparams",), True),

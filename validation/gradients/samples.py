@@ -30,9 +30,6 @@ class Sample(NamedTuple):
         Whether it has activations whose derivatives jump where their output changes its sign.
     covers : tuple of class or function
         What it stands for besides its own class.
-    singly : bool
-        Whether it treats each sample of a batch by itself. One that does not, as batch-norm, takes the batch of
-        ``shape``.
     """
 
     name: str
@@ -41,4 +38,3 @@ class Sample(NamedTuple):
     exact: tuple[str, ...] = ()
     kinks: bool = False
     covers: tuple[Any, ...] = ()
-    singly: bool = True
