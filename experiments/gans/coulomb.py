@@ -15,6 +15,7 @@ from coulombfield.rng import Streams
 from nets.losses import Reduction, generator_potential, potential_regression
 from nets.network import first_rows
 from nets.parameters import Parameters
+from nets.workspace import Workspace
 
 from .player import Player, ScheduleConfig
 
@@ -102,8 +103,9 @@ class CoulombGAN:
     The discriminator sees a minibatch once, generated and real samples together, and both players use that pass:
     its gradient uses the whole, the generator's the generated rows.
 
-    The potential takes each sample as one point. Beside the players' memory, there is room for the 2 ``batch`` samples
-    of a minibatch and what :func:`coulombfield.potential` needs: for images a tile of matrix products.
+    The potential takes each sample as one point. Beside the memory of the players' passes, there is room for the 2
+    ``batch`` samples of a minibatch and what :func:`coulombfield.potential` needs: for images a tile of matrix
+    products.
     """
 
     def __init__(
@@ -120,7 +122,7 @@ class CoulombGAN:
         streams: Streams,
     ):
         self.generator, self.discriminator = generator, discriminator
-        self.discriminator.workspace = generator.workspace  # their passes take turns, and most of it is scratch
+        self._workspace = Workspace()  # one for both: their passes take turns, and most of it is scratch
         self.data, self.latent, self.batch = data, latent, batch
         self.config = config
         self._softening = config.softening.over(updates)
@@ -167,10 +169,10 @@ class CoulombGAN:
             Gradient of each player's loss in its own parameters; valid until the next call.
         """
         generator, discriminator, batch, samples = self.generator, self.discriminator, self.batch, self._samples
-        x, generator_cache = generator.network.forward(generator.params, z, generator.workspace)
+        x, generator_cache = generator.network.forward(generator.params, z, self._workspace)
         samples[:batch] = x
         samples[batch:] = real
-        values, cache = discriminator.network.forward(discriminator.params, samples, discriminator.workspace)
+        values, cache = discriminator.network.forward(discriminator.params, samples, self._workspace)
 
         loss_g, d_generated = generator_potential(values[:batch])
         dx, _ = discriminator.network.backward(
@@ -178,14 +180,14 @@ class CoulombGAN:
             first_rows(cache, batch),
             d_generated,
             need_dparams=False,
-            workspace=discriminator.workspace,
+            workspace=self._workspace,
         )
         _, d_generator = generator.network.backward(
-            generator.params, generator_cache, dx, need_dx=False, workspace=generator.workspace
+            generator.params, generator_cache, dx, need_dx=False, workspace=self._workspace
         )
         loss_d, d_values = potential_regression(values, self._target(), batch, reduction=self.config.reduction)
         _, d_discriminator = discriminator.network.backward(
-            discriminator.params, cache, d_values, need_dx=False, workspace=discriminator.workspace
+            discriminator.params, cache, d_values, need_dx=False, workspace=self._workspace
         )
         return {"discriminator": loss_d, "generator": loss_g}, d_generator, d_discriminator
 

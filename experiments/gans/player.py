@@ -1,4 +1,4 @@
-"""A player of a GAN: its network, parameters and optimizer, and the memory that its passes use."""
+"""A player of a GAN: its network, parameters and optimizer."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from nets.network import Network
 from nets.optimizers import SGD, Adam, RMSprop, add_l2
 from nets.parameters import Parameters
 from nets.schedules import Constant, Exponential, Schedule, Step
-from nets.workspace import Workspace
 
 OPTIMIZERS: dict[str, tuple[Callable[..., Adam | RMSprop | SGD], tuple[str, ...]]] = {
     "adam": (Adam, ("beta1", "beta2", "epsilon")),
@@ -140,7 +139,6 @@ class Player:
         self.network = network
         self.params = params
         self.optimizer = config.over(params, updates)
-        self.workspace = Workspace()
         self._l2 = config.l2
         least = 3 if config.l2_on == "kernels" else 1  # a dense layer's weights have two axes, a kernel's three or four
         self._decayed = [name for name in params if name.endswith("weight") and params[name].ndim >= least]
