@@ -19,7 +19,7 @@ from typing import NamedTuple
 import numpy as np
 
 from coulombfield.arrays import jit
-from coulombfield.lanes import LANE_BYTES, add_each, add_series, load_series, store_series
+from coulombfield.lanes import LANE_BYTES, add_series, load_series, store_series
 
 from .tiles import (
     TAPS,
@@ -64,25 +64,6 @@ def phase_of_tile(axis, phase, tile, n):
 
 
 @jit
-def store_points(values, offsets, i, place, last, row):
-    """Row i of a tile's points to ``place`` in their matrices; that at infinity to ``last``, unless it is negative."""
-    n = len(row)
-    store_series(values, offsets[i, 0] + place, offsets[i, 1] - offsets[i, 0], 0, n - 1, row)
-    if last >= 0:
-        store_series(values, offsets[i, n - 1] + last - (n - 1), 1, n - 1, n, row)
-
-
-@jit
-def load_points(values, offsets, i, place, last, points):
-    """Row i of a tile's points, as :func:`store_points` stored it; without ``last`` the point at infinity is 0."""
-    n = len(points)
-    row = load_series(values, offsets[i, 0] + place, offsets[i, 1] - offsets[i, 0], 0, n - 1, points)
-    if last >= 0:
-        row = add_each(row, load_series(values, offsets[i, n - 1] + last - (n - 1), 1, n - 1, n, points))
-    return row
-
-
-@jit
 def images_to_points(start, stop, images, channels, rows, columns, values, offsets, points):
     """B^T d B of the tiles start <= t < stop, counted over images, rows and columns of tiles."""
     n, lane = len(points), LANE_BYTES // images.itemsize
@@ -104,9 +85,13 @@ def images_to_points(start, stop, images, channels, rows, columns, values, offse
                     for i in range(ny):
                         d = load_series(square, i * n * lane, lane, 0, nx, points)
                         phases = rows.phases if i < n - 1 else rows.long
-                        place = ((tile * phases + f) * columns.phases + g) * channels + c
-                        last = ((tile * phases + f) * columns.long + g) * channels + c if nx == n else -1
-                        store_points(values, offsets, i, place, last, data_points(d, points))
+                        wide, narrow = phases * columns.phases * channels, phases * columns.long * channels
+                        v = data_points(d, points)
+                        place = offsets[i, 0] + tile * wide + (f * columns.phases + g) * channels + c
+                        store_series(values, place, offsets[i, 1] - offsets[i, 0], 0, n - 1, v)
+                        if nx == n:
+                            place = offsets[i, n - 1] + tile * narrow + (f * columns.long + g) * channels + c
+                            store_series(values, place - (n - 1), 1, n - 1, n, v)
 
 
 @jit
@@ -129,9 +114,15 @@ def points_to_images(start, stop, images, channels, rows, columns, values, offse
                         for c in range(0, channels, lane):
                             for i in range(ny):
                                 phases = rows.phases if i < n - 1 else rows.long
-                                place = ((tile * phases + f) * columns.phases + g) * channels + c
-                                last = ((tile * phases + f) * columns.long + g) * channels + c if nx == n else -1
-                                v = load_points(values, offsets, i, place, last, points)
+                                wide, narrow = phases * columns.phases * channels, phases * columns.long * channels
+                                place = offsets[i, 0] + tile * wide + (f * columns.phases + g) * channels + c
+                                v = load_series(values, place, offsets[i, 1] - offsets[i, 0], 0, n - 1, points)
+                                store_series(square, i * n * lane, lane, 0, n - 1, v)
+                                if nx == n:
+                                    place = offsets[i, n - 1] + tile * narrow + (f * columns.long + g) * channels + c
+                                    last = load_series(values, place - (n - 1), 1, n - 1, n, points)
+                                    store_series(square, i * n * lane, lane, n - 1, n, last)
+                                v = load_series(square, i * n * lane, lane, 0, nx, points)
                                 store_series(square, i * n * lane, lane, 0, n, data_points_adjoint(v, points))
                             for j in range(left, right):
                                 v = load_series(square, j * lane, n * lane, 0, ny, points)
@@ -203,9 +194,12 @@ def weights_to_points(start, stop, weights, channels, filters, rows, columns, va
                         store_series(square, b * lane, n * lane, 0, ny, tap_points(w, points))
                     for i in range(ny):
                         w = load_series(square, i * n * lane, lane, 0, right, taps)
-                        place = ((f * columns.phases + g) * channels + c) * filters + k
-                        last = ((f * columns.long + g) * channels + c) * filters + k if nx == n else -1
-                        store_points(values, offsets, i, place, last, tap_points(w, points))
+                        u = tap_points(w, points)
+                        place = offsets[i, 0] + ((f * columns.phases + g) * channels + c) * filters + k
+                        store_series(values, place, offsets[i, 1] - offsets[i, 0], 0, n - 1, u)
+                        if nx == n:
+                            place = offsets[i, n - 1] + ((f * columns.long + g) * channels + c) * filters + k
+                            store_series(values, place - (n - 1), 1, n - 1, n, u)
 
 
 @jit
@@ -223,9 +217,14 @@ def points_to_weights(start, stop, weights, channels, filters, rows, columns, va
                 across = columns.stride * channels * filters
                 for k in range(0, filters, lane):
                     for i in range(ny):
-                        place = ((f * columns.phases + g) * channels + c) * filters + k
-                        last = ((f * columns.long + g) * channels + c) * filters + k if nx == n else -1
-                        u = load_points(values, offsets, i, place, last, points)
+                        place = offsets[i, 0] + ((f * columns.phases + g) * channels + c) * filters + k
+                        u = load_series(values, place, offsets[i, 1] - offsets[i, 0], 0, n - 1, points)
+                        store_series(square, i * n * lane, lane, 0, n - 1, u)
+                        if nx == n:
+                            place = offsets[i, n - 1] + ((f * columns.long + g) * channels + c) * filters + k
+                            last = load_series(values, place - (n - 1), 1, n - 1, n, points)
+                            store_series(square, i * n * lane, lane, n - 1, n, last)
+                        u = load_series(square, i * n * lane, lane, 0, nx, points)
                         store_series(square, i * n * lane, lane, 0, right, tap_points_adjoint(u, points))
                     for b in range(right):
                         u = load_series(square, b * lane, n * lane, 0, ny, points)
