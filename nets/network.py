@@ -42,6 +42,10 @@ class Sequential:
         """The layers."""
         return self.layers
 
+    def with_children(self, children: Sequence[Layer]) -> Sequential:
+        """Other layers one after the other."""
+        return Sequential(children)
+
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Every layer's parameters, as ``index.name``."""
         return {f"{i}.{name}": shape for i, layer in enumerate(self.layers) for name, shape in layer.shapes().items()}

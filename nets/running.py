@@ -1,12 +1,55 @@
-"""Running statistics of a whole network: to sample from it as training left it, whatever else is in the batch."""
+"""What all batch-norms of a network normalise by: groups of a batch in training, running statistics for sampling."""
 
 from __future__ import annotations
 
+import copy
+
 from nets.layers.base import Cache, Layer
 from nets.layers.batchnorm import BatchNorm
+from nets.layers.composition import rebuilt
 from nets.layers.residual import Residual
 from nets.network import Network, Sequential
 from nets.parameters import Parameters
+
+
+def in_groups_of(network: Network, samples: int) -> Network:
+    """A network with the same parameters whose batch-norms take statistics over each ``samples`` successive samples.
+
+    One network then takes minibatches of either kind of sample by themselves, and both together as if each came
+    alone; all batches have their places in one workspace.
+
+    Parameters
+    ----------
+    network : Network
+        Into how many groups its batch-norms cut a batch counts for nothing. No layer is shared with it.
+    samples : int
+        Of a group. Every batch is a multiple of it.
+
+    Raises
+    ------
+    ValueError
+        If the number is not positive; from a forward pass, if a batch is not a multiple of it.
+    """
+    if samples < 1:
+        raise ValueError(f"samples: expected a positive number, got {samples}")
+
+    def change(layer: Layer) -> Layer:
+        return layer.in_groups_of(samples) if isinstance(layer, BatchNorm) else copy.copy(layer)
+
+    return Network(rebuilt(network.body, change))
+
+
+def frozen(network: Network) -> Network:
+    """A network with the same parameters whose batch-norms normalise by their running statistics.
+
+    It shares all other layers with the given one, so that the two must not use one workspace.
+
+    Raises
+    ------
+    ValueError
+        If a batch-norm keeps no running statistics.
+    """
+    return Network(rebuilt(network.body, lambda layer: layer.frozen() if isinstance(layer, BatchNorm) else layer))
 
 
 def update_running(network: Network, params: Parameters, cache: Cache) -> None:
@@ -24,19 +67,6 @@ def update_running(network: Network, params: Parameters, cache: Cache) -> None:
     _update(network.body, params, cache)
 
 
-def frozen(network: Network) -> Network:
-    """A network with the same parameters whose batch-norms normalise by their running statistics.
-
-    It shares all other layers with the given one, so that the two must not use one workspace.
-
-    Raises
-    ------
-    ValueError
-        If a batch-norm keeps no running statistics.
-    """
-    return Network(_frozen(network.body))
-
-
 def _update(layer: Layer, params: Parameters, cache: Cache) -> None:
     if isinstance(layer, Sequential):
         for i, child in enumerate(layer.layers):
@@ -47,12 +77,3 @@ def _update(layer: Layer, params: Parameters, cache: Cache) -> None:
             _update(layer.shortcut, params.child("shortcut"), cache.shortcut)
     elif isinstance(layer, BatchNorm) and layer.running:
         layer.update_running(params, cache)
-
-
-def _frozen(layer: Layer) -> Layer:
-    if isinstance(layer, Sequential):
-        return Sequential([_frozen(child) for child in layer.layers])
-    if isinstance(layer, Residual):
-        shortcut = None if layer.shortcut is None else _frozen(layer.shortcut)
-        return Residual(_frozen(layer.body), shortcut, layer.factor)
-    return layer.frozen() if isinstance(layer, BatchNorm) else layer

@@ -66,6 +66,7 @@ class BatchNorm(Normalization):
         if not 0 <= momentum <= 1:
             raise ValueError(f"momentum: expected a number in [0, 1], got {momentum}")
         self.groups, self.momentum, self.running = groups, float(momentum), running
+        self._group: int | None = None  # samples of a group, where they are fixed rather than the number of groups
         self._frozen = False
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
@@ -117,11 +118,32 @@ class BatchNorm(Normalization):
         other._frozen = True
         return other
 
+    def in_groups_of(self, samples: int) -> BatchNorm:
+        """A layer with the same parameters that takes each ``samples`` successive samples of a batch as a group.
+
+        Raises
+        ------
+        ValueError
+            If the number is not positive.
+        """
+        if samples < 1:
+            raise ValueError(f"samples: expected a positive number, got {samples}")
+        other = copy.copy(self)
+        other._group = samples
+        return other
+
     def _groups(self, x: Array) -> int:
         if self._frozen:
             return 1
         if x.size == 0:
             raise ValueError(f"x: BatchNorm({self.channels}) expects at least one number a channel, got {x.shape}")
+        if self._group is not None:
+            if x.shape[0] % self._group:
+                raise ValueError(
+                    f"x: BatchNorm({self.channels}) in groups of {self._group} samples expects a multiple of them, "
+                    f"got {x.shape}"
+                )
+            return x.shape[0] // self._group
         if x.shape[0] % self.groups:
             raise ValueError(
                 f"x: BatchNorm({self.channels}, groups={self.groups}) expects a batch of {self.groups} equal parts, "
@@ -130,7 +152,7 @@ class BatchNorm(Normalization):
         return self.groups
 
     def _samples(self, x: Array) -> int:
-        return 0 if self._frozen else x.shape[0] // self.groups
+        return 0 if self._frozen else x.shape[0] // self._groups(x)
 
     def _statistics(self, params: Parameters, x: Array) -> Array:
         if self._frozen:

@@ -2,12 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from typing import Protocol, runtime_checkable
 
 from coulombfield.arrays import Array
 from nets.layers.base import Cache, Layer
 from nets.parameters import Parameters
 from nets.workspace import empty
+
+
+@runtime_checkable
+class Composition(Protocol):
+    """What a layer that is made of layers offers beside its passes."""
+
+    def children(self) -> Sequence[Layer]:
+        """Its layers, in the order of their parameters."""
+
+    def with_children(self, children: Sequence[Layer]) -> Layer:
+        """Make the same of other layers, as many as there are children."""
+
+
+def rebuilt(layer: Layer, change: Callable[[Layer], Layer]) -> Layer:
+    """Make a layer again with another in the place of each that is not made of layers.
+
+    Parameters
+    ----------
+    layer : Layer
+        Stays as it is.
+    change : callable
+        Gives what stands in the place of a layer; with the same parameters, if the result is to have the same.
+    """
+    if not isinstance(layer, Composition):
+        return change(layer)
+    return layer.with_children([rebuilt(child, change) for child in layer.children()])
 
 
 def refuse_repeated(layer: Layer) -> None:
@@ -57,9 +84,8 @@ def pull_back_both(
 
 
 def _leaves(layer: Layer) -> Iterator[Layer]:
-    children = getattr(layer, "children", None)
-    if children is None:
+    if not isinstance(layer, Composition):
         yield layer
     else:
-        for child in children():
+        for child in layer.children():
             yield from _leaves(child)

@@ -50,6 +50,10 @@ class Residual:
         """The branches that are layers."""
         return (self.body,) if self.shortcut is None else (self.body, self.shortcut)
 
+    def with_children(self, children: Sequence[Layer]) -> Residual:
+        """Make the sum of other branches, with the same factor."""
+        return Residual(children[0], children[1] if len(children) > 1 else None, self.factor)
+
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """The branches' parameters, as ``body.name`` and ``shortcut.name``."""
         return {
