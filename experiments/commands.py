@@ -15,12 +15,14 @@ from threadpoolctl import threadpool_limits
 from coulombfield.arrays import Device, select_device
 from coulombfield.rng import Streams
 
-from . import UserError, config, networks, provenance, report
-from .checkpoint import Checkpoint, CheckpointError, CheckpointFolder
-from .checkpoint import load as load_checkpoint
+from . import UserError, config, networks
 from .config import Setup
-from .record import RecordError, RunFolder, WriteError, write_atomically
-from .training import Experiment, Training
+from .files import WriteError, write_atomically
+from .runs import provenance, report
+from .runs.checkpoint import Checkpoint, CheckpointError, CheckpointFolder
+from .runs.checkpoint import load as load_checkpoint
+from .runs.folder import RecordError, RunFolder
+from .runs.loop import Experiment, Training
 
 SAMPLE_STREAM = "sample"
 

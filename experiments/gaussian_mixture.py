@@ -16,10 +16,11 @@ from coulombfield.rng import Streams
 
 from .config import TrainingConfig
 from .data.mixture import GaussianMixture
-from .figures import Figure, Panel, histograms, potential_and_field, samples_against_data
+from .figures.points import Panel, histograms, potential_and_field, samples_against_data
+from .figures.style import Figure
 from .gans.coulomb import CoulombGAN, PotentialConfig
-from .gans.mlp import DiscriminatorConfig, GeneratorConfig, mlp_discriminator, mlp_generator
 from .metrics.mixture import METRICS, MixtureMetrics
+from .players.mlp import DiscriminatorConfig, GeneratorConfig, mlp_discriminator, mlp_generator
 
 MARGIN = 4.0  # standard deviations of a component that the figures show beyond the outermost centres
 GRID = 161  # points along each axis of the potential's figure

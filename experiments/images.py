@@ -16,15 +16,16 @@ from coulombfield.rng import Streams
 
 from .config import ConfigError, TrainingConfig
 from .data.images import ImageError, ImageSet, Stored, checksum, digits, open_images
-from .figures import Figure, image_grid
-from .gans.convolutional import (
+from .figures.images import image_grid
+from .figures.style import Figure
+from .gans.coulomb import CoulombGAN, PotentialConfig
+from .metrics.images import METRICS, ImageMetrics, nearest
+from .players.coulomb import (
     DiscriminatorConfig,
     GeneratorConfig,
     convolutional_discriminator,
     convolutional_generator,
 )
-from .gans.coulomb import CoulombGAN, PotentialConfig
-from .metrics.images import METRICS, ImageMetrics, nearest
 
 GRID = 10  # images along each side of a figure, as the authors have it
 NEIGHBOURS = 20  # samples shown with the training image nearest to each

@@ -1,13 +1,17 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.image import imread
 
-from experiments import figures
-from experiments.metrics import Metric
+from experiments.figures.curves import training_curves
+from experiments.figures.points import Panel, histograms, potential_and_field, samples_against_data
+from experiments.figures.style import DPI, WIDTH
+from experiments.metrics.metric import Metric
 
 seeds = st.integers(0, 2**32 - 1)
 METRICS = {
@@ -23,7 +27,7 @@ PERFECT = {"share": 0.99, "kl": 1e-3, "energy": -1e-4, "floor": 3e-4}
 def drawn(monkeypatch):
     """The figures drawn so far, as matplotlib holds them."""
     made = []
-    monkeypatch.setattr(figures, "_save", lambda figure, path: made.append(figure))
+    monkeypatch.setattr("matplotlib.figure.Figure.savefig", lambda figure, *_, **__: made.append(figure))
     return made
 
 
@@ -45,18 +49,18 @@ def test_every_figure_is_a_png_of_the_report_s_width_and_the_same_again(tmp_path
     data, samples = rng.uniform(-5, 5, (30, 2)), rng.uniform(-5, 5, (1, 2)).astype(np.float32)
     ticks = np.linspace(-5, 5, 21)
     grid = np.stack(np.meshgrid(ticks, ticks), axis=-1)
-    panel = figures.Panel("title", -(grid**2).sum(axis=-1) / 2, -grid)
+    panel = Panel("title", -(grid**2).sum(axis=-1) / 2, -grid)
     log = list(records(3, rng))
     calls = [
-        lambda path: figures.samples_against_data(path, data, samples, 5.0),
-        lambda path: figures.histograms(path, data, samples, 5.0),
-        lambda path: figures.potential_and_field(path, ticks, [panel], data, samples),
-        lambda path: figures.training_curves(path, log, METRICS, PERFECT),
+        lambda path: samples_against_data(path, data, samples, 5.0),
+        lambda path: histograms(path, data, samples, 5.0),
+        lambda path: potential_and_field(path, ticks, [panel], data, samples),
+        lambda path: training_curves(path, log, METRICS, PERFECT),
     ]
     for index, call in enumerate(calls):
         path = tmp_path / f"{index}.png"
         call(path)
-        assert imread(path).shape[1] == figures.WIDTH * figures.DPI
+        assert imread(path).shape[1] == WIDTH * DPI
         assert colours(path) > 2
         first = path.read_bytes()
         call(path)
@@ -65,7 +69,7 @@ def test_every_figure_is_a_png_of_the_report_s_width_and_the_same_again(tmp_path
 
 def test_points_outside_the_axes_are_counted(drawn, tmp_path):
     data, samples = np.zeros((4, 2)), np.array([[0.0, 9.0], [-9.0, 0.0], [1.0, 1.0]])
-    figures.samples_against_data(tmp_path / "x.png", data, samples, 5.0)
+    samples_against_data(tmp_path / "x.png", data, samples, 5.0)
     titles = [axes.get_title() for axes in drawn[0].axes]
     assert titles == ["Data (4 points)", "Generated samples (3 points, 2 outside)"]
 
@@ -75,8 +79,8 @@ def test_points_outside_the_axes_are_counted(drawn, tmp_path):
 def test_both_histograms_are_densities_on_one_colour_scale(seed, more):
     rng, made = np.random.default_rng(seed), []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(figures, "_save", lambda figure, path: made.append(figure))
-        figures.histograms(None, rng.uniform(-5, 5, (100, 2)), rng.uniform(0, 5, (100 * more, 2)), 5.0, bins=10)
+        patch.setattr("matplotlib.figure.Figure.savefig", lambda figure, *_, **__: made.append(figure))
+        histograms(Path("x.png"), rng.uniform(-5, 5, (100, 2)), rng.uniform(0, 5, (100 * more, 2)), 5.0, bins=10)
     meshes = [axes.collections[0] for axes in made[0].axes[:2]]
     for mesh in meshes:
         assert float(np.sum(mesh.get_array())) == pytest.approx(1)  # cells have an area of one
@@ -86,7 +90,7 @@ def test_both_histograms_are_densities_on_one_colour_scale(seed, more):
 
 def test_histogram_rows_run_along_the_second_coordinate(drawn, tmp_path):
     point = np.array([[4.5, 0.5]])
-    figures.histograms(tmp_path / "x.png", point, point, 5.0, bins=10)
+    histograms(tmp_path / "x.png", point, point, 5.0, bins=10)
     density = np.asarray(drawn[0].axes[0].collections[0].get_array()).reshape(10, 10)
     assert np.argwhere(density > 0).tolist() == [[5, 9]]
 
@@ -94,10 +98,10 @@ def test_histogram_rows_run_along_the_second_coordinate(drawn, tmp_path):
 def test_a_potential_is_white_at_zero_and_a_field_may_vanish(drawn, tmp_path):
     ticks = np.linspace(-1, 1, 5)
     panels = [
-        figures.Panel("a", np.full((5, 5), -3.0), np.ones((5, 5, 2))),
-        figures.Panel("b", np.zeros((5, 5)), np.zeros((5, 5, 2))),
+        Panel("a", np.full((5, 5), -3.0), np.ones((5, 5, 2))),
+        Panel("b", np.zeros((5, 5)), np.zeros((5, 5, 2))),
     ]
-    figures.potential_and_field(tmp_path / "x.png", ticks, panels, np.zeros((1, 2)), np.zeros((1, 2)), "1/length")
+    potential_and_field(tmp_path / "x.png", ticks, panels, np.zeros((1, 2)), np.zeros((1, 2)), "1/length")
     scales = [axes.collections[0].get_clim() for axes in drawn[0].axes[:2]]
     assert scales == [(-3.0, 3.0), (-1.0, 1.0)]
     assert [axes.get_ylabel() for axes in drawn[0].axes[2:]] == ["potential [1/length]"] * 2
@@ -106,8 +110,8 @@ def test_a_potential_is_white_at_zero_and_a_field_may_vanish(drawn, tmp_path):
 def test_all_axes_say_what_they_show(drawn, tmp_path):
     rng = np.random.default_rng(0)
     points = rng.random((9, 2))
-    figures.samples_against_data(tmp_path / "x.png", points, points, 5.0)
-    figures.training_curves(tmp_path / "x.png", records(4, rng), METRICS, PERFECT)
+    samples_against_data(tmp_path / "x.png", points, points, 5.0)
+    training_curves(tmp_path / "x.png", records(4, rng), METRICS, PERFECT)
     scatter, curves = drawn
     assert {axes.get_xlabel() for axes in scatter.axes} == {"first coordinate [length]"}
     assert scatter.axes[0].get_ylabel() == "second coordinate [length]"
@@ -119,7 +123,7 @@ def test_all_axes_say_what_they_show(drawn, tmp_path):
 
 
 def test_metrics_are_drawn_with_the_data_s_own(drawn, tmp_path):
-    figures.training_curves(tmp_path / "x.png", records(4, np.random.default_rng(0)), METRICS, PERFECT)
+    training_curves(tmp_path / "x.png", records(4, np.random.default_rng(0)), METRICS, PERFECT)
     by_label = {axes.get_ylabel(): axes for axes in drawn[0].axes}
     for name in ("share", "kl", "energy"):
         dashed = [line for line in by_label[name].lines if line.get_label() == "data itself"]
@@ -127,5 +131,5 @@ def test_metrics_are_drawn_with_the_data_s_own(drawn, tmp_path):
 
 
 def test_a_run_without_records_still_has_curves(tmp_path):
-    figures.training_curves(tmp_path / "x.png", [], METRICS, PERFECT)
+    training_curves(tmp_path / "x.png", [], METRICS, PERFECT)
     assert (tmp_path / "x.png").stat().st_size > 0

@@ -17,7 +17,7 @@ from coulombfield.arrays import Device, select_device
 from coulombfield.rng import Streams
 from experiments import config, gaussian_mixture
 from experiments.__main__ import main
-from experiments.checkpoint import CheckpointFolder
+from experiments.runs.checkpoint import CheckpointFolder
 
 ROOT = Path(__file__).parents[1]
 PRESETS = ("gaussian-mixture", "gaussian-mixture-eq5", "gaussian-mixture-quick")

@@ -19,9 +19,9 @@ from coulombfield.arrays import Device, select_device
 from coulombfield.rng import Streams
 from experiments import config, images
 from experiments.__main__ import main
-from experiments.checkpoint import CheckpointFolder
-from experiments.figures import image_grid
+from experiments.figures.images import image_grid
 from experiments.metrics.images import METRICS, ImageMetrics, nearest
+from experiments.runs.checkpoint import CheckpointFolder
 
 SMALL = (
     "training.updates=6",

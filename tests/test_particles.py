@@ -16,14 +16,15 @@ from coulombfield import Plummer
 from coulombfield.arrays import select_device
 from coulombfield.flow import Descent, System
 from coulombfield.rng import Streams
-from experiments import checkpoint, config
+from experiments import config
 from experiments.__main__ import main
-from experiments.animation import animate
 from experiments.config import ConfigError
-from experiments.particles.dimension import Setting
-from experiments.particles.drawing import new_figure
-from experiments.particles.mixture_flow import FlowConfig
-from experiments.particles.moving import Flow, Frames
+from experiments.figures.animation import animate
+from experiments.figures.style import new_figure
+from experiments.runs import checkpoint
+from experiments.studies.dimension import Setting
+from experiments.studies.mixture_flow import FlowConfig
+from experiments.studies.moving import Flow, Frames
 
 SHORT = ("training.log_every=2", "training.evaluate_every=2", "training.checkpoint_every=2")
 SMALL = {

@@ -180,7 +180,10 @@ def layer(name, module):
         ("nets.layers.linear", layer("Bilinear", "nets.layers.linear")),
         ("nets.network", layer("Residual", "nets.network")),
         ("nets.optimizers", type("SGD", (), {"__module__": "nets.optimizers", "update": lambda self, gradient: None})),
-        ("experiments.gans.player", type("WGAN", (), {"__module__": "experiments.gans.player", "gradients": None})),
+        (
+            "experiments.players.player",
+            type("WGAN", (), {"__module__": "experiments.players.player", "gradients": None}),
+        ),
         ("coulombfield.kernels", type("Yukawa", (coulombfield.RadialKernel,), {"__module__": "coulombfield.kernels"})),
         ("nets.losses", None),
         ("nets.architectures", None),

@@ -13,8 +13,9 @@ import numpy as np
 
 from coulombfield.rng import Streams
 from experiments.config import TrainingConfig
-from experiments.figures import Figure, samples_against_data
-from experiments.metrics import Metric
+from experiments.figures.points import samples_against_data
+from experiments.figures.style import Figure
+from experiments.metrics.metric import Metric
 
 
 @dataclass(frozen=True)

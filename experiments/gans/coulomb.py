@@ -17,7 +17,7 @@ from nets.network import first_rows
 from nets.parameters import Parameters
 from nets.workspace import Workspace
 
-from .player import Player, ScheduleConfig
+from ..players.player import Player, ScheduleConfig
 
 
 @dataclass(frozen=True)

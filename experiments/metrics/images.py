@@ -10,7 +10,7 @@ import numpy as np
 from coulombfield import interaction_energy
 from coulombfield.kernels import RadialKernel
 
-from . import Metric
+from .metric import Metric
 from .mixture import energy_noise_floor
 
 METRICS = {

@@ -16,7 +16,7 @@ from coulombfield import interaction_energy
 from coulombfield.kernels import RadialKernel
 
 from ..data.mixture import GaussianMixture
-from . import Metric
+from .metric import Metric
 
 RADIUS = 3.0
 """Radius of high quality around a centre [standard deviations]; the usual choice for this data."""

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from coulombfield.arrays import select_device
-from experiments.provenance import environment
-from experiments.record import to_json, write_atomically
+from experiments.files import to_json, write_atomically
+from experiments.runs.provenance import environment
 from validation.arguments import add_run_options, names, output_file
 from validation.context import Context
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from coulombfield.rng import Streams
 from experiments.gans.coulomb import CoulombGAN, PotentialConfig
-from experiments.gans.player import OptimizerConfig, Player, ScheduleConfig
+from experiments.players.player import OptimizerConfig, Player, ScheduleConfig
 from nets.architectures import mlp
 from nets.initializers import normal, uniform
 from nets.layers.activations import ELU

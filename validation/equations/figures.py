@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import BoundaryNorm, ListedColormap
 from matplotlib.patches import Patch
 
-from experiments.figures import CURVES, DPI, FEW, WIDTH
+from experiments.figures.style import CURVES, DPI, FEW, WIDTH
 
 from .evidence import Map, Plot
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from experiments.report import facts, page, picture
+from experiments.page import facts, page, picture
 
 from .evidence import Finding, Measurement, Verdict
 from .figures import draw, formula

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from coulombfield.arrays import select_device
-from experiments.record import to_json, write_atomically
+from experiments.files import to_json, write_atomically
 from validation.arguments import add_run_options, names
 from validation.context import Context
 

@@ -12,7 +12,7 @@ from coulombfield.arrays import Array
 from coulombfield.calculus import random_direction
 from coulombfield.rng import Streams
 from experiments.gans.coulomb import CoulombGAN, PotentialConfig
-from experiments.gans.player import OptimizerConfig, Player, ScheduleConfig
+from experiments.players.player import OptimizerConfig, Player, ScheduleConfig
 from nets.architectures import mlp, wgan_gp_critic
 from nets.initializers import normal, uniform
 from nets.layers.activations import ELU, LeakyReLU, Tanh

@@ -8,7 +8,7 @@ import numpy as np
 from coulombfield.arrays import select_device
 from coulombfield.rng import Streams
 from experiments.gans.coulomb import CoulombGAN, PotentialConfig
-from experiments.gans.player import OptimizerConfig, Player, ScheduleConfig
+from experiments.players.player import OptimizerConfig, Player, ScheduleConfig
 
 from .networks_cases import LATENT, players
 

@@ -12,8 +12,8 @@ import matplotlib.figure
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from experiments.figures import CURVES, DPI
-from experiments.record import write_atomically
+from experiments.figures.style import CURVES, DPI
+from experiments.files import write_atomically
 
 from .sums_cases import CASES
 

@@ -20,9 +20,9 @@ from coulombfield.kernels import RadialKernel
 from coulombfield.rng import Streams
 
 from ..config import TrainingConfig
-from ..figures import CURVES, WIDTH, Figure
-from ..metrics import Metric
-from .drawing import animate_points, new_figure, save
+from ..figures.points import animate_points
+from ..figures.style import CURVES, WIDTH, Figure, new_figure, save
+from ..metrics.metric import Metric
 from .moving import Flow, Frames
 
 FRAMES = 60

@@ -11,7 +11,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
-from .record import write_atomically
+from ..files import write_atomically
 
 COLOURS = 64  # of the palette that all frames share
 LARGEST = 2_000_000  # [bytes]

@@ -19,10 +19,10 @@ from coulombfield.rng import Streams
 
 from ..config import TrainingConfig
 from ..data.mixture import GaussianMixture
-from ..figures import CURVES, GENERATED, REFERENCE, WIDTH, Figure, histograms, samples_against_data
+from ..figures.points import animate_points, histograms, samples_against_data
+from ..figures.style import CURVES, GENERATED, REFERENCE, WIDTH, Figure, new_figure, save
 from ..gaussian_mixture import MARGIN, DataConfig
 from ..metrics.mixture import METRICS, MixtureMetrics
-from .drawing import animate_points, new_figure, save
 from .moving import Flow, Frames
 
 FRAMES = 48

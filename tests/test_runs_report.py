@@ -7,9 +7,10 @@ import re
 
 import pytest
 
-from experiments import config, report
-from experiments.figures import Figure
-from experiments.metrics import Metric
+from experiments import config
+from experiments.figures.style import Figure
+from experiments.metrics.metric import Metric
+from experiments.runs import report
 from tests.tiny_experiment import write_preset
 
 VOID = {"meta", "img", "br"}

@@ -18,9 +18,9 @@ from coulombfield.flow import RungeKutta, System
 from coulombfield.rng import Streams
 
 from ..config import TrainingConfig
-from ..figures import DIVERGING, GENERATED, REAL, WIDTH, Figure
-from ..metrics import Metric
-from .drawing import animate_points, new_figure, save, square
+from ..figures.points import animate_points, square
+from ..figures.style import DIVERGING, GENERATED, REAL, WIDTH, Figure, new_figure, save
+from ..metrics.metric import Metric
 from .moving import Flow, Frames
 
 FRAMES = 60

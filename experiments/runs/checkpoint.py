@@ -19,9 +19,9 @@ import numpy as np
 
 from coulombfield.arrays import to_numpy
 
-from . import UserError
+from .. import UserError
+from ..files import write_atomically, writing
 from .provenance import digest
-from .record import write_atomically, writing
 
 FORMAT = "coulombfield experiment checkpoint"
 SCHEMA_VERSION = 1

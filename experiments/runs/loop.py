@@ -13,15 +13,15 @@ import numpy as np
 
 from coulombfield.arrays import Array, backend, to_numpy
 
-from . import UserError
+from .. import UserError
+from ..config import TrainingConfig
+from ..metrics.metric import Metric
 from .checkpoint import Checkpoint, CheckpointFolder, State, leaves, to_host
-from .config import TrainingConfig
-from .metrics import Metric
+from .folder import RunFolder
 from .progress import Progress
-from .record import RunFolder
 
 if TYPE_CHECKING:
-    from .figures import Figure
+    from ..figures.style import Figure
 
 HINT = "lower the learning rates, raise the softening or use float64, and start a new run"
 

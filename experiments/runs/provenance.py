@@ -17,7 +17,7 @@ from typing import Any
 import numba
 import numpy as np
 
-CHECKOUT = Path(__file__).parents[1]
+CHECKOUT = Path(__file__).parents[2]
 CODE = ("coulombfield", "nets", "experiments", "pyproject.toml")
 PACKAGES = ("numpy", "numba", "scipy", "h5py", "matplotlib", "cupy-cuda12x", "cupy-cuda13x")
 

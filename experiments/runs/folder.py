@@ -1,4 +1,4 @@
-"""The folder of a run and the files in it, each written so that a kill or a full disk never leaves half of one."""
+"""The folder of a run and the files in it."""
 
 from __future__ import annotations
 
@@ -13,57 +13,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from . import UserError
+from .. import UserError
+from ..files import to_json, write_atomically, writing
 
 
 class RecordError(UserError):
     """A folder that can't be used as asked."""
-
-
-class WriteError(UserError):
-    """A file of a run could not be written: the disk is full, or the folder is not ours."""
-
-    exit_code = 1
-
-
-@contextlib.contextmanager
-def writing(path: Path) -> Iterator[None]:
-    """Turn the system's refusal to write ``path`` into a :class:`WriteError`."""
-    try:
-        yield
-    except OSError as error:
-        raise WriteError(f"{path}: can't be written ({error.strerror or error})") from error
-
-
-def write_atomically(path: Path, content: bytes | str) -> None:
-    """Replace a file so that readers, and a machine that loses power, see the old content or the new, whole.
-
-    Raises
-    ------
-    WriteError
-        If the system refuses, as on a full disk; the old file then stays.
-    """
-    data = content.encode() if isinstance(content, str) else content
-    temporary = path.with_name(f".{path.name}.tmp")
-    with writing(path):
-        try:
-            with open(temporary, "wb") as file:
-                file.write(data)
-                os.fsync(file.fileno())
-            os.replace(temporary, path)
-            folder = os.open(path.parent, os.O_RDONLY)  # the new name itself lies in the folder
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
-        finally:
-            with contextlib.suppress(OSError):
-                temporary.unlink(missing_ok=True)
-
-
-def to_json(content: Any) -> str:
-    """Indented JSON text that ends in a newline."""
-    return json.dumps(content, indent=2) + "\n"
 
 
 class RunFolder:

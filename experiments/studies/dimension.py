@@ -18,12 +18,12 @@ from coulombfield.arrays import Device
 from coulombfield.flow import Descent, System
 from coulombfield.rng import Streams
 
-from ..animation import animate
 from ..config import TrainingConfig
-from ..figures import CURVES, WIDTH, Figure
-from ..metrics import Metric
-from ..record import write_atomically
-from .drawing import ANIMATION_DPI, new_figure, save
+from ..figures.animation import animate
+from ..figures.points import ANIMATION_DPI
+from ..figures.style import CURVES, WIDTH, Figure, new_figure, save
+from ..files import write_atomically
+from ..metrics.metric import Metric
 from .moving import Flow
 
 NARROW = 0.5  # width of the samples at the start, in widths of the data

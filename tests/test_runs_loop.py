@@ -17,13 +17,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from threadpoolctl import threadpool_info
 
-from experiments import checkpoint, training
 from experiments.__main__ import main
-from experiments.checkpoint import CheckpointFolder
 from experiments.config import TrainingConfig
-from experiments.record import RunFolder, write_atomically
-from tests.test_checkpoint import same
-from tests.test_record import full_disk
+from experiments.runs import checkpoint
+from experiments.runs import loop as training
+from experiments.runs.checkpoint import CheckpointFolder
+from experiments.runs.folder import RunFolder
+from tests.test_runs_checkpoint import same
+from tests.test_runs_folder import full_disk
 from tests.tiny_experiment import write_preset
 
 ROOT = Path(__file__).parents[1]
@@ -55,7 +56,7 @@ def result(folder: Path):
 def undrawn():
     """Figures are written as ever, but not drawn, which takes most of a run's time; test_cli and test_report draw."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("experiments.figures._save", lambda figure, path: write_atomically(path, b"a figure"))
+        patch.setattr("matplotlib.figure.Figure.savefig", lambda _, file, **__: file.write(b"a figure"))
         yield
 
 
@@ -166,7 +167,7 @@ def test_a_signal_saves_and_says_how_to_continue(tmp_path, uninterrupted, number
 
 
 def test_a_signal_outside_the_loop_is_no_traceback(tmp_path, uninterrupted, monkeypatch, capsys):
-    monkeypatch.setattr("experiments.report.publish", lambda *_: os.kill(os.getpid(), signal.SIGTERM) or time.sleep(5))
+    monkeypatch.setattr("experiments.runs.report.publish", lambda *_: os.kill(os.getpid(), signal.SIGTERM) or time.sleep(5))
     assert run(tmp_path) == 128 + signal.SIGTERM
     assert "stopped by SIGTERM before all was written; continue with" in capsys.readouterr().err
     monkeypatch.undo()
@@ -230,7 +231,7 @@ def test_metrics_on_a_full_disk_are_no_traceback_either(tmp_path, monkeypatch, c
 
     def full_append(run, record):
         with monkeypatch.context() as patch:
-            patch.setattr("experiments.record.open", full_disk, raising=False)
+            patch.setattr("experiments.runs.folder.open", full_disk, raising=False)
             append(run, record)
 
     monkeypatch.setattr(RunFolder, "append_metrics", full)
@@ -268,7 +269,7 @@ def test_an_older_report_does_not_pass_for_the_final_one(tmp_path, uninterrupted
         raise Killed
 
     with monkeypatch.context() as patch:
-        patch.setattr("experiments.report.publish", die)
+        patch.setattr("experiments.runs.report.publish", die)
         with pytest.raises(Killed):
             resume(tmp_path)
     assert not (tmp_path / "run" / "report.html").exists()
@@ -345,7 +346,7 @@ def test_a_checkpoint_follows_the_metrics_of_its_step(tmp_path, monkeypatch):
 def test_away_from_a_terminal_there_is_a_line_now_and_then_and_no_bar(tmp_path, monkeypatch, capsys):
     assert run(tmp_path) == 0
     assert capsys.readouterr().err == ""
-    monkeypatch.setattr("experiments.progress.QUIET_SECONDS", 0.0)
+    monkeypatch.setattr("experiments.runs.progress.QUIET_SECONDS", 0.0)
     (tmp_path / "again").mkdir()
     assert run(tmp_path / "again") == 0
     lines = capsys.readouterr().err.splitlines()

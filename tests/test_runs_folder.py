@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from experiments.record import RecordError, RunFolder, WriteError, write_atomically
+from experiments.files import WriteError, write_atomically
+from experiments.runs.folder import RecordError, RunFolder
 
 
 def full_disk(*_arguments, **_keywords):

@@ -1,0 +1,192 @@
+"""Pictures of points in the plane: scatter plots, histograms, potentials with their fields, and animations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import matplotlib.figure
+import numpy as np
+from matplotlib.axes import Axes
+
+from .animation import animate
+from .style import DIVERGING, GENERATED, REAL, WIDTH, new_figure, save, square_axes
+
+ANIMATION_INCHES = 4.8
+ANIMATION_DPI = 100
+
+
+class Panel(NamedTuple):
+    """One potential with the force that it exerts.
+
+    Attributes
+    ----------
+    title : str
+        What made it.
+    potential : array, shape (H, W)
+        Potential on the grid; rows run along the second coordinate.
+    force : array, shape (H, W, 2)
+        Direction in which generated samples are pushed on the grid: the potential's gradient.
+    """
+
+    title: str
+    potential: np.ndarray
+    force: np.ndarray
+
+
+def samples_against_data(path: Path, data: np.ndarray, samples: np.ndarray, extent: float) -> None:
+    """Scatter plots of the data and of generated samples side by side (the paper's Figure 4).
+
+    Parameters
+    ----------
+    path : Path
+        PNG file to write.
+    data, samples : array, shape (N, 2)
+        Real and generated points [length].
+    extent : float
+        The axes show [-extent, extent] [length]; points outside are counted in the panel's title.
+    """
+    figure = new_figure(WIDTH * 0.53)
+    for axes, points, colour, name in zip(
+        square_axes(figure, 2, extent), (data, samples), (REAL, GENERATED), ("Data", "Generated samples"), strict=True
+    ):
+        outside = int((np.abs(points) > extent).any(axis=1).sum())
+        size = float(np.clip(3e4 / max(len(points), 1), 1.5, 12.0))  # of the same blackness, whatever the number
+        axes.scatter(points[:, 0], points[:, 1], size, colour, alpha=0.35, linewidths=0)
+        axes.set_title(f"{name} ({len(points)} points" + (f", {outside} outside)" if outside else ")"))
+    save(figure, path)
+
+
+def histograms(path: Path, data: np.ndarray, samples: np.ndarray, extent: float, bins: int = 100) -> None:
+    """Two-dimensional histograms of the data and of generated samples on one colour scale (the paper's Figure 5).
+
+    Parameters
+    ----------
+    path : Path
+        PNG file to write.
+    data, samples : array, shape (N, 2)
+        Real and generated points [length].
+    extent : float
+        The axes show [-extent, extent] [length].
+    bins : int
+        Cells along each axis.
+    """
+    edges = np.linspace(-extent, extent, bins + 1)
+    densities = []
+    for points in (data, samples):
+        counts, _, _ = np.histogram2d(points[:, 0], points[:, 1], bins=(edges, edges))
+        densities.append(counts.T / (len(points) * (edges[1] - edges[0]) ** 2))
+    highest = max(float(density.max()) for density in densities)
+    figure = new_figure(WIDTH * 0.48)
+    both = square_axes(figure, 2, extent)
+    for axes, density, name in zip(both, densities, ("Data", "Generated samples"), strict=True):
+        image = axes.pcolormesh(edges, edges, density, cmap="viridis", vmin=0, vmax=highest or 1.0)
+        axes.set_title(name)
+    figure.colorbar(image, ax=both, label="density [length⁻²]", shrink=0.9)
+    save(figure, path)
+
+
+def potential_and_field(
+    path: Path,
+    ticks: np.ndarray,
+    panels: Sequence[Panel],
+    data: np.ndarray,
+    samples: np.ndarray,
+    unit: str = "length⁻ᵈ",
+) -> None:
+    """Potentials with the force on generated samples, real and generated points on top (the paper's Figure 1).
+
+    Parameters
+    ----------
+    path : Path
+        PNG file to write.
+    ticks : array, shape (H,)
+        Coordinates of the grid, evenly spaced, the same for both axes [length]; so that W = H.
+    panels : sequence of Panel
+        Potentials, left to right, each on a colour scale of its own with white at zero.
+    data, samples : array, shape (N, 2)
+        Real and generated points to show [length]; a few hundred remain readable.
+    unit : str
+        Unit of the potential.
+    """
+    figure = new_figure(0.82 * WIDTH / len(panels) + 0.5)
+    extent = float(np.abs(ticks).max())
+    for axes, panel in zip(square_axes(figure, len(panels), extent), panels, strict=True):
+        highest = float(np.abs(panel.potential).max()) or 1.0
+        image = axes.pcolormesh(
+            ticks, ticks, panel.potential, cmap=DIVERGING, vmin=-highest, vmax=highest, shading="gouraud"
+        )
+        if np.any(panel.force):
+            along, up = np.moveaxis(panel.force, -1, 0)
+            axes.streamplot(ticks, ticks, along, up, color="0.25", linewidth=0.6, arrowsize=0.7, density=1.4)
+        for points, colour, marker, name in ((data, REAL, "o", "real"), (samples, GENERATED, "^", "generated")):
+            x, y = points[:, 0], points[:, 1]
+            axes.scatter(x, y, 13, colour, marker=marker, edgecolors="white", linewidths=0.4, label=name, zorder=3)
+        axes.set(xlim=(-extent, extent), ylim=(-extent, extent), title=panel.title)
+        figure.colorbar(image, ax=axes, label=f"potential [{unit}]", shrink=0.72)
+    handles, labels = figure.axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=2, frameon=False)
+    save(figure, path)
+
+
+def square(axes: Axes, lower: tuple[float, float], upper: tuple[float, float]) -> None:
+    """Limits and names of the axes of a plane."""
+    axes.set(xlim=(lower[0], upper[0]), ylim=(lower[1], upper[1]), aspect="equal")
+    axes.set(xlabel="first coordinate [length]", ylabel="second coordinate [length]")
+
+
+def animate_points(
+    path: Path,
+    data: np.ndarray,
+    panels: Mapping[str, np.ndarray],
+    title: Callable[[int], str],
+    lower: tuple[float, float],
+    upper: tuple[float, float],
+    *,
+    background: Callable[[Axes], object] | None = None,
+) -> None:
+    """Animation of points in the plane over the data that they are to match.
+
+    Parameters
+    ----------
+    path : Path
+        GIF file to write.
+    data : array, shape (N_y, 2)
+        Real points [length].
+    panels : mapping of str to array, shape (F, N_x, 2)
+        Generated points at each moment [length], by what stands above them; panels stand one below the other.
+    title : callable
+        Text over frame number i.
+    lower, upper : pair of float
+        Corners of what is shown [length].
+    background : callable, optional
+        Draws on each panel's axes first.
+    """
+    height = (upper[1] - lower[1]) / (upper[0] - lower[0]) * ANIMATION_INCHES
+    figure = matplotlib.figure.Figure(
+        figsize=(ANIMATION_INCHES, len(panels) * (height + 0.35) + 0.5), dpi=ANIMATION_DPI, layout="constrained"
+    )
+    grid = figure.subplots(len(panels), 1, sharex=True, squeeze=False)[:, 0]
+    points = max(len(data), *(frames.shape[1] for frames in panels.values()))
+    size = float(np.clip(4e3 / points, 1.5, 30.0))
+    scatters = []
+    for axes, (name, frames) in zip(grid, panels.items(), strict=True):
+        if background is not None:
+            background(axes)
+        axes.scatter(*data.T, size, REAL, alpha=0.6, linewidths=0, label="real")
+        scatters.append(axes.scatter(*frames[0].T, 0.7 * size, GENERATED, marker="^", linewidths=0, label="generated"))
+        axes.set(xlim=(lower[0], upper[0]), ylim=(lower[1], upper[1]), aspect="equal")
+        if name:
+            axes.set_title(name, fontsize=9)
+    handles, labels = grid[0].get_legend_handles_labels()
+    scale = 2.0 if size < 8 else 1.0
+    figure.legend(handles, labels, loc="outside lower center", ncols=2, fontsize=8, markerscale=scale, frameon=False)
+    heading = figure.suptitle("", fontsize=10)
+
+    def draw(index: int) -> None:
+        for scatter, frames in zip(scatters, panels.values(), strict=True):
+            scatter.set_offsets(frames[index])
+        heading.set_text(title(index))
+
+    animate(path, figure, draw, len(next(iter(panels.values()))))
