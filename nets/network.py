@@ -11,6 +11,7 @@ import numpy as np
 from coulombfield.arrays import Array, library
 from nets.layers.base import Cache, Layer
 from nets.layers.composition import pull_back_both, refuse_repeated
+from nets.layers.resampled import steps
 from nets.parameters import Layout, Parameters
 from nets.primitives.inplace import module_of
 from nets.workspace import Workspace, allocate, empty
@@ -18,6 +19,9 @@ from nets.workspace import Workspace, allocate, empty
 
 class Sequential:
     """Layers one after the other; itself a layer, so that sequences nest.
+
+    Some pairs of layers run as one, see :mod:`nets.layers.resampled`; a cache still has one part for each layer, ()
+    for the one of a pair that has no parameters.
 
     Parameters
     ----------
@@ -35,8 +39,9 @@ class Sequential:
             raise ValueError("layers: expected at least one layer, got none")
         self.layers = list(layers)
         refuse_repeated(self)
-        parametric = [i for i, layer in enumerate(self.layers) if layer.shapes()]
-        self._first_with_parameters = parametric[0] if parametric else len(self.layers)
+        self._steps = steps(self.layers)
+        parametric = [i for i, step in enumerate(self._steps) if step.layer.shapes()]
+        self._first_with_parameters = parametric[0] if parametric else len(self._steps)
 
     def children(self) -> Sequence[Layer]:
         """The layers."""
@@ -70,10 +75,9 @@ class Sequential:
 
     def forward(self, params: Parameters, x: Array, workspace: Workspace | None = None) -> tuple[Array, Cache]:
         """Output of the last layer and the caches of all."""
-        caches = []
-        for i, layer in enumerate(self.layers):
-            x, cache = layer.forward(params.child(str(i)), x, workspace)
-            caches.append(cache)
+        caches: list[Cache] = [()] * len(self.layers)
+        for layer, place, _ in self._steps:
+            x, caches[place] = layer.forward(params.child(str(place)), x, workspace)
         return x, tuple(caches)
 
     def backward(
@@ -91,12 +95,13 @@ class Sequential:
             return None
         first = 0 if need_dx else self._first_with_parameters
         gradient: Array | None = dy
-        for i in range(len(self.layers) - 1, first - 1, -1):
-            gradient = self.layers[i].backward(
-                params.child(str(i)),
-                cache[i],
+        for i in range(len(self._steps) - 1, first - 1, -1):
+            layer, place, _ = self._steps[i]
+            gradient = layer.backward(
+                params.child(str(place)),
+                cache[place],
                 gradient,
-                into=None if into is None else into.child(str(i)),
+                into=None if into is None else into.child(str(place)),
                 need_dx=need_dx or i > first,
                 workspace=workspace,
             )
@@ -104,9 +109,9 @@ class Sequential:
 
     def jvp(self, params: Parameters, cache: Cache, x_dot: Array, params_dot: Parameters | None = None) -> Array:
         """The chain rule, from the first layer to the last."""
-        for i, layer in enumerate(self.layers):
-            child = None if params_dot is None else params_dot.child(str(i))
-            x_dot = layer.jvp(params.child(str(i)), cache[i], x_dot, child)
+        for layer, place, _ in self._steps:
+            child = None if params_dot is None else params_dot.child(str(place))
+            x_dot = layer.jvp(params.child(str(place)), cache[place], x_dot, child)
         return x_dot
 
     def jvp_backward(
@@ -120,18 +125,18 @@ class Sequential:
         parameters' gradient has the same two.
         """
         tangents = [x_dot]
-        for i, layer in enumerate(self.layers[:-1]):
-            tangents.append(layer.jvp(params.child(str(i)), cache[i], tangents[i]))
+        for layer, place, _ in self._steps[:-1]:
+            tangents.append(layer.jvp(params.child(str(place)), cache[place], tangents[-1]))
         dy: Array | None = None
-        for i in range(len(self.layers) - 1, -1, -1):
+        for (layer, place, _), tangent in zip(reversed(self._steps), reversed(tangents), strict=True):
             dy, dy_dot = pull_back_both(
-                self.layers[i],
-                params.child(str(i)),
-                cache[i],
-                tangents[i],
+                layer,
+                params.child(str(place)),
+                cache[place],
+                tangent,
                 dy,
                 dy_dot,
-                into=None if into is None else into.child(str(i)),
+                into=None if into is None else into.child(str(place)),
             )
         return dy, dy_dot
 

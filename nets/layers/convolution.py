@@ -100,7 +100,7 @@ class Convolution:
         self._check("x", x.shape, ("N",))
         x = module_of(x).ascontiguousarray(x)
         geometry = self._geometry(x.shape[1:-1])
-        kernel = prepare(self._images_weight(params), geometry, x.shape[0], workspace, self)
+        kernel = prepare(self._images_weight(params, workspace), geometry, x.shape[0], workspace, self)
         y = allocate(workspace, self, "y", (x.shape[0], *self._output_size(geometry), self.channels_out), x)
         self._multiply(kernel, self._images(x), self._images(y), workspace)
         y = self.activation.apply(y, params.get("bias"))
@@ -208,7 +208,7 @@ class Convolution:
         """Give x or y as images (N, H, W, channels), without a copy."""
         return array
 
-    def _images_weight(self, params: Parameters) -> Array:
+    def _images_weight(self, params: Parameters, workspace: Workspace | None = None) -> Array:
         weight = params["weight"]
         return weight.reshape(*self.kernel, *weight.shape[-2:])
 

@@ -10,6 +10,10 @@ from nets.layers.conv1d import Conv1d
 from nets.layers.conv2d import Conv2d
 from nets.layers.conv_transpose2d import ConvTranspose2d
 from nets.layers.convolution import Convolution
+from nets.layers.pooling import AveragePool
+from nets.layers.resampled import PooledConv2d, UpsampledConv2d, _Resampled
+from nets.layers.upsample import Upsample
+from nets.network import Sequential
 
 from .samples import ALL, Sample
 
@@ -20,6 +24,11 @@ def _linear(name: str, make: Callable[[], Any], shape: tuple[int, ...]) -> Sampl
 
 def _piecewise(name: str, make: Callable[[], Any], shape: tuple[int, ...]) -> Sample:
     return Sample(name, make, shape, exact=ALL, kinks=True)
+
+
+def _together(name: str, make: Callable[[], Any], shape: tuple[int, ...]) -> Sample:
+    covers = (PooledConv2d, UpsampledConv2d, _Resampled)
+    return Sample(name, lambda: Sequential(make()), shape, exact=ALL, covers=covers)
 
 
 CONVOLUTIONS = (
@@ -53,6 +62,10 @@ CONVOLUTIONS = (
     _linear("Conv2d 3 x 3 by tiles", lambda: Conv2d(16, 16, 3), (2, 15, 16, 16)),
     _linear("Conv2d 5 x 5 by tiles", lambda: Conv2d(16, 16, 5, 2), (2, 23, 24, 16)),
     _linear("ConvTranspose2d 5 x 5 by tiles", lambda: ConvTranspose2d(16, 16, 5, 2), (2, 12, 12, 16)),
+    _together("Conv2d and pooling", lambda: [Conv2d(3, 2, 3), AveragePool()], (2, 4, 6, 3)),
+    _together("Conv2d and pooling by tiles", lambda: [Conv2d(16, 16, 3), AveragePool()], (2, 32, 32, 16)),
+    _together("upsampling and Conv2d", lambda: [Upsample(), Conv2d(3, 2, 3)], (2, 2, 3, 3)),
+    _together("upsampling and Conv2d by tiles", lambda: [Upsample(), Conv2d(16, 16, 3)], (2, 16, 16, 16)),
     _linear("Conv1d", lambda: Conv1d(3, 2, 5), (2, 7, 3)),
     _linear("Conv1d padded", lambda: Conv1d(1, 2, 3, (0, 1), bias=None), (2, 5, 1)),
     Sample("Conv1d Tanh", lambda: Conv1d(3, 2, 5, activation=Tanh()), (2, 6, 3)),
