@@ -26,6 +26,9 @@ from validation.gradients.layers import LAYERS, NETWORKS
 from validation.gradients.normalizations import Frozen
 from validation.gradients.samples import Sample
 
+ROUNDINGS = 128
+"""Of the largest number: no sum here has more than 400 terms, and roundings add up as their root."""
+
 SPREAD = 0.3  # of the parameters about where they start, so that none is 0 or 1
 
 
@@ -165,11 +168,11 @@ def channels_last(batch: np.ndarray) -> np.ndarray:
     return np.moveaxis(batch, 1, -1)
 
 
-def distance(ours: np.ndarray, theirs: np.ndarray) -> float:
-    """Largest difference, over the largest of our numbers or 1."""
-    assert ours.shape == theirs.shape
-    assert ours.dtype == theirs.dtype
-    return float(abs(ours - theirs).max() / max(1, abs(ours).max()))
+def assert_agrees(theirs: np.ndarray, ours: np.ndarray) -> None:
+    """Equal within the roundings of sums in another order, and what batch-norm makes of them."""
+    assert theirs.shape == ours.shape
+    assert theirs.dtype == ours.dtype
+    np.testing.assert_allclose(theirs, ours, rtol=0, atol=ROUNDINGS * np.finfo(ours.dtype).eps * abs(ours).max())
 
 
 generator = Sample(

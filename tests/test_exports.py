@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from exports_cases import CASES, channels_last, channels_second, distance, draw, small
+from exports_cases import CASES, assert_agrees, channels_last, channels_second, draw, small
 from nets_support import assert_same, in_each_dtype
 
 from experiments.exports import ConversionError, describe_torch, from_safetensors, to_safetensors
@@ -17,18 +17,15 @@ from nets.network import Network, Sequential
 
 pytest.importorskip("safetensors")
 
-TOLERANCE = {"float64": 1e-10, "float32": 1e-4}
-"""Room for sums in another order, and for what batch-norm makes of their rounding where a variance is small."""
-
 each_case = pytest.mark.parametrize("sample", CASES, ids=lambda sample: sample.name)
 
 
-def module_of(drawn, dtype=None):
+def module_of(drawn):
     """The module that is written out, filled from the file."""
     torch = pytest.importorskip("torch")
     names: dict = {}
     exec(describe_torch(drawn.network, drawn.shape), names)
-    model = names["model"].to(getattr(torch, dtype or drawn.x.dtype.name))
+    model = names["model"].to(getattr(torch, drawn.x.dtype.name))
     return load(model, to_safetensors(drawn.network, drawn.params, drawn.shape))
 
 
@@ -50,8 +47,7 @@ def output(model, x):
 def test_the_module_gives_our_numbers(sample, dtype):
     drawn = draw(sample, dtype)
     model = module_of(drawn)
-    y = drawn.y()
-    assert distance(y, np.concatenate([output(model, part) for part in drawn.parts()])) < TOLERANCE[y.dtype.name]
+    assert_agrees(np.concatenate([output(model, part) for part in drawn.parts()]), drawn.y())
 
 
 @in_each_dtype
@@ -75,7 +71,7 @@ def test_weights_that_pytorch_trained_come_back(tmp_path):
     save_file(model.state_dict(), tmp_path / "trained.safetensors")  # which has a count of batches too
     params = from_safetensors(drawn.network, tmp_path / "trained.safetensors", drawn.shape, np.float64)
     assert all(abs(params[name] - drawn.params[name]).max() > 1e-3 for name in params if name != "0.bias")
-    assert distance(drawn.network.forward(params, drawn.x)[0], output(model, drawn.x)) < TOLERANCE["float64"]
+    assert_agrees(output(model, drawn.x), drawn.network.forward(params, drawn.x)[0])
 
 
 def test_running_statistics_move_as_ours_do():

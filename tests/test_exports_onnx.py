@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from exports_cases import CASES, channels_last, channels_second, distance, draw, small
+from exports_cases import CASES, assert_agrees, channels_last, channels_second, draw, small
 
 from experiments.exports import ConversionError, from_onnx, onnx_model, to_onnx, to_safetensors
 from experiments.exports.onnx_model import DISCRIMINATOR, GENERATOR
 
 onnx = pytest.importorskip("onnx")
-
-TOLERANCE = 1e-4  # of float32: as between this package and PyTorch
 
 each_case = pytest.mark.parametrize("sample", CASES, ids=lambda sample: sample.name)
 
@@ -31,14 +29,14 @@ def test_a_runtime_gives_our_numbers(sample):
     drawn = draw(sample, np.float32)
     data = to_onnx(drawn.network, drawn.params, drawn.shape)
     y = np.concatenate([channels_last(run(data, channels_second(part))) for part in drawn.parts()])
-    assert distance(drawn.y(), y) < TOLERANCE
+    assert_agrees(y, drawn.y())
 
 
 @each_case
 def test_with_channels_last_nothing_needs_another_order(sample):
     drawn = draw(sample, np.float32)
     data = to_onnx(drawn.network, drawn.params, drawn.shape, channels_last=True)
-    assert distance(drawn.y(), np.concatenate([run(data, part) for part in drawn.parts()])) < TOLERANCE
+    assert_agrees(np.concatenate([run(data, part) for part in drawn.parts()]), drawn.y())
 
 
 @each_case
@@ -61,7 +59,7 @@ def test_any_number_of_samples():
     for count in (1, 2, 9):
         x = np.random.default_rng(count).standard_normal((count, *drawn.shape)).astype(np.float32)
         ours, _ = drawn.network.forward(drawn.params, x)
-        assert distance(ours, channels_last(run(data, x))) < TOLERANCE
+        assert_agrees(channels_last(run(data, x)), ours)
 
 
 def test_what_a_model_says_of_itself():

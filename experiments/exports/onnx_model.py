@@ -189,13 +189,17 @@ def _found(label: str, data: bytes) -> Iterator[Found]:
         model = onnx.load_model_from_string(data)
     except (message.DecodeError, ValueError) as error:
         raise WeightsError(f"{label}: not an ONNX model, or damaged: {error}") from error
+    if not model.opset_import:  # written after the graph: without it, a file that ends there is none the worse
+        raise WeightsError(f"{label}: not an ONNX model, or damaged: expected a version of its operators at the end")
     for tensor in model.graph.initializer:
         if tensor.data_location == onnx.TensorProto.EXTERNAL:
             raise WeightsError(
                 f"{label}: {tensor.name!r}: expected numbers in the file itself, got a reference to others"
             )
+        # what isn't UTF-8, protobuf leaves as bytes
+        name = tensor.name if isinstance(tensor.name, str) else tensor.name.decode(errors="backslashreplace")
         dtype = _dtype(onnx, tensor.data_type)
-        yield Found(tensor.name, dtype, tuple(tensor.dims), partial(onnx.numpy_helper.to_array, tensor))
+        yield Found(name, dtype, tuple(tensor.dims), partial(onnx.numpy_helper.to_array, tensor))
 
 
 def _dtype(onnx: Any, data_type: int) -> str:

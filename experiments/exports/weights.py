@@ -145,7 +145,7 @@ def parameters_of(
         for the dtype, or isn't the constant that it has to be.
     """
     skipped = set(ignored)
-    tensors = [tensor for tensor in found if tensor.name not in skipped]
+    tensors = sorted((tensor for tensor in found if tensor.name not in skipped), key=lambda tensor: tensor.name)
     _refuse_other_names(label, {slot.name: slot.weight.shape for slot in slots}, tensors)
     by_name = {tensor.name: tensor for tensor in tensors}
     vector = np.empty(layout.size, dtype)
