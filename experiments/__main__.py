@@ -63,9 +63,15 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", help="override, such as training.updates=1000"
     )
+    run.add_argument(
+        "--from", dest="source", type=Path, metavar="FILE", help="checkpoint whose parameters the players start from"
+    )
 
     resume = add("resume", "resume", "continue a run from its last checkpoint")
     resume.add_argument("folder", type=Path, metavar="DIR")
+    resume.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="settings of the loop, such as training.updates"
+    )
 
     sample = add("sample", "sample", "draw generated samples into a file")
     sample.add_argument("folder", type=Path, metavar="DIR")

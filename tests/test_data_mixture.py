@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from experiments.data.mixture import GaussianMixture
+from experiments.data.gaussian_mixture import GaussianMixture
 
 mixtures = st.builds(GaussianMixture, st.integers(2, 6), st.floats(0.5, 50), st.floats(0.01, 10))
 seeds = st.integers(0, 2**32 - 1)

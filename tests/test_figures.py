@@ -80,6 +80,7 @@ def test_both_histograms_are_densities_on_one_colour_scale(seed, more):
     rng, made = np.random.default_rng(seed), []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("matplotlib.figure.Figure.savefig", lambda figure, *_, **__: made.append(figure))
+        patch.setattr("experiments.figures.style.write_atomically", lambda *_: None)
         histograms(Path("x.png"), rng.uniform(-5, 5, (100, 2)), rng.uniform(0, 5, (100 * more, 2)), 5.0, bins=10)
     meshes = [axes.collections[0] for axes in made[0].axes[:2]]
     for mesh in meshes:

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from coulombfield import Plummer, interaction_energy
-from experiments.data.mixture import GaussianMixture
+from experiments.data.gaussian_mixture import GaussianMixture
 from experiments.metrics.mixture import COVERED_SHARE, METRICS, MixtureMetrics, energy_noise_floor, mode_metrics
 
 seeds = st.integers(0, 2**32 - 1)

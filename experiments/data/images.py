@@ -7,13 +7,13 @@ augmentation unless asked for.
 from __future__ import annotations
 
 import hashlib
-import importlib.resources
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 import h5py
 import numpy as np
@@ -23,6 +23,8 @@ from tqdm import tqdm
 from coulombfield.arrays import Array, Device
 
 from .. import UserError
+from ..config import ConfigError
+from .dataset import DataConfig
 
 SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
 IN_MEMORY = 4 << 30  # [bytes]; what is larger is read from disk, one minibatch at a time
@@ -84,17 +86,6 @@ class InMemory(NamedTuple):
 
     def hash_more(self, add: Callable[[bytes], None]) -> None:
         """Nothing beside the pixels."""
-
-
-def digits() -> InMemory:
-    """The 1797 handwritten digits, 8 x 8 with values from 0 to 16, that scikit-learn comes with.
-
-    They are the test set of E. Alpaydin and C. Kaynak, "Optical Recognition of Handwritten Digits", UCI Machine
-    Learning Repository, 1998 (https://archive.ics.uci.edu/dataset/80), as scikit-learn (BSD-3-Clause) has it.
-    """
-    resource = importlib.resources.files(__package__) / "digits.npz"
-    with resource.open("rb") as file, np.load(file) as content:
-        return InMemory("digits", content["images"][..., np.newaxis], 8.0)
 
 
 class HDF5Images:
@@ -311,6 +302,9 @@ class ImageSet:
         self.dtype = np.dtype(dtype)
         self.shape = (len(index), *stored.shape[1:])
 
+    def __len__(self) -> int:
+        return len(self._index)
+
     @cached_property
     def _at_hand(self) -> Stored:
         return into_memory(self._stored)
@@ -336,3 +330,116 @@ class ImageSet:
             values /= self.dtype.type(self._stored.half)
             values -= self.dtype.type(1)
         return values
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoredConfig(DataConfig):
+    """What every set of stored images is told; a subclass says where they lie.
+
+    Parameters
+    ----------
+    flip : bool
+        Mirror each drawn image left to right with probability 1/2; the authors don't.
+    held_out : int
+        Size of each of the two sets that no training sees, which the metrics need.
+    """
+
+    held_out: int = 1_000
+    flip: bool = False
+
+    def stored(self) -> Stored:
+        """The images where they lie."""
+        raise NotImplementedError
+
+    def open(self, *, batch: int, rng: np.random.Generator, dtype: str, device: Device) -> ImageData:
+        """The images, with some held out.
+
+        Raises
+        ------
+        ImageError
+            If they don't fit the configuration, or are too few.
+        """
+        return ImageData(self, batch, rng, dtype, device)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config(StoredConfig):
+    """Images of a file or a folder.
+
+    Parameters
+    ----------
+    path : str
+        An HDF5 file, or a folder of image files.
+    dataset : str
+        Name of the HDF5 file's dataset; empty for the only one that can hold images.
+    size : int
+        Height and width of the images [pixels].
+    channels : {3, 1}
+        Colour or grey.
+    crop : bool
+        Cut the largest centred square out of each file of a folder and resize it, instead of expecting ``size``.
+    """
+
+    path: str = ""
+    dataset: str = ""
+    size: int = 64
+    channels: Literal[3, 1] = 3
+    crop: bool = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.size < 4 or self.size & (self.size - 1):
+            raise ValueError(f"size: expected a power of 2 from 4 on, got {self.size}")
+
+    def stored(self) -> Stored:
+        """The images where they lie.
+
+        Raises
+        ------
+        ConfigError
+            If no path is given: a preset can't know it, so that the presets themselves have none.
+        ImageError
+            If there are no such images at the path.
+        """
+        if not self.path:
+            raise ConfigError("data.path: missing; expected an HDF5 file or a folder of images: --set data.path=...")
+        return open_images(Path(self.path), self.size, self.channels, dataset=self.dataset, crop=self.crop)
+
+
+class ImageData:
+    """Stored images, of which some are held out.
+
+    Parameters
+    ----------
+    config : StoredConfig
+        Which images.
+    batch : int
+        Least number of images for training.
+    rng : numpy.random.Generator
+        Draws which of them are held out.
+    dtype : str
+        Floating-point type of a minibatch.
+    device : Device
+        Where minibatches go.
+    """
+
+    form = "images"
+    bounds = (-1.0, 1.0)
+
+    def __init__(self, config: StoredConfig, batch: int, rng: np.random.Generator, dtype: str, device: Device):
+        self._stored = stored = config.stored()
+        count, held_out = stored.shape[0], config.held_out
+        least = batch + 2 * held_out
+        if count < least:
+            raise ImageError(
+                f"{stored.name}: expected at least {least} images, a batch and twice data.held_out, got {count}"
+            )
+        self.shape = stored.shape[1:]
+        parts = np.split(rng.permutation(count), [held_out, 2 * held_out])
+        self.like_samples, self.held_out, self.training = (
+            ImageSet(stored, np.sort(part), device, dtype, flip=config.flip) for part in parts
+        )
+
+    def provenance(self) -> dict[str, str]:
+        """Where the images come from, and a checksum of them."""
+        return checksum(self._stored)

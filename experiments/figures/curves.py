@@ -10,12 +10,12 @@ from typing import Any
 
 from matplotlib.axes import Axes
 
-from ..metrics.metric import Metric
+from ..metrics.metric import Column
 from .style import CURVES, FEW, REFERENCE, new_figure, save
 
 
 def training_curves(
-    path: Path, records: Iterable[Mapping[str, Any]], metrics: Mapping[str, Metric], reference: Mapping[str, float]
+    path: Path, records: Iterable[Mapping[str, Any]], metrics: Mapping[str, Column], reference: Mapping[str, float]
 ) -> None:
     """Losses, schedules and metrics over the updates, with the data's own metrics as dashed lines.
 
@@ -27,7 +27,7 @@ def training_curves(
         PNG file to write.
     records : iterable of mapping
         Lines of ``metrics.jsonl``.
-    metrics : mapping of str to Metric
+    metrics : mapping of str to Column
         What to draw, and how.
     reference : mapping of str to float
         The same metrics of the data itself.
@@ -37,7 +37,7 @@ def training_curves(
     for record in records:
         (evaluated if "metrics" in record else logged).append(record)
     losses = list(logged[0]["losses"]) if logged else []
-    drawn = {name: metric for name, metric in metrics.items() if metric.scale}
+    drawn = {name: metric for name, metric in metrics.items() if metric.axis}
     columns = 3
     rows = math.ceil((len(losses) + 1 + len(drawn)) / columns)
     figure = new_figure(2.3 * rows)
@@ -48,13 +48,14 @@ def training_curves(
     _draw_values(next(panels), logged, "schedule", list(logged[0]["schedule"]) if logged else [], "schedule")
     for name, metric in drawn.items():
         axes = next(panels)
-        _draw_values(axes, evaluated, "metrics", [name], name.replace("_", " "))
+        there = [record for record in evaluated if name in record["metrics"]]
+        _draw_values(axes, there, "metrics", [name], name.replace("_", " "))
         axes.axhline(reference[name], ls="--", lw=1, color=REFERENCE, label="data itself")
-        axes.set_yscale("linear" if metric.scale == "symlog" else metric.scale)
+        axes.set_yscale("linear" if metric.axis == "symlog" else metric.axis)
         if metric.noise:
             noise = reference[metric.noise]
             axes.axhspan(-noise, noise, color=REFERENCE, alpha=0.2, lw=0, label="noise floor")
-            axes.set_yscale(metric.scale, linthresh=10.0 ** math.ceil(math.log10(noise)))
+            axes.set_yscale(metric.axis, linthresh=10.0 ** math.ceil(math.log10(noise)))
         axes.legend(fontsize=7, frameon=False)
     for axes in panels:
         axes.set_visible(False)

@@ -10,11 +10,21 @@ import matplotlib.figure
 import numpy as np
 from matplotlib.axes import Axes
 
+from coulombfield import field, potential, signed_charges
+from coulombfield.arrays import to_numpy
+
+from ..data.gaussian_mixture import MixtureData
+from ..gans.coulomb import CoulombGAN
+from ..gans.gan import GAN
 from .animation import animate
-from .style import DIVERGING, GENERATED, REAL, WIDTH, new_figure, save, square_axes
+from .style import DIVERGING, GENERATED, REAL, WIDTH, Figure, new_figure, save, square_axes
 
 ANIMATION_INCHES = 4.8
 ANIMATION_DPI = 100
+SAMPLES = 10_000  # as many as the paper's figures show
+GRID = 161  # points along each axis of the potential's figure
+SHOWN = 250  # real and generated points in the potential's figure: more would hide the potential
+FIELD_BLOCK = 4096  # charges of each kind that stand for their distribution in the potential's figure
 
 
 class Panel(NamedTuple):
@@ -33,6 +43,59 @@ class Panel(NamedTuple):
     title: str
     potential: np.ndarray
     force: np.ndarray
+
+
+def draw(folder: Path, data: MixtureData, gan: GAN, samples: np.ndarray) -> list[Figure]:
+    """The paper's Figures 4, 5 and, where there is a discriminator, 1 of a GAN on points in the plane.
+
+    Parameters
+    ----------
+    folder : Path
+        Where the files go.
+    data : MixtureData
+        What the GAN trains on.
+    gan : GAN
+        As of now.
+    samples : array, shape (N, 2)
+        What it generates, up to :data:`SAMPLES` [length].
+    """
+    held_out, extent = data.held_out.first(SAMPLES), data.extent
+    scatter, histogram, fields = (folder / f"{name}.png" for name in ("samples", "histograms", "potential"))
+    samples_against_data(scatter, held_out, samples, extent)
+    histograms(histogram, held_out, samples, extent)
+    figures = [
+        Figure(scatter, "Samples (Fig 4)", f"{len(held_out)} held-out data points and {len(samples)} samples."),
+        Figure(histogram, "Density (Fig 5)", "Two-dimensional histograms of the same points, on one colour scale."),
+    ]
+    ticks = np.linspace(-extent, extent, GRID)
+    if isinstance(gan, CoulombGAN):
+        panels = [_empirical(gan, ticks, held_out, samples), _seen(gan, ticks, "Learned by D", gan.config.scale)]
+        text = (
+            f"Left, the potential of {min(FIELD_BLOCK, len(held_out))} real and as many generated points at this run's "
+            f"final softening {gan.kernel.softening:.3g}; right, what the discriminator learned. Lines follow the "
+            "force on generated samples, which climbs the potential."
+        )
+        potential_and_field(fields, ticks, panels, held_out[:SHOWN], samples[:SHOWN])
+        figures.append(Figure(fields, "Potential and field (Fig 1)", text))
+    return figures
+
+
+def _empirical(gan: CoulombGAN, ticks: np.ndarray, data: np.ndarray, samples: np.ndarray) -> Panel:
+    """Potential of data and samples, and the force on samples."""
+    grid, charges = _grid(ticks, data.dtype), signed_charges(data[:FIELD_BLOCK], samples[:FIELD_BLOCK])
+    shape, force = (len(ticks), len(ticks)), -field(grid, charges, gan.kernel)
+    return Panel("Empirical potential", potential(grid, charges, gan.kernel).reshape(shape), force.reshape(*shape, 2))
+
+
+def _seen(gan: GAN, ticks: np.ndarray, title: str, scale: float) -> Panel:
+    """What the discriminator gives, over a scale, and its slope."""
+    values, slopes = gan.discriminate(gan.device.put(_grid(ticks, gan.data.dtype)))
+    shape = (len(ticks), len(ticks))
+    return Panel(title, to_numpy(values).reshape(shape) / scale, to_numpy(slopes).reshape(*shape, 2) / scale)
+
+
+def _grid(ticks: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    return np.stack(np.meshgrid(ticks, ticks), axis=-1).reshape(-1, 2).astype(dtype)
 
 
 def samples_against_data(path: Path, data: np.ndarray, samples: np.ndarray, extent: float) -> None:

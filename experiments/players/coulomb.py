@@ -1,91 +1,66 @@
-"""Convolutional players as the authors ran them: their settings, and how they are made from them."""
+"""Convolutional players as the Coulomb GAN's authors ran them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
-
-from coulombfield.arrays import Device
 from nets.architectures import coulomb_discriminator, coulomb_generator
+from nets.network import Network
 
-from .player import OptimizerConfig, Player
-
-GROUPS = 2  # of the discriminator's batch-norm: the generated samples and the real ones, as CoulombGAN puts them
+from .player import LatentConfig, PlayerConfig, Role, image_shape
 
 
-@dataclass(frozen=True)
-class GeneratorConfig:
-    """The generator: latent vectors from N(0, I) to images.
+@dataclass(frozen=True, kw_only=True)
+class GeneratorConfig(LatentConfig):
+    """The generator: latent vectors to images.
 
     Parameters
     ----------
     latent : int
         Width of the latent vectors.
-    optimizer : OptimizerConfig
-        How it learns.
     width : int
         Channels of its first, smallest image; each deconvolution halves them.
     output : {"scaled_tanh", "tanh"}
         Of the last layer: 1.7159 tanh(2 u / 3), which reaches beyond the images' range, or tanh(u).
+    optimizer : OptimizerConfig
+        How it learns.
     """
 
-    latent: int
-    optimizer: OptimizerConfig
     width: int = 1024
     output: Literal["scaled_tanh", "tanh"] = "scaled_tanh"
 
     def __post_init__(self) -> None:
-        for name in ("latent", "width"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name}: expected at least 1, got {getattr(self, name)}")
+        super().__post_init__()
+        if self.width < 1:
+            raise ValueError(f"width: expected at least 1, got {self.width}")
+
+    def network(self, role: Role) -> Network:
+        """The network for square images."""
+        size, channels = image_shape(role.output)
+        scaled = self.output == "scaled_tanh"
+        return coulomb_generator(size, self.latent, channels, width=self.width, scaled_tanh=scaled)
 
 
-@dataclass(frozen=True)
-class DiscriminatorConfig:
+@dataclass(frozen=True, kw_only=True)
+class DiscriminatorConfig(PlayerConfig):
     """The discriminator: images to the potential there.
 
     Parameters
     ----------
-    optimizer : OptimizerConfig
-        How it learns.
     base : int
         Channels of the first layer; each further layer has twice as many.
+    optimizer : OptimizerConfig
+        How it learns.
     """
 
-    optimizer: OptimizerConfig
     base: int = 128
 
     def __post_init__(self) -> None:
         if self.base < 1:
             raise ValueError(f"base: expected at least 1, got {self.base}")
 
-
-def convolutional_generator(
-    config: GeneratorConfig,
-    shape: tuple[int, int, int],
-    updates: int,
-    rng: np.random.Generator,
-    dtype: str,
-    device: Device,
-) -> Player:
-    """Generator of square images (H, W, C), at its start; ``updates`` is the length of its schedules."""
-    size, _, channels = shape
-    scaled = config.output == "scaled_tanh"
-    network = coulomb_generator(size, config.latent, channels, width=config.width, scaled_tanh=scaled)
-    return Player(network, network.initialize(rng, dtype, device.xp), config.optimizer, updates)
-
-
-def convolutional_discriminator(
-    config: DiscriminatorConfig,
-    shape: tuple[int, int, int],
-    updates: int,
-    rng: np.random.Generator,
-    dtype: str,
-    device: Device,
-) -> Player:
-    """Discriminator of square images (H, W, C), at its start; ``updates`` is the length of its schedules."""
-    size, _, channels = shape
-    network = coulomb_discriminator(size, channels, base=config.base, groups=GROUPS)
-    return Player(network, network.initialize(rng, dtype, device.xp), config.optimizer, updates)
+    def network(self, role: Role) -> Network:
+        """The network for square images."""
+        size, channels = image_shape(role.input)
+        return coulomb_discriminator(size, channels, base=self.base)

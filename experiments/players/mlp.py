@@ -1,19 +1,16 @@
-"""Fully connected players: their settings, and how they are made from them."""
+"""Fully connected players."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
-
-from coulombfield.arrays import Device
 from nets.architectures import mlp
 from nets.initializers import normal, uniform
 from nets.layers.activations import ELU, LeakyReLU, ReLU
 from nets.network import Network
 
-from .player import OptimizerConfig, Player
+from .player import LatentConfig, PlayerConfig, Role
 
 ACTIVATIONS = {"elu": ELU, "relu": ReLU, "leaky_relu": LeakyReLU}
 
@@ -48,9 +45,9 @@ class NetworkConfig:
             raise ValueError(f"first_bias: expected a number that is not negative, got {self.first_bias}")
 
 
-@dataclass(frozen=True)
-class GeneratorConfig:
-    """The generator: latent vectors from N(0, I) to points.
+@dataclass(frozen=True, kw_only=True)
+class GeneratorConfig(LatentConfig):
+    """The generator: latent vectors to points.
 
     Parameters
     ----------
@@ -58,66 +55,56 @@ class GeneratorConfig:
         Width of the latent vectors.
     output_scale : float
         What the network's output is multiplied by [length].
-    network : NetworkConfig
+    layers : NetworkConfig
         Its layers.
     optimizer : OptimizerConfig
         How it learns.
     """
 
-    latent: int
     output_scale: float
-    network: NetworkConfig
-    optimizer: OptimizerConfig
+    layers: NetworkConfig
 
     def __post_init__(self) -> None:
-        if self.latent < 1:
-            raise ValueError(f"latent: expected at least 1, got {self.latent}")
+        super().__post_init__()
         if not self.output_scale > 0:
             raise ValueError(f"output_scale: expected a positive number, got {self.output_scale}")
 
+    def network(self, role: Role) -> Network:
+        """The network for points, samples of one axis."""
+        return _network(role, self.layers, output_scale=self.output_scale)
 
-@dataclass(frozen=True)
-class DiscriminatorConfig:
-    """The discriminator: points to the potential there.
+
+@dataclass(frozen=True, kw_only=True)
+class DiscriminatorConfig(PlayerConfig):
+    """The discriminator: points to the potential there, or to as many numbers as the GAN asks for.
 
     Parameters
     ----------
     input_scale : float
         What the points are multiplied by first [length**-1].
-    network : NetworkConfig
+    layers : NetworkConfig
         Its layers.
     optimizer : OptimizerConfig
         How it learns.
     """
 
     input_scale: float
-    network: NetworkConfig
-    optimizer: OptimizerConfig
+    layers: NetworkConfig
 
     def __post_init__(self) -> None:
         if not self.input_scale > 0:
             raise ValueError(f"input_scale: expected a positive number, got {self.input_scale}")
 
-
-def mlp_generator(
-    config: GeneratorConfig, m: int, updates: int, rng: np.random.Generator, dtype: str, device: Device
-) -> Player:
-    """Generator of points in m dimensions, at its start; ``updates`` is the length of its schedules."""
-    network = _network((config.latent, *config.network.hidden, m), config.network, output_scale=config.output_scale)
-    return Player(network, network.initialize(rng, dtype, device.xp), config.optimizer, updates)
+    def network(self, role: Role) -> Network:
+        """The network for points, samples of one axis."""
+        return _network(role, self.layers, input_scale=self.input_scale)
 
 
-def mlp_discriminator(
-    config: DiscriminatorConfig, m: int, updates: int, rng: np.random.Generator, dtype: str, device: Device
-) -> Player:
-    """Discriminator of points in m dimensions, at its start; ``updates`` is the length of its schedules."""
-    network = _network((m, *config.network.hidden, 1), config.network, input_scale=config.input_scale)
-    return Player(network, network.initialize(rng, dtype, device.xp), config.optimizer, updates)
-
-
-def _network(widths: tuple[int, ...], config: NetworkConfig, **scales: float) -> Network:
+def _network(role: Role, config: NetworkConfig, **scales: float) -> Network:
+    if len(role.input) != 1 or len(role.output) != 1:
+        raise ValueError(f"kind: mlp maps points to points, not {role.input} to {role.output}")
     return mlp(
-        widths,
+        (*role.input, *config.hidden, *role.output),
         ACTIVATIONS[config.activation],
         first_weight=normal(config.first_weight),
         first_bias=uniform(config.first_bias),

@@ -1,15 +1,21 @@
-"""A player of a GAN: its network, parameters and optimizer."""
+"""A player of a GAN: its network, parameters and optimizer, and how they are made from settings."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
+import numpy as np
+
+from coulombfield.arrays import Array, Device
 from nets.network import Network
 from nets.optimizers import SGD, Adam, RMSprop, add_l2
 from nets.parameters import Parameters
+from nets.running import in_groups_of
 from nets.schedules import Constant, Exponential, Schedule, Step
+
+Shape = tuple[int, ...]
 
 OPTIMIZERS: dict[str, tuple[Callable[..., Adam | RMSprop | SGD], tuple[str, ...]]] = {
     "adam": (Adam, ("beta1", "beta2", "epsilon")),
@@ -120,6 +126,111 @@ class OptimizerConfig:
         return make(params, self.rate.over(updates), **{name: getattr(self, name) for name in settings})
 
 
+class Role(NamedTuple):
+    """What a GAN asks of one of its players.
+
+    Attributes
+    ----------
+    input, output : tuple of int
+        Shapes of one sample of what the network takes and of what it gives.
+    """
+
+    input: Shape
+    output: Shape
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlayerConfig:
+    """What every player is told; a subclass makes the network.
+
+    Parameters
+    ----------
+    optimizer : OptimizerConfig
+        How it learns.
+    """
+
+    optimizer: OptimizerConfig
+
+    def network(self, role: Role) -> Network:
+        """The network for a role.
+
+        Raises
+        ------
+        ValueError
+            If there is none of such an input or output.
+        """
+        raise NotImplementedError
+
+    def build(
+        self, role: Role, batch: int, updates: int, rng: np.random.Generator, dtype: str, device: Device
+    ) -> Player:
+        """The player at its start.
+
+        Parameters
+        ----------
+        role : Role
+            What the GAN asks of it.
+        batch : int
+            Samples of a minibatch: batch-norm takes its statistics over each so many successive ones, so that generated
+            and real samples can pass together as if each came alone.
+        updates : int
+            Length of its schedules [updates].
+        rng : numpy.random.Generator
+            Draws the parameters.
+        dtype : str
+            Their type.
+        device : Device
+            Where they are.
+
+        Raises
+        ------
+        ValueError
+            If the network does not fit the role.
+        """
+        network = in_groups_of(self.checked_network(role), batch)
+        return Player(network, network.initialize(rng, dtype, device.xp), self.optimizer, updates)
+
+    def checked_network(self, role: Role) -> Network:
+        """The network for a role, or a ValueError where it takes or gives something else."""
+        network = self.network(role)
+        output = network.output_shape(role.input)
+        if output != role.output:
+            raise ValueError(f"kind: its network gives {output} for {role.input}, where the GAN needs {role.output}")
+        return network
+
+
+@dataclass(frozen=True, kw_only=True)
+class LatentConfig(PlayerConfig):
+    """What every generator is told beside.
+
+    Parameters
+    ----------
+    latent : int
+        Width of the latent vectors.
+    prior : {"normal", "uniform"}
+        Their distribution: N(0, I), or uniform on [-1, 1].
+    average : float
+        Decay of an exponential moving average of the parameters, with which samples are drawn; 0 for none.
+    """
+
+    latent: int
+    prior: Literal["normal", "uniform"] = "normal"
+    average: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.latent < 1:
+            raise ValueError(f"latent: expected at least 1, got {self.latent}")
+        if not 0 <= self.average < 1:
+            raise ValueError(f"average: expected a number in [0, 1), got {self.average}")
+
+    def build(
+        self, role: Role, batch: int, updates: int, rng: np.random.Generator, dtype: str, device: Device
+    ) -> Generator:
+        """The generator at its start; its batch-norm takes the statistics of a whole batch, however large."""
+        network = self.checked_network(role)
+        return Generator(network, network.initialize(rng, dtype, device.xp), self, updates)
+
+
 class Player:
     """One network in training.
 
@@ -150,11 +261,106 @@ class Player:
         self.optimizer.update(gradient)
 
     def state(self) -> dict[str, Any]:
-        """Parameters and optimizer."""
-        return {"parameters": self.params.vector, "optimizer": self.optimizer.state()}
+        """Parameters by name, and optimizer."""
+        return {"parameters": dict(self.params), "optimizer": self.optimizer.state()}
 
     def load_state(self, state: Mapping[str, Any], put: Any) -> None:
         """Continue from :meth:`state`, given as host arrays that ``put`` copies to the device."""
-        self.params.vector[...] = put(state["parameters"])
+        self.load_parameters(state, put)
         moments = {key: put(value) if key != "step" else value for key, value in state["optimizer"].items()}
         self.optimizer.load_state(moments)
+
+    def load_parameters(self, state: Mapping[str, Any], put: Any) -> None:
+        """Take over the parameters of :meth:`state`, and leave the optimizer as it is.
+
+        Raises
+        ------
+        ValueError
+            If names or shapes are others.
+        """
+        load_named(self.params, state["parameters"], put)
+
+
+class Generator(Player):
+    r"""The player that makes samples from latent vectors.
+
+    Parameters
+    ----------
+    network : Network
+        What is trained.
+    params : Parameters
+        Its parameters, updated in place.
+    config : LatentConfig
+        Latent vectors, average and optimizer.
+    updates : int
+        Length of the schedules [updates].
+
+    Attributes
+    ----------
+    averaged : Parameters
+        Those to draw samples with: the moving average :math:`\bar\theta \leftarrow \bar\theta + (1 - a)(\theta -
+        \bar\theta)` of the parameters, or themselves where there is none.
+    """
+
+    def __init__(self, network: Network, params: Parameters, config: LatentConfig, updates: int):
+        super().__init__(network, params, config.optimizer, updates)
+        self.latent, self.prior, self._average = config.latent, config.prior, config.average
+        self.averaged = Parameters(params.layout, params.vector.copy()) if config.average else params
+
+    def draw_latent(self, out: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Fill a host array of shape (count, latent) with latent vectors."""
+        if self.prior == "normal":
+            rng.standard_normal(out=out, dtype=out.dtype)
+        else:
+            rng.random(out=out, dtype=out.dtype)
+            out *= 2
+            out -= 1
+        return out
+
+    def update(self, gradient: Parameters) -> None:
+        """One step, after which the average follows."""
+        super().update(gradient)
+        if self._average:
+            self.averaged.vector += (1 - self._average) * (self.params.vector - self.averaged.vector)
+
+    def state(self) -> dict[str, Any]:
+        """Parameters, their average where there is one, and optimizer."""
+        return super().state() | ({"averaged": dict(self.averaged)} if self._average else {})
+
+    def load_parameters(self, state: Mapping[str, Any], put: Any) -> None:
+        """Take over parameters and average; parameters that come without one are their own average."""
+        super().load_parameters(state, put)
+        if self._average:
+            load_named(self.averaged, state.get("averaged", state["parameters"]), put)
+
+
+def load_named(params: Parameters, values: Mapping[str, Array], put: Any = lambda array: array) -> None:
+    """Write named host arrays into parameters, which are left as they are where a name or a shape is another.
+
+    Raises
+    ------
+    ValueError
+        If a parameter is missing, unknown, or of another shape.
+    """
+    shapes = params.layout.shapes
+    if values.keys() != shapes.keys():
+        missing, unknown = sorted(shapes.keys() - values.keys()), sorted(values.keys() - shapes.keys())
+        raise ValueError(f"parameters: missing {missing or 'none'}, unknown {unknown or 'none'}")
+    for name, shape in shapes.items():
+        if values[name].shape != shape:
+            raise ValueError(f"parameters: expected {name} of shape {shape}, got {values[name].shape}")
+    for name in shapes:
+        params[name][...] = put(values[name])
+
+
+def image_shape(shape: Shape) -> tuple[int, int]:
+    """Side and channels of square images (H, W, C).
+
+    Raises
+    ------
+    ValueError
+        If samples of this shape are no square images.
+    """
+    if len(shape) != 3 or shape[0] != shape[1]:
+        raise ValueError(f"kind: its network is for square images, not for samples of shape {shape}")
+    return shape[0], shape[2]

@@ -37,6 +37,7 @@ class RunFolder:
         self.metrics = path / "metrics.jsonl"
         self.checkpoints = path / "checkpoints"
         self.figures = path / "figures"
+        self.generator = path / "generator.h5"
         self.summary = path / "summary.json"
         self.report = path / "report.html"
 
@@ -110,6 +111,13 @@ class RunFolder:
             return json.loads(self.provenance.read_text())
         except (OSError, ValueError) as error:
             raise RecordError(f"{self.provenance}: can't be read ({error})") from error
+
+    def read_summary(self) -> dict[str, Any]:
+        """Content of ``summary.json``."""
+        try:
+            return json.loads(self.summary.read_text())
+        except (OSError, ValueError) as error:
+            raise RecordError(f"{self.summary}: can't be read ({error})") from error
 
     def append_metrics(self, record: Mapping[str, Any]) -> None:
         """Add one line to the metrics; ``record`` has a ``step``."""

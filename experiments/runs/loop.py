@@ -3,77 +3,53 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import signal
 import time
 from collections.abc import Iterator, Mapping
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from coulombfield.arrays import Array, backend, to_numpy
 
 from .. import UserError
-from ..config import TrainingConfig
-from ..metrics.metric import Metric
 from .checkpoint import Checkpoint, CheckpointFolder, State, leaves, to_host
+from .experiment import Experiment, Watched
 from .folder import RunFolder
 from .progress import Progress
 
-if TYPE_CHECKING:
-    from ..figures.style import Figure
 
-HINT = "lower the learning rates, raise the softening or use float64, and start a new run"
+@dataclass(frozen=True, kw_only=True)
+class LoopConfig:
+    """What every experiment's loop needs.
 
-
-class Experiment(Protocol):
-    """What the loop and the report need of an experiment.
-
-    Everything random during training comes from streams that ``state`` holds. ``evaluate``, ``reference`` and
-    ``figures`` depend on the parameters and the configuration alone: they draw from streams made anew at each call, so
-    that calling them changes nothing and calling them again gives the same.
+    Parameters
+    ----------
+    updates : int
+        Number of updates [updates].
+    log_every, evaluate_every, checkpoint_every : int
+        Period of the mean losses, the metrics and the checkpoints [updates]; the last update does all three.
+    keep_checkpoints : int
+        How many of the newest checkpoints stay on disk [files].
+    blas_threads : int
+        Threads of NumPy's matrix products; 0 leaves the number to the library. Small networks want 1: two threads that
+        wait for each other hundreds of times in an update stand still as soon as anything else runs.
     """
 
-    metrics: Mapping[str, Metric]
-    """The metrics of :meth:`evaluate` by name, in the order of the report's table."""
+    updates: int
+    log_every: int = 1_000
+    evaluate_every: int = 10_000
+    checkpoint_every: int = 10_000
+    keep_checkpoints: int = 3
+    blas_threads: int = 0
 
-    headline: tuple[str, ...]
-    """Names of the metrics that the progress bar shows."""
-
-    def step(self) -> Mapping[str, Any]:
-        """Do one update and return its losses: numbers or 0-d arrays that no later step overwrites."""
-
-    def schedule(self) -> Mapping[str, float]:
-        """Learning rates, softening and whatever else changes by a schedule, as of now."""
-
-    def evaluate(self) -> Mapping[str, float]:
-        """The metrics of the generator as of now."""
-
-    def reference(self) -> Mapping[str, float]:
-        """The same metrics of the data itself: what perfect looks like."""
-
-    def state(self) -> State:
-        """Everything that continuing bit for bit needs, but for the step; floating-point arrays are finite."""
-
-    def load_state(self, state: State) -> None:
-        """Go back to what :meth:`state` gave, whose arrays come as host arrays."""
-
-    def sample(self, count: int, rng: np.random.Generator) -> np.ndarray:
-        """Draw ``count`` generated samples, as a host array whose first axis counts them."""
-
-    def figures(self, folder: Path) -> list[Figure]:
-        """Draw the figures into ``folder``."""
-
-    def provenance(self) -> Mapping[str, str]:
-        """Checksums and names of the data, for the record."""
-
-
-@runtime_checkable
-class Watched(Protocol):
-    """An experiment that leaves a figure at each evaluation, for who watches a long run."""
-
-    def snapshot(self, folder: Path) -> None:
-        """Draw the generator as of now into ``folder``; like ``figures``, it changes nothing."""
+    def __post_init__(self) -> None:
+        for name, value in [(field.name, getattr(self, field.name)) for field in dataclasses.fields(LoopConfig)]:
+            least = 0 if name == "blas_threads" else 1
+            if value < least:
+                raise ValueError(f"{name}: expected at least {least}, got {value}")
 
 
 class NonFiniteError(UserError):
@@ -107,7 +83,7 @@ class Training:
     ----------
     experiment : Experiment
         What is trained; it is in the state that ``checkpoint`` holds after this call.
-    plan : TrainingConfig
+    plan : LoopConfig
         How long, and what happens how often.
     run : RunFolder
         Where metrics and checkpoints go.
@@ -118,7 +94,7 @@ class Training:
     """
 
     def __init__(
-        self, experiment: Experiment, plan: TrainingConfig, run: RunFolder, config: str, checkpoint: Checkpoint | None
+        self, experiment: Experiment, plan: LoopConfig, run: RunFolder, config: str, checkpoint: Checkpoint | None
     ):
         self.experiment = experiment
         self.plan = plan
@@ -159,7 +135,7 @@ class Training:
     def _advance(self, requests: list[str], progress: Progress) -> None:
         """Step up to the next update at which something is due."""
         plan = self.plan
-        periods = (plan.log_every, plan.evaluate_every, plan.checkpoint_every)
+        periods = (plan.log_every, plan.checkpoint_every, *self.experiment.periods)
         due = min(plan.updates, *(self.step + period - self.step % period for period in periods))
         step, keep, advance = self.experiment.step, self._window.append, progress.advance
         first, start = self.step, time.perf_counter()
@@ -175,15 +151,18 @@ class Training:
         plan, last = self.plan, self.step == self.plan.updates
         if last or self.step % plan.log_every == 0:
             self._log(progress)
-        if last or self.step % plan.evaluate_every == 0:
-            self._checked_state()
-            metrics = {name: float(value) for name, value in self.experiment.evaluate().items()}
-            self.run.append_metrics({"step": self.step, "seconds": self._elapsed(), "metrics": metrics})
-            progress.show(self.step, {name: metrics[name] for name in self.experiment.headline})
-            if isinstance(self.experiment, Watched):
-                self.experiment.snapshot(self.run.figures)
+        if last or any(self.step % period == 0 for period in self.experiment.periods):
+            self._evaluate(None if last else self.step, progress)
         if last or self.step % plan.checkpoint_every == 0:
             self._save()
+
+    def _evaluate(self, step: int | None, progress: Progress) -> None:
+        self._checked_state()
+        metrics = {name: float(value) for name, value in self.experiment.evaluate(step).items()}
+        self.run.append_metrics({"step": self.step, "seconds": self._elapsed(), "metrics": metrics})
+        progress.show(self.step, {name: metrics[name] for name in self.experiment.headline if name in metrics})
+        if isinstance(self.experiment, Watched):
+            self.experiment.snapshot(self.run.figures)
 
     def _log(self, progress: Progress) -> None:
         start = time.perf_counter()
@@ -239,7 +218,8 @@ class Training:
 
     def _diverged(self, step: int, what: str) -> NonFiniteError:
         good = "none" if self._saved_step is None else f"{self.store.file(self._saved_step)} (step {self._saved_step})"
-        return NonFiniteError(f"stopped at step {step}: {what}; last good checkpoint: {good}; hint: {HINT}")
+        hint = f"; hint: {self.experiment.advice}" if self.experiment.advice else ""
+        return NonFiniteError(f"stopped at step {step}: {what}; last good checkpoint: {good}{hint}")
 
 
 @contextlib.contextmanager

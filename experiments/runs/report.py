@@ -10,10 +10,10 @@ from ..config import Setup
 from ..figures.curves import training_curves
 from ..figures.style import Figure
 from ..files import to_json, write_atomically
-from ..metrics.metric import Metric
+from ..metrics.metric import Column
 from ..page import facts, page, picture
+from .experiment import Experiment
 from .folder import RunFolder
-from .loop import Experiment
 
 
 def publish(run: RunFolder, setup: Setup, experiment: Experiment, step: int, seconds: float) -> dict[str, Any]:
@@ -59,7 +59,7 @@ def publish(run: RunFolder, setup: Setup, experiment: Experiment, step: int, sec
 def render(
     setup: Setup,
     summary: Mapping[str, Any],
-    metrics: Mapping[str, Metric],
+    metrics: Mapping[str, Column],
     figures: Sequence[Figure],
     starts: Sequence[Mapping[str, Any]],
 ) -> str:
@@ -71,7 +71,7 @@ def render(
         What was run.
     summary : mapping
         Content of ``summary.json``.
-    metrics : mapping of str to Metric
+    metrics : mapping of str to Column
         Definitions of the metrics, in the order of the table.
     figures : sequence of Figure
         Files to embed.
@@ -84,7 +84,7 @@ def render(
     device, seed = html.escape(starts[-1]["device"]), starts[0]["seed"]
     body = [
         f"<h1>{title}</h1>",
-        f'<p class="note">{html.escape(setup.notes)}</p>' if setup.notes else "",
+        *(f'<p class="note">{html.escape(text)}</p>' for text in (setup.notes, setup.results) if text),
         f"<p>{progress} in {summary['seconds']:.1f} s on {device}, seed {seed}.</p>",
         "<h2>Metrics</h2>",
         _metrics_table(summary, metrics),
@@ -98,10 +98,10 @@ def render(
     return page(setup.title or setup.experiment, body)
 
 
-def _metrics_table(summary: Mapping[str, Any], metrics: Mapping[str, Metric]) -> str:
+def _metrics_table(summary: Mapping[str, Any], metrics: Mapping[str, Column]) -> str:
     rows = [
         f'<tr><td class="name">{html.escape(name)}</td><td class="number">{summary[name]:.4g}</td>'
-        f'<td class="number">{summary["data"][name]:.4g}</td><td>{html.escape(metric.definition)}</td></tr>'
+        f'<td class="number">{summary["data"][name]:.4g}</td><td>{html.escape(text_of(metric))}</td></tr>'
         for name, metric in metrics.items()
     ]
     head = "<tr><th>Metric</th><th>Generated</th><th>Data itself</th><th>Definition</th></tr>"
@@ -110,3 +110,8 @@ def _metrics_table(summary: Mapping[str, Any], metrics: Mapping[str, Metric]) ->
 
 def _plain(value: float) -> float | int:
     return int(value) if isinstance(value, int) else float(value)
+
+
+def text_of(column: Column) -> str:
+    """Definition of a number, with its unit."""
+    return column.definition + (f" [{column.unit}]" if column.unit else "")

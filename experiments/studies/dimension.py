@@ -18,13 +18,14 @@ from coulombfield.arrays import Device
 from coulombfield.flow import Descent, System
 from coulombfield.rng import Streams
 
-from ..config import TrainingConfig
 from ..figures.animation import animate
 from ..figures.points import ANIMATION_DPI
 from ..figures.style import CURVES, WIDTH, Figure, new_figure, save
 from ..files import write_atomically
-from ..metrics.metric import Metric
+from ..metrics.metric import Column
+from ..runs.loop import LoopConfig
 from .moving import Flow
+from .study import Study
 
 NARROW = 0.5  # width of the samples at the start, in widths of the data
 FIRST_MOVE = 0.1  # of the fastest sample in the first step that is tried [length]
@@ -99,7 +100,7 @@ class SettingsConfig:
 class Config:
     """Everything that decides a run, but for the device; an update is a step of each flow that has not arrived."""
 
-    training: TrainingConfig
+    training: LoopConfig
     settings: SettingsConfig = SettingsConfig()
     seed: int = 0
     dtype: Literal["float32", "float64"] = "float64"
@@ -114,7 +115,7 @@ def build(config: Config, device: Device, streams: Streams) -> DimensionStudy:
     return DimensionStudy(config, device, streams)
 
 
-class DimensionStudy:
+class DimensionStudy(Study):
     r"""One flow for each dimension, exponent and softening, from starts alike, by steps that lower the energy.
 
     The data are normal with a mean square distance of 1 between two of them, whatever m; the samples start half as
@@ -148,13 +149,14 @@ class DimensionStudy:
         fields = {name: flow.now.largest_field for name, flow in self._flows.items()}
         self._integrators = {name: Descent(FIRST_MOVE / size, SUFFICIENT) for name, size in fields.items() if size > 0}
         self._history = [self._point()]
-        self.metrics: Mapping[str, Metric] = {
-            "arrived": Metric(f"Flows whose energy has fallen to {config.settings.fall:g} of its start, or less."),
+        self.metrics: Mapping[str, Column] = {
+            "arrived": Column(f"Flows whose energy has fallen to {config.settings.fall:g} of its start, or less."),
             **{
-                f"time_{s.name}": Metric(
+                f"time_{s.name}": Column(
                     f"Time of that for m = {s.dimension}, d = {s.exponent:g}, ε = {s.softening:g}; "
-                    "without an end so far, the time so far; 0 where float64 holds no such kernel [length**(d+2)].",
-                    scale="",
+                    "without an end so far, the time so far; 0 where float64 holds no such kernel.",
+                    "length**(d+2)",
+                    axis="",
                 )
                 for s in self._settings
             },
@@ -188,7 +190,7 @@ class DimensionStudy:
         """Samples of the first flow, drawn with replacement, shape (count, m)."""
         return rng.choice(next(iter(self._flows.values())).generated, count)
 
-    def evaluate(self) -> Mapping[str, float]:
+    def evaluate(self, step: int | None = None) -> Mapping[str, float]:
         """How many flows have arrived, and when."""
         times = {name: values[0] for name, values in self._arrivals().items()}
         fell = sum(values[2] for values in self._arrivals().values())

@@ -17,11 +17,12 @@ from coulombfield.diagnostics import nearest_neighbours
 from coulombfield.flow import RungeKutta, System
 from coulombfield.rng import Streams
 
-from ..config import TrainingConfig
 from ..figures.points import animate_points, square
 from ..figures.style import DIVERGING, GENERATED, REAL, WIDTH, Figure, new_figure, save
-from ..metrics.metric import Metric
+from ..metrics.metric import Column
+from ..runs.loop import LoopConfig
 from .moving import Flow, Frames
+from .study import Study
 
 FRAMES = 60
 GRID = 121  # points along each axis of the potential
@@ -70,7 +71,7 @@ class ChargesConfig:
 class Config:
     """Everything that decides a run, but for the device."""
 
-    training: TrainingConfig
+    training: LoopConfig
     charges: ChargesConfig = ChargesConfig()
     seed: int = 0
     dtype: Literal["float32", "float64"] = "float64"
@@ -85,7 +86,12 @@ def build(config: Config, device: Device, streams: Streams) -> FigureOne:
     return FigureOne(config, device, streams)
 
 
-class FigureOne:
+def tied_to_length(config: Config) -> list[str]:
+    """The animation's frames are spread over all updates."""
+    return ["training.updates, over which the animation's frames are spread"]
+
+
+class FigureOne(Study):
     """A few charges in the plane: generated ones move along +∇Φ, real ones stay.
 
     Parameters
@@ -98,10 +104,10 @@ class FigureOne:
         ``data`` is used.
     """
 
-    metrics: Mapping[str, Metric] = {
-        "energy": Metric("Potential energy F of all charges, with self-interaction (Eq 33) [length**-d]."),
-        "largest_field": Metric("Largest force on a generated charge, per unit of charge [length**-(d+1)]."),
-        "farthest": Metric("Largest distance of a generated charge from the nearest real one [length]."),
+    metrics: Mapping[str, Column] = {
+        "energy": Column("Potential energy F of all charges, with self-interaction (Eq 33).", "length**-d"),
+        "largest_field": Column("Largest force on a generated charge, per unit of charge.", "length**-(d+1)"),
+        "farthest": Column("Largest distance of a generated charge from the nearest real one.", "length"),
     }
     headline = ("energy", "farthest")
 
@@ -139,7 +145,7 @@ class FigureOne:
         """Generated charges, drawn with replacement, shape (count, 2)."""
         return rng.choice(self._flow.generated, count)
 
-    def evaluate(self) -> Mapping[str, float]:
+    def evaluate(self, step: int | None = None) -> Mapping[str, float]:
         """Energy, force, and whether each generated charge has found a real one."""
         return self._of(self._flow.generated)
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal
 
 import numpy as np
@@ -17,13 +16,14 @@ from coulombfield.arrays import Device, backend
 from coulombfield.flow import Annealing, Euler, Integrator, System, Verlet
 from coulombfield.rng import Streams
 
-from ..config import TrainingConfig
-from ..data.mixture import GaussianMixture
+from ..data.gaussian_mixture import Config as DataConfig
 from ..figures.points import animate_points, histograms, samples_against_data
 from ..figures.style import CURVES, GENERATED, REFERENCE, WIDTH, Figure, new_figure, save
-from ..gaussian_mixture import MARGIN, DataConfig
-from ..metrics.mixture import METRICS, MixtureMetrics
+from ..metrics import energy, modes
+from ..metrics.metric import Column
+from ..runs.loop import LoopConfig
 from .moving import Flow, Frames
+from .study import Study
 
 FRAMES = 48
 SHOWN = 2_500  # points of each kind in the animation, which would be one blot with all
@@ -100,7 +100,7 @@ class GanConfig:
     label : str
         Which GAN.
     high_quality_share, mode_kl, within_mode_variance_ratio, energy : float
-        Its metrics, as defined in ``experiments.metrics.mixture``.
+        Its metrics, as defined in ``experiments.metrics``.
     """
 
     label: str
@@ -114,7 +114,7 @@ class GanConfig:
 class Config:
     """Everything that decides a run, but for the device."""
 
-    training: TrainingConfig
+    training: LoopConfig
     gan: GanConfig
     data: DataConfig
     flow: FlowConfig = FlowConfig()
@@ -138,7 +138,12 @@ def build(config: Config, device: Device, streams: Streams) -> MixtureFlow:
     return MixtureFlow(config, device, streams)
 
 
-class MixtureFlow:
+def tied_to_length(config: Config) -> list[str]:
+    """The animation's frames are spread over all updates."""
+    return ["training.updates, over which the animation's frames are spread"]
+
+
+class MixtureFlow(Study):
     r"""Samples that move in the field of all data and all samples.
 
     With inertia and a friction that falls with time,
@@ -158,19 +163,22 @@ class MixtureFlow:
         ``data`` and ``initialization`` are used.
     """
 
-    metrics = METRICS
+    metrics: Mapping[str, Column] = MappingProxyType({**modes.Modes.columns, **energy.Energy.columns})
     headline = ("modes_covered", "high_quality_share", "energy")
 
     def __init__(self, config: Config, device: Device, streams: Streams):
         self.config = config
-        self._mixture: GaussianMixture = config.data.mixture
-        sizes = (config.data.points, config.data.held_out, config.data.held_out)
-        rng = streams.stream("data")
-        data, self._like_samples, self._held_out = (self._mixture.sample(n, rng, config.dtype) for n in sizes)
-        self._data_hash = hashlib.sha256(np.ascontiguousarray(data).tobytes()).hexdigest()
+        host = Device(np, "cpu")
+        self._data = config.data.open(batch=1, rng=streams.stream("data"), dtype=config.dtype, device=host)
+        self._held_out = self._data.held_out.first(config.data.held_out)
+        # All particles show their modes; an energy compares as many as are held out.
+        self._modes = modes.Config(samples=config.data.held_out).build(self._data, Streams(config.seed))
+        settings = energy.Config(samples=config.data.held_out, softening=config.evaluation_softening)
+        self._energy = settings.build(self._data, Streams(config.seed))
         noise = streams.stream("initialization").standard_normal((config.flow.particles, 2))
         start = (config.flow.start * noise).astype(config.dtype)
         system = System(Plummer(config.flow.exponent, config.flow.softening_start), rtol=config.flow.rtol)
+        data = self._data.training.first(config.data.points)
         self._flow = Flow(system, start, data, device, softening=config.flow.softening)
         self._frames = Frames(config.training.updates, FRAMES, growing=True)
         self._keep()
@@ -202,22 +210,23 @@ class MixtureFlow:
         generated = self._flow.generated
         return generated[rng.choice(len(generated), count, replace=count > len(generated))]
 
-    def evaluate(self) -> Mapping[str, float]:
+    def evaluate(self, step: int | None = None) -> Mapping[str, float]:
         """The metrics of a GAN, of all particles."""
-        return self._metrics(self._flow.generated)
+        generated = self._flow.generated
+        return {**self._modes.evaluate(generated), **self._energy.evaluate(generated[: self._energy.samples])}
 
     def reference(self) -> Mapping[str, float]:
         """The metrics of real points that the flow has not seen."""
-        return self._metrics.reference
+        return {**self._modes.reference, **self._energy.reference}
 
     def provenance(self) -> Mapping[str, str]:
         """SHA-256 of the data."""
-        return {"data_sha256": self._data_hash}
+        return self._data.provenance()
 
     def figures(self, folder: Path) -> list[Figure]:
         """Samples, histograms, metrics over time, and the flow as an animation."""
         samples, data = self._flow.generated, self._held_out
-        extent = self.config.data.extent + MARGIN * self.config.data.variance**0.5
+        extent = self._data.extent
         scatter, histogram, curves = (folder / f"{name}.png" for name in ("samples", "histograms", "convergence"))
         moving = folder / "flow.gif"
         samples_against_data(scatter, data, samples[: len(data)], extent)
@@ -253,20 +262,13 @@ class MixtureFlow:
     def _keep(self) -> None:
         now = self._flow.now
         if self._frames.wants(now.step):
-            generated = self._flow.generated
-            metrics = self._metrics(generated)
+            generated, metrics = self._flow.generated, self.evaluate()
             shown = {name: metrics[name] for name in SHOWN_METRICS}
             self._frames.keep(step=now.step, time=now.time, points=generated[:SHOWN], **shown)
 
-    @cached_property
-    def _metrics(self) -> MixtureMetrics:
-        kernel = Plummer(1.0, self.config.evaluation_softening)
-        rng = Streams(self.config.seed).stream("noise floor")
-        return MixtureMetrics(self._mixture, self._like_samples, self._held_out, kernel, rng)
-
     def _draw_metrics(self, path: Path) -> None:
         figure = new_figure(0.55 * WIDTH)
-        time, reference = self._frames["time"], self._metrics.reference
+        time, reference = self._frames["time"], self.reference()
         for axes, name in zip(figure.subplots(2, 2, sharex=True).flat, SHOWN_METRICS, strict=True):
             axes.plot(time, self._frames[name], marker=".", ms=4, lw=1.2, color=GENERATED, label="particles")
             axes.axhline(reference[name], ls="--", lw=1, color=REFERENCE, label="data itself")

@@ -19,11 +19,12 @@ from coulombfield.flow import Adaptive, System
 from coulombfield.kernels import RadialKernel
 from coulombfield.rng import Streams
 
-from ..config import TrainingConfig
 from ..figures.points import animate_points
 from ..figures.style import CURVES, WIDTH, Figure, new_figure, save
-from ..metrics.metric import Metric
+from ..metrics.metric import Column
+from ..runs.loop import LoopConfig
 from .moving import Flow, Frames
+from .study import Study
 
 FRAMES = 60
 NEAR = 1.5  # radii around a region's centre in which a sample counts as being there
@@ -104,7 +105,7 @@ class Config:
     The times of the steps are in geometric progression from ``first_time`` to ``last_time``, the same for all kernels.
     """
 
-    training: TrainingConfig
+    training: LoopConfig
     regions: RegionsConfig = RegionsConfig()
     kernels: KernelsConfig = KernelsConfig()
     first_time: float = 1.0
@@ -126,7 +127,12 @@ def build(config: Config, device: Device, streams: Streams) -> ModeEscape:
     return ModeEscape(config, device, streams)
 
 
-class ModeEscape:
+def tied_to_length(config: Config) -> list[str]:
+    """The times are spread over all updates."""
+    return ["first_time", "last_time"]
+
+
+class ModeEscape(Study):
     """The same collapsed samples in the flows of several kernels, which go on together.
 
     An update brings all of them to the next of the times, so that a run that is stopped has all kernels up to the same
@@ -152,16 +158,14 @@ class ModeEscape:
         self._flows = {name: Flow(System(k), start, self._real, device) for name, k in self._kernels.items()}
         self._frames = Frames(config.training.updates, FRAMES)
         self._steps = 0
-        self.metrics: Mapping[str, Metric] = {
+        self.metrics: Mapping[str, Column] = {
+            **{f"share_{name}": Column(f"Samples in the second region under {_text(k)}.") for name, k in self._named},
             **{
-                f"share_{name}": Metric(f"Samples in the second region under {_text(k)} [1].")
-                for name, k in self._named
-            },
-            **{
-                f"pull_{name}": Metric(
+                f"pull_{name}": Column(
                     f"Force of the second region's data at the first region's centre under {_text(k)}, per unit of "
-                    "charge [kernel / length].",
-                    scale="",
+                    "charge.",
+                    "kernel / length",
+                    axis="",
                 )
                 for name, k in self._named
             },
@@ -205,7 +209,7 @@ class ModeEscape:
         """Samples of the first kernel, drawn with replacement, shape (count, 2)."""
         return rng.choice(next(iter(self._flows.values())).generated, count)
 
-    def evaluate(self) -> Mapping[str, float]:
+    def evaluate(self, step: int | None = None) -> Mapping[str, float]:
         """Where the samples are, and what draws them."""
         return {**{f"share_{name}": shares[1] for name, shares in self._shares().items()}, **self._pulls}
 

@@ -8,12 +8,14 @@ from collections.abc import Callable
 import numpy as np
 
 from coulombfield.rng import Streams
-from experiments.gans.coulomb import CoulombGAN, PotentialConfig
-from experiments.players.player import OptimizerConfig, Player, ScheduleConfig
+from experiments.gans.coulomb import Config
+from experiments.gans.gan import GAN
+from experiments.players.player import Player, ScheduleConfig
 from nets.architectures import mlp
 from nets.initializers import normal, uniform
 from nets.layers.activations import ELU
 from nets.losses import Reduction
+from validation.assembly import assemble
 from validation.context import Context
 
 from .evidence import Finding, Subject, Verdict, at_most, below, near
@@ -31,16 +33,20 @@ def algorithm(context: Context) -> Finding:
     rng = context.rng("minibatch")
     z, real = rng.standard_normal((BATCH, LATENT)), real_density(M).sample(BATCH, rng)
     gan = _gan(context, "expectation")
-    _, d_generator, d_discriminator = gan.gradients(context.put(z), context.put(real))
-    found_generator, found_discriminator = (context.host(d.vector).copy() for d in (d_generator, d_discriminator))
+    draws = {"latent": context.put(z), "real": context.put(real)}
+    generator, discriminator = (gan.players[name] for name in ("generator", "discriminator"))
+    _, found = gan.gradients("both", **draws)
+    found_generator, found_discriminator = (
+        context.host(found[name].vector).copy() for name in ("generator", "discriminator")
+    )
     summed = _gan(context, "sum")
-    d_summed = context.host(summed.gradients(context.put(z), context.put(real))[2].vector).copy()
+    d_summed = context.host(summed.gradients("both", **draws)[1]["discriminator"].vector).copy()
 
     def generated() -> np.ndarray:
-        return context.host(gan.generator.network.forward(gan.generator.params, context.put(z))[0]).copy()
+        return context.host(generator.network.forward(generator.params, context.put(z))[0]).copy()
 
     def discriminate(points: np.ndarray) -> np.ndarray:
-        return context.host(gan.discriminator.network.forward(gan.discriminator.params, context.put(points))[0])[:, 0]
+        return context.host(discriminator.network.forward(discriminator.params, context.put(points))[0])[:, 0]
 
     def squared_errors(potential: np.ndarray, points: np.ndarray) -> float:
         return 0.5 * math.fsum((discriminate(points) - potential) ** 2)
@@ -54,14 +60,14 @@ def algorithm(context: Context) -> Finding:
     def differences(player: Player, loss: Callable[[], float]) -> np.ndarray:
         return _differences(context, player, loss)
 
-    printed_generator = differences(gan.generator, lambda: -0.5 * discriminate(real).mean())
-    printed_discriminator = differences(gan.discriminator, lambda: squared_errors(printed, points))
-    intended_generator = differences(gan.generator, lambda: -0.5 * discriminate(generated()).mean())
-    intended_discriminator = differences(gan.discriminator, lambda: squared_errors(intended, points))
+    printed_generator = differences(generator, lambda: -0.5 * discriminate(real).mean())
+    printed_discriminator = differences(discriminator, lambda: squared_errors(printed, points))
+    intended_generator = differences(generator, lambda: -0.5 * discriminate(generated()).mean())
+    intended_discriminator = differences(discriminator, lambda: squared_errors(intended, points))
 
-    before = context.host(gan.discriminator.params.vector).copy()
-    gan.discriminator.update(d_discriminator)
-    moved = (context.host(gan.discriminator.params.vector) - before) @ found_discriminator
+    before = context.host(discriminator.params.vector).copy()
+    discriminator.update(found["discriminator"])
+    moved = (context.host(discriminator.params.vector) - before) @ found_discriminator
 
     def apart(found: np.ndarray, differences: np.ndarray) -> float:
         return float(np.abs(found - differences).max() / np.abs(found).max())
@@ -96,25 +102,20 @@ def algorithm(context: Context) -> Finding:
     )
 
 
-def _gan(context: Context, reduction: Reduction) -> CoulombGAN:
+def _gan(context: Context, reduction: Reduction) -> GAN:
     """A small smooth GAN in float64, the same one at each call."""
     streams = Streams(context.seed)
-    rng = streams.stream("initialization")
-
-    def player(*widths: int) -> Player:
-        network = mlp(widths, ELU, first_weight=normal(1.0), first_bias=uniform(1.0))
-        rate = ScheduleConfig(start=1e-3, kind="constant")
-        return Player(network, network.initialize(rng, "float64", context.device.xp), OptimizerConfig(rate), 1)
-
+    networks = {
+        name: mlp(widths, ELU, first_weight=normal(1.0), first_bias=uniform(1.0))
+        for name, widths in (("generator", (LATENT, 6, M)), ("discriminator", (M, 6, 1)))
+    }
     softening = ScheduleConfig(start=SOFTENING, kind="constant")
-    return CoulombGAN(
-        player(LATENT, 6, M),
-        player(M, 6, 1),
-        context.put(generated_density(M).sample(BATCH, rng)),
+    return assemble(
+        Config(exponent=EXPONENT, softening=softening, reduction=reduction),
+        networks,
+        generated_density(M).sample(BATCH, streams.stream("data")),
         latent=LATENT,
         batch=BATCH,
-        config=PotentialConfig(exponent=EXPONENT, softening=softening, reduction=reduction),
-        updates=1,
         device=context.device,
         streams=streams,
     )

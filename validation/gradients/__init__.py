@@ -6,7 +6,7 @@ import importlib
 
 from .registry import Row
 
-CHAPTERS = ("layers", "training", "kernels", "fields")
+CHAPTERS = ("layers", "training", "gans", "kernels", "fields")
 """Modules with rows, in the order of the table."""
 
 

@@ -13,6 +13,7 @@ import coulombfield
 import experiments.gans
 import nets
 from coulombfield.diagnostics import NegativeDistance
+from experiments.gans.gan import GAN
 from nets.layers.activations import Activation
 from nets.layers.base import Layer
 
@@ -20,6 +21,7 @@ from .registry import Row
 
 EXEMPT: dict[Any, str] = {
     Layer: "the protocol: it computes nothing",
+    GAN: "the base class: its gradients are its subclasses'",
     Activation: "the base class: apply and scale_by_slope are its subclasses'",
     coulombfield.RadialKernel: "the base class: its formulas are its subclasses'",
     NegativeDistance: "has values only: diagnostics differentiate none of it",

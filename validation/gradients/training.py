@@ -1,29 +1,19 @@
-"""What training differentiates: losses, optimizers' updates, and both players' gradients of a whole Coulomb GAN."""
+"""What training differentiates: losses, penalties and optimizers' updates."""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from coulombfield.arrays import Array
 from coulombfield.calculus import random_direction
-from coulombfield.rng import Streams
-from experiments.gans.coulomb import CoulombGAN, PotentialConfig
-from experiments.players.player import OptimizerConfig, Player, ScheduleConfig
 from nets.architectures import mlp, wgan_gp_critic
-from nets.initializers import normal, uniform
 from nets.layers.activations import ELU, LeakyReLU, Tanh
-from nets.layers.base import Layer
-from nets.layers.batchnorm import BatchNorm
-from nets.layers.conv2d import Conv2d
-from nets.layers.conv_transpose2d import ConvTranspose2d
-from nets.layers.linear import Linear
-from nets.layers.reshape import Flatten, Reshape
 from nets.losses import generator_potential, potential_regression
-from nets.network import Network, Sequential
+from nets.network import Network
 from nets.optimizers import SGD, Adam, RMSprop, add_l2, clip
 from nets.parameters import Layout, Parameters
 from nets.penalties import gradient_penalty
@@ -117,7 +107,7 @@ UPDATES = (
 
 
 def rows() -> list[Row]:
-    """One row for each loss, penalised network, optimizer and player."""
+    """One row for each loss, penalised network and optimizer."""
     losses = [
         Row(f"{name}: gradient", "loss", (covered,), functools.partial(_loss_cases, name, loss))
         for name, (covered, loss) in LOSSES.items()
@@ -140,16 +130,11 @@ def rows() -> list[Row]:
         )
         for update in UPDATES
     ]
-    players = [
-        Row(f"CoulombGAN {name}: {player}", "gan", (CoulombGAN,), functools.partial(_gan_cases, make, player))
-        for name, make in (("of points", _of_points), ("of images", _of_images))
-        for player in ("discriminator", "generator")
-    ]
     parts = [
         Row("add_l2: gradient", "optimizer", (add_l2,), _l2_cases),
         Row("clip: slope", "optimizer", (clip,), _clip_cases),
     ]
-    return [*losses, *penalties, *updates, *parts, *players]
+    return [*losses, *penalties, *updates, *parts]
 
 
 def _loss_cases(name: str, loss: Loss, context: Context) -> Iterator[Case]:
@@ -259,93 +244,3 @@ def _clip_cases(context: Context) -> Iterator[Case]:
             return context.host(params.vector)
 
         yield Case("clip", clipped, exact, magnitude(vector), float(np.max(np.abs(v))), polynomial=True)
-
-
-def _gan_cases(make: Callable[..., CoulombGAN], player: str, context: Context) -> Iterator[Case]:
-    rng = context.rng(f"gradients CoulombGAN {make.__name__} {player}")
-    for reduction, exclude_self in (("expectation", False), ("sum", True))[:: context.pick(1, 2)]:
-        for _ in range(context.pick(4, 3)):
-            settings: dict[str, Any] = {"reduction": reduction, "exclude_self": exclude_self}
-            yield off_kinks(functools.partial(_gan_case, make, player, settings, context, rng))
-
-
-def _gan_case(
-    make: Callable[..., CoulombGAN],
-    player: str,
-    settings: dict[str, Any],
-    context: Context,
-    rng: np.random.Generator,
-) -> Case:
-    """The player's loss as its parameters move; the potential that the discriminator learns stays where it is."""
-    gan = make(settings, context, rng)
-    shapes = (gan.latent,), gan.data.shape[1:]
-    z, real = (context.put(rng.standard_normal((gan.batch, *shape))) for shape in shapes)
-    losses, *gradients = gan.gradients(z, real)
-    gradient = gradients[("generator", "discriminator").index(player)]
-    params = getattr(gan, player).params
-    start, direction = params.vector.copy(), random_direction(rng, params.vector)
-    terms = context.host(gradient.vector) * context.host(direction)
-
-    def moved(t: float) -> float:
-        params.vector[...] = start + t * direction
-        return float(gan.gradients(z, real)[0][player])
-
-    def branches(t: float) -> np.ndarray:
-        params.vector[...] = start + t * direction
-        x, of_generator = gan.generator.network.forward(gan.generator.params, z)
-        points = context.device.xp.concatenate([x, real])
-        _, of_discriminator = gan.discriminator.network.forward(gan.discriminator.params, points)
-        parts = ((gan.generator, of_generator), (gan.discriminator, of_discriminator))
-        signs = [branched_on(player.network.body, cache, context.host) > 0 for player, cache in parts]
-        return np.concatenate(signs)
-
-    size = abs(float(losses[player])) + magnitude(terms)
-    return Case(str(settings), moved, float(terms.sum()), size, magnitude(terms), branches=branches)
-
-
-def _of_points(settings: dict[str, Any], context: Context, rng: np.random.Generator) -> CoulombGAN:
-    """A small GAN in float64, biases off zero."""
-    networks = (
-        mlp(widths, ELU, first_weight=normal(1.0), first_bias=uniform(1.0)) for widths in ((LATENT, 6, 2), (2, 6, 1))
-    )
-    return _gan(networks, (2,), settings, context, rng)
-
-
-def _of_images(settings: dict[str, Any], context: Context, rng: np.random.Generator) -> CoulombGAN:
-    """A small convolutional GAN in float64, whose batch-norm sees generated and real images apart.
-
-    Few variances are near 0 beside so large an epsilon: the losses vary over lengths of about 1.
-    """
-    of_generator, of_discriminator = (BatchNorm(4, ELU(), epsilon=1.0, groups=groups) for groups in (1, 2))
-    last = ConvTranspose2d(4, 1, 5, 2, activation=Tanh())
-    generator: list[Layer] = [Linear(LATENT, 16), Reshape((2, 2, 4)), of_generator, last]
-    discriminator: list[Layer] = [Conv2d(1, 4, 3, 2), of_discriminator, Flatten(), Linear(16, 1)]
-    networks = (Network(Sequential(layers)) for layers in (generator, discriminator))
-    return _gan(networks, (4, 4, 1), settings, context, rng)
-
-
-def _gan(
-    networks: Iterable[Network],
-    shape: tuple[int, ...],
-    settings: dict[str, Any],
-    context: Context,
-    rng: np.random.Generator,
-) -> CoulombGAN:
-    batch, updates = 4, 10
-
-    def player(network: Network) -> Player:
-        params = network.initialize(rng, np.float64, context.device.xp)
-        return Player(network, params, OptimizerConfig(ScheduleConfig(start=1e-2, kind="constant")), updates)
-
-    generator, discriminator = map(player, networks)
-    return CoulombGAN(
-        generator,
-        discriminator,
-        context.put(rng.standard_normal((batch, *shape))),
-        latent=LATENT,
-        batch=batch,
-        config=PotentialConfig(1.0, ScheduleConfig(start=1.0, kind="constant"), scale=3.0, **settings),
-        updates=updates,
-        device=context.device,
-        streams=Streams(context.seed),
-    )

@@ -11,7 +11,7 @@ import numpy as np
 import coulombfield as cf
 from coulombfield import flow
 from coulombfield.flow import Euler, Snapshot, State, Stop, System, Verlet
-from experiments.data.mixture import GaussianMixture
+from experiments.data.gaussian_mixture import GaussianMixture
 
 SIZES = (1_000, 10_000, 100_000, 1_000_000)
 RTOL = 1e-3

@@ -12,8 +12,8 @@ from threadpoolctl import threadpool_limits
 
 from coulombfield.arrays import select_device
 from coulombfield.rng import Streams
-from experiments import config, gaussian_mixture
-from experiments.gaussian_mixture import Config
+from experiments import config, gan_training
+from experiments.gan_training import Config
 
 from .timing import Spread, sgemm_rate, take_turns
 
@@ -29,7 +29,7 @@ def run(seconds: float) -> list[dict[str, Any]]:
         Time to spend on each side [s].
     """
     settings = config.resolve(PRESET).config
-    experiment = gaussian_mixture.build(settings, select_device("cpu"), Streams(settings.seed))
+    experiment = gan_training.build(settings, select_device("cpu"), Streams(settings.seed))
     calls: dict[str, Callable[[], object]] = {"ours": experiment.step}
     with contextlib.suppress(ImportError):
         from . import torch_mixture
@@ -50,8 +50,9 @@ def operations(settings: Config) -> int:
     the discriminator's takes the same on twice the batch, and the generator's gradient through it one more forward.
     """
     batch = settings.training.batch
-    generator = _weights(settings.generator.latent, *settings.generator.network.hidden, 2)
-    discriminator = _weights(2, *settings.discriminator.network.hidden, 1)
+    players = settings.players
+    generator = _weights(players["generator"].latent, *players["generator"].layers.hidden, 2)
+    discriminator = _weights(2, *players["discriminator"].layers.hidden, 1)
     g_products = 3 * sum(generator) - generator[0]
     d_products = 2 * (3 * sum(discriminator) - discriminator[0]) + sum(discriminator)
     return 2 * batch * (g_products + d_products)

@@ -7,8 +7,10 @@ import numpy as np
 
 from coulombfield.arrays import select_device
 from coulombfield.rng import Streams
-from experiments.gans.coulomb import CoulombGAN, PotentialConfig
-from experiments.players.player import OptimizerConfig, Player, ScheduleConfig
+from experiments.gans.coulomb import Config
+from experiments.gans.gan import GAN
+from experiments.players.player import OptimizerConfig, ScheduleConfig
+from validation.assembly import assemble
 
 from .networks_cases import LATENT, players
 
@@ -17,25 +19,17 @@ SOFTENING = 1.0
 RATES = {"generator": 1e-4, "discriminator": 5e-5}
 
 
-def coulomb_gan(size: int, base: int, batch: int, dtype: str = "float32") -> CoulombGAN:
+def coulomb_gan(size: int, base: int, batch: int, dtype: str = "float32") -> GAN:
     """The paper's Coulomb GAN (exponent 1, softening 1, Adam, no L2) on images of noise, at its start."""
-    rng = np.random.default_rng(0)
-    device = select_device("cpu")
-    made = []
-    for network, rate in zip(players(size, base, groups=2), RATES.values(), strict=True):
-        params = network.initialize(rng, dtype)
-        made.append(Player(network, params, OptimizerConfig(ScheduleConfig(rate, "constant")), 1))
-    generator, discriminator = made
-    return CoulombGAN(
-        generator,
-        discriminator,
+    return assemble(
+        Config(exponent=1.0, softening=ScheduleConfig(SOFTENING, "constant")),
+        dict(zip(RATES, players(size, base), strict=True)),
         images(size, dtype),
         latent=LATENT,
         batch=batch,
-        config=PotentialConfig(1.0, ScheduleConfig(SOFTENING, "constant")),
-        updates=1,
-        device=device,
         streams=Streams(0),
+        device=select_device("cpu"),
+        optimizers={name: OptimizerConfig(ScheduleConfig(rate, "constant")) for name, rate in RATES.items()},
     )
 
 
@@ -54,7 +48,7 @@ def same_bits(size: int, base: int, batch: int, updates: int = 2) -> bool:
             gan = coulomb_gan(size, base, batch)
             for _ in range(updates):
                 gan.step()
-            ends.append(b"".join(player.params.vector.tobytes() for player in (gan.generator, gan.discriminator)))
+            ends.append(b"".join(player.params.vector.tobytes() for player in gan.players.values()))
     finally:
         numba.set_num_threads(most)
     return ends[0] == ends[1]

@@ -10,7 +10,7 @@ import numpy as np
 
 from coulombfield import Charges, Plummer
 from coulombfield.rng import Streams
-from experiments.data.mixture import GaussianMixture
+from experiments.data.gaussian_mixture import GaussianMixture
 
 DTYPES = ("float32", "float64")
 LOW_SIZES = (1_000, 10_000, 100_000, 1_000_000, 10_000_000)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import torch
 from torch import nn
 
-from experiments.gaussian_mixture import Config
+from experiments.gan_training import Config
 
 ACTIVATIONS = {"elu": nn.ELU, "relu": nn.ReLU, "leaky_relu": lambda: nn.LeakyReLU(0.2)}
 
@@ -35,9 +35,9 @@ class Update:
     def __init__(self, settings: Config):
         torch.manual_seed(settings.seed)
         self.settings = settings
-        generator, discriminator = settings.generator, settings.discriminator
-        self.generator = _mlp((generator.latent, *generator.network.hidden, 2), generator.network.activation)
-        self.discriminator = _mlp((2, *discriminator.network.hidden, 1), discriminator.network.activation)
+        generator, discriminator = (settings.players[name] for name in ("generator", "discriminator"))
+        self.generator = _mlp((generator.latent, *generator.layers.hidden, 2), generator.layers.activation)
+        self.discriminator = _mlp((2, *discriminator.layers.hidden, 1), discriminator.layers.activation)
         self.adam_g = _adam(self.generator, generator.optimizer.rate.start)
         self.adam_d = _adam(self.discriminator, discriminator.optimizer.rate.start)
         self.data = torch.rand(settings.data.points, 2) * 2 * settings.data.extent - settings.data.extent
@@ -47,14 +47,17 @@ class Update:
     def __call__(self) -> None:
         """Do it once."""
         settings, batch = self.settings, self.settings.training.batch
-        x = self.generator(torch.randn(batch, settings.generator.latent)) * settings.generator.output_scale
+        x = (
+            self.generator(torch.randn(batch, settings.players["generator"].latent))
+            * settings.players["generator"].output_scale
+        )
         points = torch.cat([x, self.data[torch.randint(len(self.data), (batch,))]])
-        values = self.discriminator(points * settings.discriminator.input_scale)[:, 0]
+        values = self.discriminator(points * settings.players["discriminator"].input_scale)[:, 0]
         with torch.no_grad():
-            softening = settings.potential.softening.start
+            softening = settings.gan.softening.start
             squared = (points[:, None] - points[None]).square().sum(-1)
             kernel = torch.rsqrt(squared + softening**2)
-            target = settings.potential.scale * (kernel @ self.weights)
+            target = settings.gan.scale * (kernel @ self.weights)
         loss_d = (values - target).square().mean() / 2
         loss_g = -values[:batch].mean() / 2
         parameters_d, parameters_g = list(self.discriminator.parameters()), list(self.generator.parameters())

@@ -162,7 +162,8 @@ def _update(size: int, base: int, batch: int) -> Iterator[Difference]:
     z = np.random.default_rng(2).standard_normal((batch, LATENT))
     peer = Update(gan, data, channels_last=False)
     peers = peer.gradients(from_ours(z), peer.data)
-    _, *ours = gan.gradients(z, data)
+    _, found = gan.gradients("both", latent=z, real=data)
+    ours = [found[name] for name in ("generator", "discriminator")]
     for name, gradient, twin, tensors in zip(
         ("generator", "discriminator"), ours, (peer.generator, peer.discriminator), peers, strict=True
     ):

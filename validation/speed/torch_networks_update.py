@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from experiments.gans.coulomb import CoulombGAN
+from experiments.gans.gan import GAN
 
 from .networks_cases import LATENT
 from .networks_update import RATES, SOFTENING
@@ -20,7 +20,7 @@ class Update:
 
     Parameters
     ----------
-    gan : CoulombGAN
+    gan : GAN
         Whose players and data are copied.
     data : array, shape (count, H, W, C)
         Images.
@@ -28,11 +28,11 @@ class Update:
         PyTorch's memory format.
     """
 
-    def __init__(self, gan: CoulombGAN, data: np.ndarray, *, channels_last: bool):
+    def __init__(self, gan: GAN, data: np.ndarray, *, channels_last: bool):
         torch.manual_seed(0)
         self.generator, self.discriminator = (
             Twin(player.network, player.params, channels_last=channels_last, groups=False)
-            for player in (gan.generator, gan.discriminator)
+            for player in (gan.players[name] for name in RATES)
         )
         self.batch, self.data = gan.batch, self.generator.put(data)
         weight = torch.full((gan.batch,), 1 / gan.batch, dtype=self.data.dtype)

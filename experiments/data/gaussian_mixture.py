@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 from scipy.special import logsumexp
+
+from coulombfield.arrays import Device
+
+from .dataset import ArrayPart, DataConfig
+
+MARGIN = 4.0  # standard deviations of a component that figures show beyond the outermost centres
 
 
 @dataclass(frozen=True)
@@ -91,3 +98,74 @@ class GaussianMixture:
         squared = ((points[:, None, :].astype(np.float64) - self.centres) ** 2).sum(-1)
         normaliser = math.log(2 * math.pi * self.variance * len(self.centres))
         return logsumexp(-squared / (2 * self.variance), axis=1) - normaliser
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config(DataConfig):
+    """The real points.
+
+    Parameters
+    ----------
+    components_per_side : int
+        Centres along each axis.
+    extent : float
+        The centres spread over [-extent, extent] [length].
+    variance : float
+        Of each component along each axis [length**2].
+    points : int
+        Size of the training set.
+    held_out : int
+        Size of each of the two sets that no training sees, which the metrics need.
+    """
+
+    components_per_side: int = 5
+    extent: float = 21.0
+    variance: float = 1.0
+    points: int = 100_000
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.points < 2:
+            raise ValueError(f"points: expected at least 2, got {self.points}")
+        _ = self.mixture
+
+    @property
+    def mixture(self) -> GaussianMixture:
+        """The distribution."""
+        return GaussianMixture(self.components_per_side, self.extent, self.variance)
+
+    def open(self, *, batch: int, rng: np.random.Generator, dtype: str, device: Device) -> MixtureData:
+        """Points drawn now; a minibatch is drawn with replacement, so that it may have more than there are."""
+        return MixtureData(self, rng, dtype, device)
+
+
+class MixtureData:
+    """Points of a mixture of Gaussians.
+
+    Parameters
+    ----------
+    config : Config
+        Which mixture, and how many points.
+    rng : numpy.random.Generator
+        Draws them.
+    dtype : str
+        Their floating-point type.
+    device : Device
+        Where minibatches go.
+    """
+
+    form = "points"
+    shape = (2,)
+    bounds = None
+
+    def __init__(self, config: Config, rng: np.random.Generator, dtype: str, device: Device):
+        self.mixture = config.mixture
+        self.extent = config.extent + MARGIN * config.variance**0.5
+        sizes = (config.points, config.held_out, config.held_out)
+        parts = [self.mixture.sample(n, rng, dtype) for n in sizes]
+        self._hash = hashlib.sha256(np.ascontiguousarray(parts[0]).tobytes()).hexdigest()
+        self.training, self.like_samples, self.held_out = (ArrayPart(part, device) for part in parts)
+
+    def provenance(self) -> dict[str, str]:
+        """SHA-256 of the training set."""
+        return {"data_sha256": self._hash}

@@ -1,0 +1,209 @@
+"""The GAN experiment: a data set, a GAN, its players and a list of metrics, each chosen by its kind."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+
+from coulombfield.arrays import Array, Device
+from coulombfield.rng import Streams
+
+from . import UserError, registry
+from .config import ConfigError, Kind, Tables, instances
+from .figures.style import Figure
+from .metrics.metric import Column, Metric
+from .players.player import ScheduleConfig
+from .runs.loop import LoopConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingConfig(LoopConfig):
+    """How long, and how much at a time.
+
+    Parameters
+    ----------
+    updates : int
+        Number of updates of all players [updates].
+    batch : int
+        Samples of each kind in a minibatch [samples].
+    """
+
+    batch: int = 128
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.batch < 1:
+            raise ValueError(f"batch: expected at least 1, got {self.batch}")
+
+
+def _players(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Tables of a GAN's players; the file of a network has a configuration for each role that it can play."""
+    return {name: Annotated[Any, Kind("players", f"{name.capitalize()}Config")] for name in values["gan"].players}
+
+
+@dataclass(frozen=True)
+class Config:
+    """Everything that decides a run, but for the device."""
+
+    training: TrainingConfig
+    data: Annotated[Any, Kind("data")]
+    gan: Annotated[Any, Kind("gans")]
+    players: Annotated[Mapping[str, Any], Tables(_players)]
+    metrics: tuple[Annotated[Any, Kind("metrics")], ...] = ()
+    seed: int = 0
+    dtype: Literal["float32", "float64"] = "float32"
+
+    def __post_init__(self) -> None:
+        if self.seed < 0:
+            raise ValueError(f"seed: expected a number that is not negative, got {self.seed}")
+
+
+def build(config: Config, device: Device, streams: Streams) -> GANTraining:
+    """The experiment at its start."""
+    return GANTraining(config, device, streams)
+
+
+def tied_to_length(config: Config) -> list[str]:
+    """Names of the settings whose meaning depends on the number of updates."""
+    return [name for name, schedule in instances(config, ScheduleConfig) if schedule.kind == "exponential"]
+
+
+class GANTraining:
+    """A GAN on a data set, with its metrics and figures.
+
+    Parameters
+    ----------
+    config : Config
+        What to run.
+    device : Device
+        Where.
+    streams : Streams
+        ``data`` and ``initialization`` are used here, the rest by the GAN.
+
+    Raises
+    ------
+    ConfigError
+        If a network does not fit the GAN or the data, or a metric does not fit the data.
+    """
+
+    advice = "lower the learning rates, raise the softening if there is one, or use float64, and start a new run"
+
+    def __init__(self, config: Config, device: Device, streams: Streams):
+        self.config = config
+        batch, updates = config.training.batch, config.training.updates
+        self.data = config.data.open(batch=batch, rng=streams.stream("data"), dtype=config.dtype, device=device)
+        self._pictures = registry.find("figures", self.data.form, "draw")
+        roles = config.gan.roles(config.players["generator"].latent, self.data.shape)
+        rng, players = streams.stream("initialization"), {}
+        for name, settings in config.players.items():
+            with _under(name):
+                players[name] = settings.build(roles[name], batch, updates, rng, config.dtype, device)
+        with _under("gan"):
+            self.gan = config.gan.build(
+                players, self.data.training, batch=batch, updates=updates, device=device, streams=streams
+            )
+        self._metrics: list[Metric] = []
+        for index, metric in enumerate(config.metrics):
+            with _under(f"metrics[{index}]"):
+                self._metrics.append(metric.build(self.data, Streams(config.seed)))
+        self.metrics = _columns(self._metrics)
+        self.headline = tuple(name for metric in self._metrics for name in metric.headline)
+
+    @property
+    def periods(self) -> set[int]:
+        """Periods at which some metric is due [updates]."""
+        return {self._period(metric) for metric in self._metrics}
+
+    def step(self) -> Mapping[str, Array]:
+        """One update of all players."""
+        return self.gan.step()
+
+    def schedule(self) -> Mapping[str, float]:
+        """Learning rates, softening."""
+        return self.gan.schedule()
+
+    def state(self) -> dict[str, Any]:
+        """Players and random streams."""
+        return self.gan.state()
+
+    def load_state(self, state: Mapping[str, Any]) -> None:
+        """Continue from :meth:`state`."""
+        self.gan.load_state(state)
+
+    def take_over(self, state: Mapping[str, Any]) -> None:
+        """Start from the parameters of another run's :meth:`state`.
+
+        Raises
+        ------
+        ValueError, KeyError
+            If a player, a name or a shape is missing there.
+        """
+        for name, player in self.gan.players.items():
+            player.load_parameters(state[name], self.gan.device.put)
+
+    def sample(self, count: int, rng: np.random.Generator) -> np.ndarray:
+        """Generated samples, shape (count, ...), on the host, within the bounds of the data."""
+        samples = self.gan.sample(count, rng)
+        return samples if self.data.bounds is None else np.clip(samples, *self.data.bounds, out=samples)
+
+    def evaluate(self, step: int | None = None) -> Mapping[str, float]:
+        """Metrics of samples from fixed latent vectors, so that evaluations differ by the generator alone.
+
+        With a ``step``, only those metrics whose period divides it.
+        """
+        due = [metric for metric in self._metrics if step is None or step % self._period(metric) == 0]
+        samples = self._evaluation_samples(max((metric.samples for metric in due), default=0))
+        found: dict[str, float] = {}
+        for metric in due:
+            found |= metric.evaluate(samples[: metric.samples])
+        return found
+
+    def reference(self) -> Mapping[str, float]:
+        """The metrics of real samples that neither training nor evaluation has used otherwise."""
+        return {name: value for metric in self._metrics for name, value in metric.reference.items()}
+
+    def provenance(self) -> Mapping[str, str]:
+        """Where the data come from, and checksums."""
+        return self.data.provenance()
+
+    def snapshot(self, folder: Path) -> None:
+        """A picture of samples, under a name that has the update, where pictures are quickly drawn."""
+        draw = getattr(self._pictures, "snapshot", None)
+        if draw is not None:
+            draw(folder, self.gan.updates, self._evaluation_samples(self._pictures.SAMPLES))
+
+    def figures(self, folder: Path) -> list[Figure]:
+        """Pictures of data and samples."""
+        return self._pictures.draw(folder, self.data, self.gan, self._evaluation_samples(self._pictures.SAMPLES))
+
+    def _period(self, metric: Metric) -> int:
+        return metric.config.every or self.config.training.evaluate_every
+
+    def _evaluation_samples(self, count: int) -> np.ndarray:
+        return self.sample(count, Streams(self.config.seed).stream("evaluation")) if count else np.empty(0)
+
+
+def _columns(metrics: Sequence[Metric]) -> dict[str, Column]:
+    """Columns of all metrics by name."""
+    columns: dict[str, Column] = {}
+    for index, metric in enumerate(metrics):
+        if taken := sorted(columns.keys() & metric.columns.keys()):
+            raise ConfigError(f"metrics[{index}].kind: another metric has a column {', '.join(taken)} already")
+        columns |= metric.columns
+    return columns
+
+
+@contextlib.contextmanager
+def _under(table: str) -> Iterator[None]:
+    """Say under which table a ValueError arose, as the loading of a configuration does."""
+    try:
+        yield
+    except UserError:
+        raise
+    except ValueError as error:
+        raise ConfigError(f"{table}.{error}") from error

@@ -1,0 +1,235 @@
+"""What every GAN shares: its players by name, draws, one update as gradients, means and updates, samples and state."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, cast
+
+import numpy as np
+
+from coulombfield.arrays import Array, Device, to_numpy
+from coulombfield.rng import Streams
+from nets.layers.base import Cache
+from nets.parameters import Parameters
+from nets.workspace import Workspace
+
+from .. import ranks
+from ..data.dataset import Source
+from ..players.player import Generator, Player, Role, Shape
+
+Losses = dict[str, Array]
+Gradients = dict[str, Parameters]
+
+
+@dataclass(frozen=True, kw_only=True)
+class GANConfig:
+    """Settings of a GAN; a subclass adds its own."""
+
+    players: ClassVar[tuple[str, ...]] = ("generator", "discriminator")
+    """Names of its players, which are the names of their tables in a preset; one is ``generator``."""
+
+    def roles(self, latent: int, sample: Shape) -> dict[str, Role]:
+        """What is asked of each player, by name.
+
+        Parameters
+        ----------
+        latent : int
+            Width of the latent vectors.
+        sample : tuple of int
+            Shape of one sample of the data.
+        """
+        return {"generator": Role((latent,), sample), "discriminator": Role(sample, (1,))}
+
+    def build(self, players: Mapping[str, Player], data: Source, **setting: Any) -> GAN:
+        """The GAN at its start; arguments are those of :class:`GAN`."""
+        raise NotImplementedError
+
+
+class GAN:
+    """Some players, and one update of them.
+
+    A subclass is a GAN: it says in :attr:`draws` which moves an update has and what each of them draws, and has
+    :meth:`gradients`.
+
+    Parameters
+    ----------
+    config : GANConfig
+        Its settings.
+    players : mapping of str to Player
+        By the names of :attr:`GANConfig.players`.
+    data : Source
+        The training set.
+    batch : int
+        Samples of each kind in a minibatch.
+    updates : int
+        Length of the schedules [updates].
+    device : Device
+        Where to compute.
+    streams : Streams
+        Source of the latent vectors, the minibatches and whatever else is drawn.
+
+    Notes
+    -----
+    All players share one workspace: their passes take turns, and most of it is scratch. What a pass leaves there is
+    valid until the same network's next pass.
+    """
+
+    draws: ClassVar[Mapping[str, tuple[str, ...]]] = {"discriminator": ("latent", "real"), "generator": ("latent",)}
+    """Moves of an update, in their order, and what each draws: ``draw_NAME()`` is given to :meth:`gradients`."""
+
+    def __init__(
+        self,
+        config: Any,
+        players: Mapping[str, Player],
+        data: Source,
+        *,
+        batch: int,
+        updates: int,
+        device: Device,
+        streams: Streams,
+    ):
+        self.config, self.players, self.data, self.batch = config, dict(players), data, batch
+        self.length, self.device, self.streams = updates, device, streams
+        self.updates = 0
+        self.memory: dict[str, Array | float] = {}
+        """Numbers, beside the players, that go on from update to update."""
+        self.workspace = Workspace()
+        self._z = np.empty((batch, self.generator.latent), data.dtype)
+
+    @property
+    def generator(self) -> Generator:
+        """The player that makes samples."""
+        return cast(Generator, self.players["generator"])
+
+    def moves(self) -> Sequence[str]:
+        """Moves of the next update, in their order; one may come several times."""
+        return tuple(self.draws)
+
+    def gradients(self, move: str, **draws: Array) -> tuple[Losses, Gradients]:
+        """Losses of a move, and the gradient of each player that moves.
+
+        Parameters
+        ----------
+        move : str
+            One of :attr:`draws`.
+        **draws : array
+            What that move draws, by name.
+
+        Returns
+        -------
+        losses : dict
+            0-d; that of a player that moves has the player's name, and others may be told beside.
+        gradients : dict
+            Gradient of each such loss in the player's own parameters, valid until the next call.
+
+        Notes
+        -----
+        Nothing but the workspace changes: the same call gives the same again.
+        """
+        raise NotImplementedError
+
+    def after(self, move: str, losses: Losses) -> None:
+        """Do what follows the update of a move: weight clipping, projections, numbers in :attr:`memory`."""
+
+    def step(self) -> Losses:
+        """One update; returns the losses of the last move of each kind."""
+        losses: Losses = {}
+        for move in self.moves():
+            draws = {name: getattr(self, f"draw_{name}")() for name in self.draws[move]}
+            found, gradients = self.gradients(move, **draws)
+            for name, gradient in gradients.items():
+                ranks.mean_(gradient.vector)
+                self.players[name].update(gradient)
+            self.after(move, found)
+            losses |= found
+        self.updates += 1
+        return losses
+
+    def forward(self, name: str, x: Array) -> tuple[Array, Cache]:
+        """Output of a player's network and its cache, in the shared workspace."""
+        player = self.players[name]
+        return player.network.forward(player.params, x, self.workspace)
+
+    def pull_dx(self, name: str, cache: Cache, dy: Array) -> Array:
+        """Gradient by what a player's network took."""
+        player = self.players[name]
+        return player.network.backward(player.params, cache, dy, need_dparams=False, workspace=self.workspace)[0]
+
+    def pull_dparams(self, name: str, cache: Cache, dy: Array) -> Parameters:
+        """Gradient by a player's parameters."""
+        player = self.players[name]
+        return player.network.backward(player.params, cache, dy, need_dx=False, workspace=self.workspace)[1]
+
+    def together(self, generated: Array, real: Array) -> Array:
+        """Generated samples followed by as many real ones, in memory of the shared workspace: one batch for one pass."""
+        both = self.workspace.rows("together", (len(generated) + len(real), *real.shape[1:]), real)
+        both[: len(generated)] = generated
+        both[len(generated) :] = real
+        return both
+
+    def draw_latent(self) -> Array:
+        """Latent vectors of a minibatch, shape (batch, latent)."""
+        return self.device.put(self.generator.draw_latent(self._z, self.streams.stream("latent")))
+
+    def draw_real(self) -> Array:
+        """Real samples of a minibatch, shape (batch, ...)."""
+        return self.data.draw(self.batch, self.streams.stream("minibatch"))
+
+    def generate(self, z: Array) -> Array:
+        """Samples of latent vectors on the device, which are one batch to a generator that has batch-norm."""
+        samples, _ = self.generator.network.forward(self.generator.averaged, z)
+        return samples
+
+    def sample(self, count: int, rng: np.random.Generator) -> np.ndarray:
+        """Generated samples, shape (count, ...), on the host.
+
+        They are made in batches of the training's size, since a generator's batch-norm takes its statistics from the
+        batch, as the authors do.
+        """
+        return sample(self.generator, self.generator.averaged, count, self.batch, rng, self.device)
+
+    def discriminate(self, points: Array) -> tuple[Array, Array]:
+        """Values of a discriminator that gives one number a sample, shape (T,), and their slopes (T, ...).
+
+        Batch-norm takes statistics over each ``batch`` successive points; points are repeated to fill the last batch.
+        """
+        player, xp, count = self.players["discriminator"], self.device.xp, len(points)
+        filled = points.take(xp.arange(-(-count // self.batch) * self.batch) % count, axis=0)
+        values, cache = player.network.forward(player.params, filled)
+        slopes, _ = player.network.backward(player.params, cache, xp.ones_like(values), need_dparams=False)
+        return values[:count, 0], slopes[:count]
+
+    def schedule(self) -> dict[str, float]:
+        """Learning rates, and what else changes by a schedule, at the next update."""
+        return {f"rate_{name}": player.optimizer.rate(player.optimizer.step) for name, player in self.players.items()}
+
+    def state(self) -> dict[str, Any]:
+        """Players, random streams and memory."""
+        return {
+            **{name: player.state() for name, player in self.players.items()},
+            "streams": json.dumps(self.streams.state()),
+            "updates": self.updates,
+            "memory": dict(self.memory),
+        }
+
+    def load_state(self, state: Mapping[str, Any]) -> None:
+        """Continue from :meth:`state`, whose arrays come from the host."""
+        for name, player in self.players.items():
+            player.load_state(state[name], self.device.put)
+        self.streams = Streams.restore(json.loads(state["streams"]))
+        self.updates = state["updates"]
+        for name, value in state.get("memory", {}).items():
+            self.memory[name] = self.device.put(value) if isinstance(value, np.ndarray) else value
+
+
+def sample(
+    generator: Generator, params: Parameters, count: int, batch: int, rng: np.random.Generator, device: Device
+) -> np.ndarray:
+    """Generated samples on the host, made in whole batches."""
+    z, parts = np.empty((batch, generator.latent), params.vector.dtype), []
+    for _ in range(0, count, batch):
+        made, _ = generator.network.forward(params, device.put(generator.draw_latent(z, rng)))
+        parts.append(to_numpy(made).copy())
+    return np.concatenate(parts)[:count]

@@ -1,0 +1,74 @@
+"""Kinds: ``kind = "NAME"`` in a preset is the file NAME.py of a folder of this package, and its configuration there."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import pkgutil
+from types import ModuleType
+from typing import Any
+
+from . import UserError
+
+
+class KindError(UserError, ValueError):
+    """A kind that there is not; the message says which there are."""
+
+
+def kinds(folder: str, attribute: str = "Config") -> list[str]:
+    """Names of the files of a folder that define ``attribute``, such as the configuration of a GAN."""
+    package = importlib.import_module(f"{__package__}.{folder}")
+    names = sorted(module.name for module in pkgutil.iter_modules(package.__path__))
+    return [name for name in names if _defines(importlib.import_module(f"{package.__name__}.{name}"), attribute)]
+
+
+def find(folder: str, kind: str, attribute: str = "Config") -> ModuleType:
+    """The file of a kind, which defines ``attribute``.
+
+    Parameters
+    ----------
+    folder : str
+        Folder of this package, such as ``gans``.
+    kind : str
+        Name of a file there; or, with a dot, of a module anywhere, so that a kind can live outside of this package.
+    attribute : str
+        What is asked of the file.
+
+    Raises
+    ------
+    KindError
+        If there is no such file, or it lacks the attribute.
+    """
+    name = kind if "." in kind else f"{__package__}.{folder}.{kind}"
+    try:
+        if not all(part.isidentifier() for part in name.split(".")):
+            raise ModuleNotFoundError(name=name)
+        module = importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"{name}.".startswith(f"{error.name}."):
+            raise
+        raise KindError(f"unknown kind {kind!r}; expected {_expected(folder, kind, attribute)}") from error
+    if not _defines(module, attribute):
+        raise KindError(
+            f"the kind {kind!r} of {folder} has no {attribute}; expected {_expected(folder, kind, attribute)}"
+        )
+    return module
+
+
+def kind_of(config: Any) -> str:
+    """Kind of a configuration that :func:`find` gave: the file's name, or a dotted module outside of this package."""
+    name = type(config).__module__
+    return name.rpartition(".")[2] if name.startswith(f"{__package__}.") else name
+
+
+def _defines(module: ModuleType, attribute: str) -> bool:
+    """Whether a module defines the attribute itself: what it only imports is another file's."""
+    value = getattr(module, attribute, None)
+    return value is not None and getattr(value, "__module__", module.__name__) == module.__name__
+
+
+def _expected(folder: str, kind: str, attribute: str) -> str:
+    there = kinds(folder, attribute)
+    close = difflib.get_close_matches(kind, there, 1)
+    hint = f" (did you mean {close[0]}?)" if close else ""
+    return f"one of {', '.join(there)}, or the dotted name of a module{hint}"

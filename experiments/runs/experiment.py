@@ -1,0 +1,71 @@
+"""What a run needs of an experiment."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+import numpy as np
+
+from ..metrics.metric import Column
+from .checkpoint import State
+
+if TYPE_CHECKING:
+    from ..figures.style import Figure
+
+
+class Experiment(Protocol):
+    """What the loop and the report need of an experiment.
+
+    Everything random during training comes from streams that ``state`` holds. ``evaluate``, ``reference`` and
+    ``figures`` depend on the parameters and the configuration alone: they draw from streams made anew at each call, so
+    that calling them changes nothing and calling them again gives the same.
+    """
+
+    metrics: Mapping[str, Column]
+    """The metrics of :meth:`evaluate` by name, in the order of the report's table."""
+
+    periods: Collection[int]
+    """Periods at which one of them is due [updates]."""
+
+    advice: str
+    """What may help where numbers become infinite, for the message that says so; empty if there is nothing to say."""
+
+    headline: tuple[str, ...]
+    """Names of the metrics that the progress bar shows."""
+
+    def step(self) -> Mapping[str, Any]:
+        """Do one update and return its losses: numbers or 0-d arrays that no later step overwrites."""
+
+    def schedule(self) -> Mapping[str, float]:
+        """Learning rates, softening and whatever else changes by a schedule, as of now."""
+
+    def evaluate(self, step: int | None = None) -> Mapping[str, float]:
+        """The metrics as of now; with a ``step``, only those whose period divides it."""
+
+    def reference(self) -> Mapping[str, float]:
+        """The same metrics of the data itself: what perfect looks like."""
+
+    def state(self) -> State:
+        """Everything that continuing bit for bit needs, but for the step; floating-point arrays are finite."""
+
+    def load_state(self, state: State) -> None:
+        """Go back to what :meth:`state` gave, whose arrays come as host arrays."""
+
+    def sample(self, count: int, rng: np.random.Generator) -> np.ndarray:
+        """Draw ``count`` generated samples, as a host array whose first axis counts them."""
+
+    def figures(self, folder: Path) -> list[Figure]:
+        """Draw the figures into ``folder``."""
+
+    def provenance(self) -> Mapping[str, str]:
+        """Checksums and names of the data, for the record."""
+
+
+@runtime_checkable
+class Watched(Protocol):
+    """An experiment that leaves a figure at each evaluation, for who watches a long run."""
+
+    def snapshot(self, folder: Path) -> None:
+        """Draw the generator as of now into ``folder``; like ``figures``, it changes nothing."""

@@ -1,0 +1,274 @@
+"""The life of a run: from a setup to a folder with a report, by way of any number of stops."""
+
+from __future__ import annotations
+
+import signal
+import tomllib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from threadpoolctl import threadpool_limits
+
+from coulombfield.arrays import Device, select_device
+from coulombfield.rng import Streams
+
+from .. import UserError, config
+from ..config import ConfigError, Setup
+from ..files import WriteError, write_atomically
+from . import provenance, report
+from .checkpoint import Checkpoint, CheckpointError, CheckpointFolder
+from .checkpoint import load as load_checkpoint
+from .experiment import Experiment
+from .folder import RecordError, RunFolder
+from .loop import LoopConfig, Training
+
+Say = Callable[[str], None]
+
+
+class Terminated(BaseException):
+    """SIGTERM arrived outside the training loop."""
+
+
+class StoppedError(UserError):
+    """A signal ended the command."""
+
+    def __init__(self, name: str, message: str):
+        super().__init__(f"stopped by {name}{message}")
+        self.exit_code = 128 + signal.Signals[name]
+
+
+class Finished(NamedTuple):
+    """A run that has come to its end.
+
+    Attributes
+    ----------
+    folder : RunFolder
+        Where it is.
+    summary : dict
+        Content of ``summary.json``.
+    """
+
+    folder: RunFolder
+    summary: dict[str, Any]
+
+
+def start(setup: Setup, out: Path | None, device: str, say: Say = print, *, source: Path | None = None) -> Finished:
+    """Run a setup from the start, in a new folder.
+
+    Parameters
+    ----------
+    setup : Setup
+        What to run.
+    out : Path or None
+        New folder; by default one in ``runs``.
+    device : str
+        ``auto``, ``cpu`` or ``cuda``.
+    say : callable
+        Is told what a person wants to know.
+    source : Path, optional
+        A checkpoint whose parameters the players start from; their optimizers and all random streams start anew.
+
+    Raises
+    ------
+    UserError
+        If it can't be started, or was stopped.
+    """
+    where = device_of(device)
+    experiment = build(setup, where)
+    if source is not None:
+        _take_over(experiment, source)
+    folder = RunFolder.create(out, setup.name)
+    say(f"folder: {folder.path}")
+    with folder.locked():
+        _add_start(folder, setup, where, experiment, step=0, say=say, source=source)
+        if source is not None:  # without it, a run that is killed early would start again from elsewhere
+            _store(folder, setup).save(
+                Checkpoint(0, setup.text(), {"experiment": experiment.state(), "loop": {"seconds": 0.0}})
+            )
+        write_atomically(folder.config, setup.text())  # last: from here on, the folder can be resumed
+        return _train(folder, setup, experiment, None, say)
+
+
+def resume(path: Path, say: Say = print, overrides: Sequence[str] = ()) -> Finished:
+    """Continue a run bit for bit from its last good checkpoint, or from its start if it has none.
+
+    Parameters
+    ----------
+    path : Path
+        Folder of the run.
+    say : callable
+        Is told what a person wants to know.
+    overrides : sequence of str
+        Settings of the loop that change from here on, as in ``training.updates=20_000``.
+
+    Raises
+    ------
+    ConfigError
+        If an override changes more than the loop, or the number of updates where a schedule depends on it.
+    UserError
+        If it can't be continued, or was stopped.
+    """
+    folder = RunFolder.open(path)
+    with folder.locked():
+        folder.remove_leftovers()
+        setup = _altered(config.resolve(folder.config), folder, overrides)
+        checkpoint = latest(folder, setup, say)
+        step, total = checkpoint.step if checkpoint else 0, setup.config.training.updates
+        if step > total:
+            raise ConfigError(f"training.updates: expected at least the {step} updates that are done, got {total}")
+        if step == total and folder.report.exists():
+            say(f"finished: all {total} updates are done\n{folder.report}")
+            return Finished(folder, folder.read_summary())
+        device = device_of(_recorded_device(folder))
+        experiment = build(setup, device)
+        say(f"{folder.path}: continuing at update {step} of {total}")
+        if step < total:
+            _add_start(folder, setup, device, experiment, step, say)
+            folder.cut_metrics(step)
+            folder.report.unlink(missing_ok=True)
+        if overrides:
+            write_atomically(folder.config, setup.text())
+        return _train(folder, setup, experiment, checkpoint, say)
+
+
+def restored(
+    folder: RunFolder, setup: Setup, say: Say = print, file: Path | None = None
+) -> tuple[Experiment, Checkpoint]:
+    """Experiment as of a checkpoint, by default the last good one.
+
+    Raises
+    ------
+    RecordError
+        If there is no checkpoint.
+    """
+    checkpoint = load_checkpoint(file) if file else latest(folder, setup, say)
+    if checkpoint is None:
+        raise RecordError(f"{folder.path}: no checkpoint yet")
+    check_config(setup, checkpoint)
+    # A checkpoint of a GPU serves on a CPU as well: here nothing has to agree bit for bit.
+    experiment = build(setup, device_of("auto" if _recorded_device(folder) == "cuda" else "cpu"))
+    experiment.load_state(checkpoint.state["experiment"])
+    return experiment, checkpoint
+
+
+def latest(folder: RunFolder, setup: Setup, say: Say = print) -> Checkpoint | None:
+    """Newest checkpoint that verifies, or None if there is no file at all.
+
+    Raises
+    ------
+    CheckpointError
+        If it was made under another configuration, apart from the loop's own settings.
+    """
+    checkpoint = _store(folder, setup).latest_good(say)
+    if checkpoint is not None:
+        check_config(setup, checkpoint)
+    return checkpoint
+
+
+def check_config(setup: Setup, checkpoint: Checkpoint) -> None:
+    """Raise CheckpointError where a checkpoint belongs to another configuration, apart from the loop's settings."""
+    mapping = tomllib.loads(checkpoint.config)
+    # Compared as read, so that a field which a later version adds, with a default, does not part the two.
+    made = config.load(setup.module.Config, {key: mapping[key] for key in mapping.keys() - set(config.HEADER)})
+    if _without_loop(made) != _without_loop(setup.config):
+        raise CheckpointError("the checkpoint was made under another configuration than the folder's config.toml")
+
+
+def build(setup: Setup, device: Device) -> Experiment:
+    """The experiment of a setup at its start."""
+    return setup.module.build(setup.config, device, Streams(setup.config.seed))
+
+
+def device_of(request: str) -> Device:
+    """Device for ``auto``, ``cpu`` or ``cuda``, or a UserError that says why not."""
+    try:
+        return select_device(request)
+    except RuntimeError as error:
+        raise UserError(str(error)) from error
+
+
+def _train(
+    folder: RunFolder, setup: Setup, experiment: Experiment, checkpoint: Checkpoint | None, say: Say
+) -> Finished:
+    try:
+        training = Training(experiment, setup.config.training, folder, setup.text(), checkpoint)
+        with threadpool_limits(setup.config.training.blas_threads or None, user_api="blas"):
+            outcome = training()
+        if outcome.stopped_by:
+            done = f" at update {outcome.step} of {training.plan.updates}; saved {training.store.file(outcome.step)}"
+            raise StoppedError(outcome.stopped_by, f"{done}; continue with: {folder.resume_command}")
+        return publish(folder, setup, experiment, outcome.step, outcome.seconds, say)
+    except (KeyboardInterrupt, Terminated) as error:
+        name = "SIGTERM" if isinstance(error, Terminated) else "SIGINT"
+        raise StoppedError(name, f" before all was written; continue with: {folder.resume_command}") from error
+    except WriteError as error:
+        raise WriteError(f"{error}; when it can be written again, continue with: {folder.resume_command}") from error
+
+
+def publish(
+    folder: RunFolder, setup: Setup, experiment: Experiment, step: int, seconds: float, say: Say = print
+) -> Finished:
+    """Write summary, figures and report, and say what came out."""
+    summary = report.publish(folder, setup, experiment, step, seconds)
+    for name in experiment.metrics:
+        say(f"{name:28} {summary[name]:<12.6g} data itself: {summary['data'][name]:.6g}")
+    say(f"{step} updates in {seconds:.1f} s\n{folder.report}")
+    return Finished(folder, summary)
+
+
+def _altered(setup: Setup, folder: RunFolder, overrides: Sequence[str]) -> Setup:
+    """The folder's setup with other settings of the loop."""
+    if not overrides:
+        return setup
+    altered = config.resolve(folder.config, overrides)
+    if _without_loop(altered.config) != _without_loop(setup.config):
+        names = ", ".join(f"training.{name}" for name in LoopConfig.__dataclass_fields__)
+        raise ConfigError(f"--set: a run goes on with the settings that it was started with, but for {names}")
+    tied: list[str] = getattr(setup.module, "tied_to_length", lambda _: [])(setup.config)
+    if altered.config.training.updates != setup.config.training.updates and tied:
+        raise ConfigError(
+            f"training.updates: can't be changed where it decides what other settings mean: {', '.join(tied)}; start a "
+            "new run with --from"
+        )
+    return altered
+
+
+def _without_loop(configuration: Any) -> dict[str, Any]:
+    """A configuration without the settings that leave the parameters of each update alone."""
+    plain = config.to_dict(configuration)
+    plain["training"] = {k: v for k, v in plain["training"].items() if k not in LoopConfig.__dataclass_fields__}
+    return plain
+
+
+def _take_over(experiment: Experiment, source: Path) -> None:
+    take = getattr(experiment, "take_over", None)
+    if take is None:
+        raise UserError("--from: this experiment has no parameters to start from")
+    try:
+        take(load_checkpoint(source).state["experiment"])
+    except (ValueError, KeyError) as error:
+        raise CheckpointError(f"--from: {source} does not fit: {error}") from error
+
+
+def _store(folder: RunFolder, setup: Setup) -> CheckpointFolder:
+    return CheckpointFolder(folder.checkpoints, setup.config.training.keep_checkpoints)
+
+
+def _recorded_device(folder: RunFolder) -> str:
+    return str(folder.read_starts()[0]["device"]).partition(":")[0]
+
+
+def _add_start(
+    folder: RunFolder,
+    setup: Setup,
+    device: Device,
+    experiment: Experiment,
+    step: int,
+    say: Say,
+    source: Path | None = None,
+) -> None:
+    data = dict(experiment.provenance())
+    start = provenance.gather(device=device.name, seed=setup.config.seed, from_step=step, data=data)
+    folder.add_start(start if source is None else {**start, "parameters_from": str(source)})
+    provenance.warn_of_changes(folder.read_starts(), say)

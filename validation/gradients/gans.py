@@ -1,0 +1,177 @@
+"""Whole updates: the gradient of each player in each move of every GAN."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from coulombfield.arrays import Array
+from coulombfield.calculus import random_direction
+from coulombfield.rng import Streams
+from experiments.gans import coulomb
+from experiments.gans.gan import GAN, GANConfig
+from experiments.players.player import ScheduleConfig
+from nets.architectures import mlp
+from nets.initializers import normal, uniform
+from nets.layers.activations import ELU, Tanh
+from nets.layers.base import Layer
+from nets.layers.batchnorm import BatchNorm
+from nets.layers.conv2d import Conv2d
+from nets.layers.conv_transpose2d import ConvTranspose2d
+from nets.layers.linear import Linear
+from nets.layers.reshape import Flatten, Reshape
+from nets.network import Network, Sequential
+from validation.assembly import assemble
+from validation.context import Context
+
+from .differences import Case, magnitude, off_kinks
+from .layers import branched_on
+from .registry import Row
+
+LATENT, BATCH, CODE = 3, 4, 5
+CONSTANT = ScheduleConfig(start=1.0, kind="constant")
+POINTS, IMAGES = (2,), (4, 4, 1)
+
+Networks = Callable[[], dict[str, Network]]
+Loss = Callable[[GAN, str, str, Mapping[str, Array]], Callable[[], float]]
+
+
+class Sample(NamedTuple):
+    """One GAN with small networks, to differentiate.
+
+    Attributes
+    ----------
+    covers : type
+        The class of the GAN.
+    config : GANConfig
+        Its settings.
+    networks : callable
+        Makes a network for each player.
+    shape : tuple of int
+        Of one sample of the data.
+    loss : callable, optional
+        Given the GAN, the move, the player and the draws, what the player's loss is as its parameters move; by
+        default what :meth:`GAN.gradients` says it is. For losses that hold something fixed that the parameters move.
+    """
+
+    covers: type[GAN]
+    config: GANConfig
+    networks: Networks
+    shape: tuple[int, ...] = POINTS
+    loss: Loss | None = None
+
+
+def dense(*widths: int) -> Network:
+    """A small smooth network, biases off zero."""
+    return mlp(widths, ELU, first_weight=normal(1.0), first_bias=uniform(1.0))
+
+
+def of_points(outputs: int = 1) -> dict[str, Network]:
+    """Generator, and discriminator of some numbers, for points in the plane."""
+    return {"generator": dense(LATENT, 6, *POINTS), "discriminator": dense(*POINTS, 6, outputs)}
+
+
+def of_images(outputs: int = 1) -> dict[str, Network]:
+    """The same for images, with batch-norm in both.
+
+    Few variances are near 0 beside so large an epsilon: the losses vary over lengths of about 1.
+    """
+    of_generator, of_discriminator = (BatchNorm(4, ELU(), epsilon=1.0) for _ in range(2))
+    last = ConvTranspose2d(4, 1, 5, 2, activation=Tanh())
+    generator: list[Layer] = [Linear(LATENT, 16), Reshape((2, 2, 4)), of_generator, last]
+    discriminator: list[Layer] = [Conv2d(1, 4, 3, 2), of_discriminator, Flatten(), Linear(16, outputs)]
+    return {
+        "generator": Network(Sequential(generator)),
+        "discriminator": Network(Sequential(discriminator)),
+    }
+
+
+def _coulomb(**settings: Any) -> coulomb.Config:
+    return coulomb.Config(exponent=1.0, softening=CONSTANT, scale=3.0, **settings)
+
+
+SAMPLES: dict[str, Sample] = {
+    "CoulombGAN of points": Sample(coulomb.CoulombGAN, _coulomb(), of_points),
+    "CoulombGAN of points, sum without self": Sample(
+        coulomb.CoulombGAN, _coulomb(reduction="sum", exclude_self=True), of_points
+    ),
+    "CoulombGAN of images": Sample(coulomb.CoulombGAN, _coulomb(), of_images, IMAGES),
+}
+"""Every GAN, with whatever settings change its gradients."""
+
+
+def rows() -> list[Row]:
+    """One row for each sample."""
+    return [Row(name, "gan", (sample.covers,), functools.partial(_cases, name)) for name, sample in SAMPLES.items()]
+
+
+def small(name: str, streams: Streams, context: Context) -> GAN:
+    """The GAN of a sample in float64, with noise on its parameters."""
+    sample = SAMPLES[name]
+    data = streams.stream("data").standard_normal((2 * BATCH, *sample.shape))
+    return assemble(
+        sample.config,
+        sample.networks(),
+        data,
+        latent=LATENT,
+        batch=BATCH,
+        streams=streams,
+        device=context.device,
+        spread=0.1,
+    )
+
+
+def _cases(name: str, context: Context) -> Iterator[Case]:
+    rng = context.rng(f"gradients {name}")
+    for _ in range(context.pick(4, 2)):
+        gan = small(name, Streams(int(rng.integers(2**32))), context)
+        for move in gan.draws:
+            _, gradients = gan.gradients(move, **_draw(gan, move))
+            for player in list(gradients):
+                yield off_kinks(functools.partial(_case, name, move, player, context, rng))
+
+
+def _draw(gan: GAN, move: str) -> dict[str, Array]:
+    """What a move draws, in arrays that later draws leave alone."""
+    return {name: getattr(gan, f"draw_{name}")().copy() for name in gan.draws[move]}
+
+
+def _case(name: str, move: str, player: str, context: Context, rng: np.random.Generator) -> Case:
+    """A player's loss as its parameters move, all else fixed."""
+    gan = small(name, Streams(int(rng.integers(2**32))), context)
+    draws = _draw(gan, move)
+    losses, gradients = gan.gradients(move, **draws)
+    params, gradient = gan.players[player].params, context.host(gradients[player].vector).copy()
+    start, direction = params.vector.copy(), random_direction(rng, params.vector)
+    terms = gradient * context.host(direction)
+    make = SAMPLES[name].loss
+    loss = make(gan, move, player, draws) if make else lambda: float(gan.gradients(move, **draws)[0][player])
+
+    def moved(t: float) -> float:
+        params.vector[...] = start + t * direction
+        return loss()
+
+    def branches(t: float) -> np.ndarray:
+        params.vector[...] = start + t * direction
+        return np.concatenate([signs > 0 for signs in _activations(gan, draws, context)])
+
+    size = abs(float(losses[player])) + magnitude(terms)
+    return Case(f"{move}: {player}", moved, float(terms.sum()), size, magnitude(terms), branches=branches)
+
+
+def _activations(gan: GAN, draws: Mapping[str, Array], context: Context) -> Iterator[np.ndarray]:
+    """What the players' activations branch on, as samples pass the generator and all of its size pass the others."""
+    samples, cache = gan.generator.network.forward(gan.generator.params, draws["latent"])
+    yield branched_on(gan.generator.network.body, cache, context.host)
+    for name, player in gan.players.items():
+        if name != "generator":
+            for x in (samples, draws.get("real")):
+                try:
+                    _, cache = player.network.forward(player.params, x) if x is not None else (None, None)
+                except ValueError:  # it takes something else than samples
+                    continue
+                if cache is not None:
+                    yield branched_on(player.network.body, cache, context.host)
