@@ -10,14 +10,14 @@ import numpy as np
 
 from coulombfield.arrays import Array, library
 from nets.layers.base import Cache, Layer
-from nets.layers.composition import pull_back_both, refuse_repeated
+from nets.layers.composition import Composed, backward_from, backward_keeping, refuse_repeated, second_order
 from nets.layers.resampled import steps
 from nets.parameters import Layout, Parameters
 from nets.primitives.inplace import module_of
 from nets.workspace import Workspace, allocate, empty
 
 
-class Sequential:
+class Sequential(Composed):
     """Layers one after the other; itself a layer, so that sequences nest.
 
     Some pairs of layers run as one, see :mod:`nets.layers.resampled`; a cache still has one part for each layer, ()
@@ -114,31 +114,69 @@ class Sequential:
             x_dot = layer.jvp(params.child(str(place)), cache[place], x_dot, child)
         return x_dot
 
-    def jvp_backward(
-        self, params: Parameters, cache: Cache, x_dot: Array, dy_dot: Array, *, into: Parameters | None = None
-    ) -> tuple[Array | None, Array]:
-        r"""The chain rule for both gradients, from the last layer to the first.
+    def backward_keeping(
+        self, params: Parameters, cache: Cache, dy: Array, *, workspace: Workspace | None = None
+    ) -> tuple[Array, Any]:
+        """See :class:`~nets.layers.composition.Composed`."""
+        kept: list[Any] = [None] * len(self.layers)
+        gradient: Any = dy
+        for layer, place, _ in reversed(self._steps):
+            gradient, kept[place] = backward_keeping(layer, params.child(str(place)), cache[place], gradient, workspace)
+        return gradient, tuple(kept)
 
-        Layer i makes :math:`\dot x_{i+1} = J_i(x_i)\,\dot x_i` beside :math:`x_{i+1}`. So the gradient by
-        :math:`\dot x_i` comes from that by :math:`\dot x_{i+1}` alone, while the gradient by :math:`x_i` has two terms:
-        that by :math:`x_{i+1}`, pulled back as in a backward pass, and what the layer's own Jacobian adds. The
-        parameters' gradient has the same two.
+    def second_order(
+        self,
+        params: Parameters,
+        cache: Cache,
+        x_dot: Array,
+        dy: Any,
+        *,
+        into: Parameters | None = None,
+        workspace: Workspace | None = None,
+    ) -> tuple[Array, Any]:
+        r"""See :class:`~nets.layers.composition.Composed`.
+
+        Layer i makes :math:`\dot x_{i+1} = J_i(x_i)\,\dot x_i` beside :math:`x_{i+1}`, and its Jacobian adds to the
+        gradients by :math:`x_i` and by its parameters, given that by :math:`\dot x_{i+1}`, which comes from that by
+        :math:`\dot x_{i+2}` alone: a backward pass, by which it was kept.
         """
-        tangents = [x_dot]
-        for layer, place, _ in self._steps[:-1]:
-            tangents.append(layer.jvp(params.child(str(place)), cache[place], tangents[-1]))
-        dy: Array | None = None
-        for (layer, place, _), tangent in zip(reversed(self._steps), reversed(tangents), strict=True):
-            dy, dy_dot = pull_back_both(
+        sources: list[Any] = [None] * len(self.layers)
+        for layer, place, _ in self._steps:
+            child = None if into is None else into.child(str(place))
+            x_dot, sources[place] = second_order(
+                layer, params.child(str(place)), cache[place], x_dot, dy[place], child, workspace
+            )
+        return x_dot, tuple(sources)
+
+    def backward_from(
+        self,
+        params: Parameters,
+        cache: Cache,
+        dy: Array | None,
+        sources: Any,
+        *,
+        into: Parameters | None = None,
+        need_dx: bool = True,
+        workspace: Workspace | None = None,
+    ) -> Array | None:
+        """See :class:`~nets.layers.composition.Composed`."""
+        if into is None and not need_dx:
+            return None
+        first = 0 if need_dx else self._first_with_parameters
+        for i in range(len(self._steps) - 1, first - 1, -1):
+            layer, place, _ = self._steps[i]
+            child = None if into is None else into.child(str(place))
+            dy = backward_from(
                 layer,
                 params.child(str(place)),
                 cache[place],
-                tangent,
                 dy,
-                dy_dot,
-                into=None if into is None else into.child(str(place)),
+                sources[place],
+                child,
+                need_dx or i > first,
+                workspace,
             )
-        return dy, dy_dot
+        return dy if need_dx else None
 
 
 def first_rows(cache: Cache, count: int) -> Cache:
@@ -260,6 +298,42 @@ class Network:
         gradient = self._gradient(params, None)
         return *self.body.jvp_backward(params, cache, x_dot, dy_dot, into=gradient), gradient
 
+    def backward_keeping(
+        self, params: Parameters, cache: Cache, dy: Array, *, workspace: Workspace | None = None
+    ) -> tuple[Array, Any]:
+        """``dx`` of :meth:`backward`, and the gradients by the layers' results, which :meth:`backward_twice` needs.
+
+        With a workspace, they are valid until the next such pass with it.
+        """
+        owned = allocate(workspace, self, "dy", dy.shape, dy)
+        owned[...] = dy
+        return backward_keeping(self.body, params, cache, owned, workspace)
+
+    def backward_twice(
+        self, params: Parameters, cache: Cache, kept: Any, x_dot: Array, *, workspace: Workspace | None = None
+    ) -> Parameters:
+        r"""Pull the gradient by a backward pass's dx back through that pass to the parameters.
+
+        With dx(x, theta) the result of :meth:`backward_keeping` and :math:`\dot x = \partial P/\partial dx` this is
+        :math:`dP/d\theta` for dy and x held fixed.
+
+        Parameters
+        ----------
+        params, cache
+            Those of the backward pass.
+        kept
+            What it kept; used up.
+        x_dot : array
+            Of the shape of x; its memory may be reused.
+        workspace : Workspace, optional
+            The result is valid until the next such pass with it; one of :meth:`backward` is not touched.
+        """
+        gradient, more = (self._gradient(params, workspace, name) for name in ("by the Jacobian", "by way of x"))
+        _, sources = second_order(self.body, params, cache, x_dot, kept, gradient, workspace)
+        backward_from(self.body, params, cache, None, sources, more, False, workspace)
+        gradient.vector[...] += more.vector
+        return gradient
+
     def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         """Shape of one sample of y, for that of one sample of x."""
         return self.body.output_shape(shape)
@@ -268,11 +342,11 @@ class Network:
         """Floating-point operations of a forward pass for one sample of this shape; a backward pass has twice those."""
         return self.body.operations(shape)
 
-    def _gradient(self, params: Parameters, workspace: Workspace | None) -> Parameters:
+    def _gradient(self, params: Parameters, workspace: Workspace | None, name: str = "gradient") -> Parameters:
         def make() -> Parameters:
             return Parameters(self.layout, empty((self.layout.size,), params.vector))
 
-        return make() if workspace is None else workspace.get((self, "gradient", params.vector.dtype), make)
+        return make() if workspace is None else workspace.get((self, name, params.vector.dtype), make)
 
 
 def _check_input(x: Array, vector: Array) -> None:

@@ -35,7 +35,8 @@ def gradient_penalty(
     weight : float
         :math:`\lambda`.
     workspace : Workspace, optional
-        For the forward and the backward pass; what the network keeps there is overwritten.
+        For all passes; what the network keeps there is overwritten, but for the gradient of its last backward pass.
+        The gradient here is valid until the next penalty with it.
 
     Returns
     -------
@@ -71,11 +72,12 @@ def gradient_penalty(
     if y.shape != (x.shape[0], 1):
         raise ValueError(f"network: expected one output for each sample, shape ({x.shape[0]}, 1), got {y.shape}")
     ones = xp.ones_like(y)
-    slopes, _ = network.backward(params, cache, ones, need_dparams=False, workspace=workspace)
+    slopes, kept = network.backward_keeping(params, cache, ones, workspace=workspace)
     norms = xp.sqrt((slopes * slopes).reshape(x.shape[0], -1).sum(axis=1))
     excess = norms - target
     factors = excess * (2 * weight / x.shape[0])
     factors /= xp.where(norms > 0, norms, xp.ones_like(norms))
-    v = slopes * factors.reshape(-1, *(1,) * (x.ndim - 1))
-    _, _, gradient = network.jvp_backward(params, cache, v, ones)
+    v = slopes
+    v *= factors.reshape(-1, *(1,) * (x.ndim - 1))
+    gradient = network.backward_twice(params, cache, kept, v, workspace=workspace)
     return (excess * excess).mean() * weight, gradient

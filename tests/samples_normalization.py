@@ -41,9 +41,24 @@ def gradient(rng: np.random.Generator) -> tuple[Any, ...]:
     return *arrays, rng.standard_normal(channels), rng.standard_normal((2, groups, channels)) / 4, slope
 
 
+def tangent_sums(rng: np.random.Generator) -> tuple[Any, ...]:
+    """``dy``, a tangent, y, x, statistics and slope."""
+    dy, *others = gradient_sums(rng)
+    return dy, rng.standard_normal(dy.shape) / 4, *others
+
+
+def tangent(rng: np.random.Generator) -> tuple[Any, ...]:
+    """The tangent first, and scale and means before the slope."""
+    dy, v, *others, slope = tangent_sums(rng)
+    groups, _, channels = dy.shape
+    return v, dy, *others, rng.standard_normal(channels), rng.standard_normal((5, groups, channels)) / 4, slope
+
+
 SAMPLES: dict[str, Callable[[np.random.Generator], tuple[Any, ...]]] = {
     "nets.primitives.normalization.moments": numbers,
     "nets.primitives.normalization.normalize": normalize,
     "nets.primitives.normalization.gradient_sums": gradient_sums,
     "nets.primitives.normalization.gradient": gradient,
+    "nets.primitives.normalization_tangents.tangent_sums": tangent_sums,
+    "nets.primitives.normalization_tangents.tangent": tangent,
 }

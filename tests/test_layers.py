@@ -56,7 +56,10 @@ def test_every_layer_is_in_one_of_the_two_tables():
         if item.__module__ == module.__name__ and hasattr(item, "backward")
     }
     bases = {Layer, Activation, Convolution, Normalization}
-    of_rows, of_any_shape = {type(make(2, 3)) for make in LAYERS.values()}, {type(s.make()) for s in ANY_SHAPE}
+    of_rows, of_any_shape = (
+        {type(make(2, 3)) for make in LAYERS.values()},
+        {kind for s in ANY_SHAPE for kind in (type(s.make()), *s.covers)},
+    )
     assert defined - bases <= of_rows | of_any_shape
     assert of_rows <= defined
 

@@ -106,6 +106,8 @@ BREAKS = [
     ("Conv2d", "nets.layers.convolution.Convolution.backward", result(off)),
     ("ConvTranspose2d", "nets.layers.convolution.Convolution.jvp", result(off)),
     ("Conv1d", "nets.layers.convolution.Convolution.jvp_backward", result(off)),
+    ("PooledConv2d", "nets.layers.resampled.PooledConv2d._images_weight", result(off)),
+    ("UpsampledConv2d", "nets.layers.resampled.UpsampledConv2d._images_weight", result(off)),
     ("BatchNorm", "nets.layers.normalization.Normalization.backward", result(off)),
     ("LayerNorm", "nets.layers.normalization.Normalization.jvp_backward", result(off)),
     ("Scale", "nets.layers.scale.Scale.backward", result(off)),
@@ -126,7 +128,7 @@ BREAKS = [
     ("mlp", "nets.layers.linear.Linear.jvp", result(off)),
     ("potential_regression", "validation.gradients.training.potential_regression", result(gradient_off)),
     ("generator_potential", "validation.gradients.training.generator_potential", result(gradient_off)),
-    ("gradient_penalty", "nets.layers.linear.Linear.jvp_backward", result(off)),
+    ("gradient_penalty", "nets.layers.linear.Linear.second_order", result(off)),
     ("Adam", "nets.optimizers.adam", second_moment_biased),
     ("RMSprop", "nets.optimizers.rmsprop", last_doubled),
     ("SGD", "nets.optimizers.momentum_step", last_doubled),
@@ -164,7 +166,7 @@ def test_every_part_has_a_break_that_was_seen():
     """All that the rows cover, but for what differs from another part by its numbers or its composition alone."""
     covered = {part.__name__ for row in rows() for part in row.covers}
     alike = {"LeakyReLU", "Tanh", "Flatten", "Network", "Coulomb", "Laplace", "KernelSum"}
-    alike |= {"Convolution", "Normalization", "Frozen"}  # bases, and a wrapper that its row needs
+    alike |= {"Convolution", "_Resampled", "Normalization", "Frozen"}  # bases, and a wrapper that its row needs
     alike |= {name for name in nets.architectures.__all__ if name != "mlp"}
     undivided = {"potential", "electrostatic_energy", "interaction_energy"}  # what is differentiated
     assert covered - {name for name, _, _ in BREAKS} == alike | undivided
@@ -181,8 +183,8 @@ def layer(name, module):
         ("nets.network", layer("Residual", "nets.network")),
         ("nets.optimizers", type("SGD", (), {"__module__": "nets.optimizers", "update": lambda self, gradient: None})),
         (
-            "experiments.players.player",
-            type("WGAN", (), {"__module__": "experiments.players.player", "gradients": None}),
+            "experiments.gans.coulomb",
+            type("WGAN", (), {"__module__": "experiments.gans.coulomb", "gradients": None}),
         ),
         ("coulombfield.kernels", type("Yukawa", (coulombfield.RadialKernel,), {"__module__": "coulombfield.kernels"})),
         ("nets.losses", None),

@@ -24,7 +24,7 @@ class Activation(Parameterless):
 
     Subclasses define :meth:`apply` and :meth:`scale_by_slope`, and curved ones :meth:`scale_by_curvature`, on arrays of
     any shape with channels last. A layer that ends in an activation calls :meth:`apply` with its bias in its forward
-    pass, :meth:`scale_by_slope` in its backward pass and in jvp, and :meth:`tangent_backward` in jvp_backward.
+    pass, :meth:`scale_by_slope` in its backward pass and in jvp, and :meth:`through_curvature` in second_order.
     """
 
     gain: float = 1.0
@@ -45,25 +45,20 @@ class Activation(Parameterless):
         """``f''(u) dy`` where y = f(u), in the memory of dy; only where f is curved."""
         raise NotImplementedError
 
-    def tangent_backward(self, u_dot: Array, y: Array, dy_dot: Array) -> tuple[Array | None, Array]:
-        r"""Pull ``dy_dot``, the gradient of L by :math:`\dot y = f'(u)\,\dot u`, back to u and u_dot.
-
-        .. math:: du = f''(u)\,\dot u\,\dot{dy}, \qquad d\dot u = f'(u)\,\dot{dy}
+    def through_curvature(self, u_dot: Array, y: Array, dy: Array) -> Array | None:
+        r"""Gradient by u of :math:`\langle dy, f'(u)\,\dot u\rangle`, which is :math:`f''(u)\,\dot u\,dy`.
 
         Parameters
         ----------
-        u_dot, y, dy_dot : array, all of one shape
+        u_dot, y, dy : array, all of one shape
             Tangent of u, output f(u), and gradient; none of them changes.
 
         Returns
         -------
-        du : array or None
-            None where f is not curved.
-        du_dot : array
-            In memory of its own, as du is.
+        array or None
+            In memory of its own; None where f is not curved.
         """
-        du = self.scale_by_curvature(u_dot * dy_dot, y) if self.curved else None
-        return du, self.scale_by_slope(dy_dot.copy(), y)
+        return self.scale_by_curvature(u_dot * dy, y) if self.curved else None
 
     def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         """The same shape."""
@@ -100,18 +95,19 @@ class Activation(Parameterless):
         r""":math:`\dot y = f'(x)\,\dot x`: the Jacobian is diagonal, hence its own transpose."""
         return self.scale_by_slope(x_dot.copy(), cache.y)
 
-    def jvp_backward(
+    def second_order(
         self,
         params: Parameters,
         cache: ActivationCache,
         x_dot: Array,
-        dy_dot: Array,
+        dy: Array | None,
         *,
         into: Parameters | None = None,
-    ) -> tuple[Array | None, Array]:
-        """See :meth:`tangent_backward`: here u is x."""
-        check_gradient(self, dy_dot, cache.y)
-        return self.tangent_backward(x_dot, cache.y, dy_dot)
+        workspace: Workspace | None = None,
+    ) -> tuple[Array, Array | None]:
+        """See :meth:`through_curvature`: here u is x."""
+        dx = None if dy is None else self.through_curvature(x_dot, cache.y, dy)
+        return self.scale_by_slope(x_dot, cache.y), dx
 
 
 def check_gradient(layer: object, dy: Array, y: Array) -> None:
@@ -169,6 +165,7 @@ class ELU(Activation):
     """``f(u) = u`` for positive u and ``exp(u) - 1`` elsewhere (Clevert et al. 2016, alpha = 1)."""
 
     curved = True
+    needs_dy = True
     gain = 1.25  # E[f(gain z)**2] = 0.96 for z from N(0, 1)
 
     def apply(self, h: Array, bias: Array | None = None) -> Array:
@@ -189,6 +186,7 @@ class Tanh(Activation):
     """``f(u) = tanh(u)``."""
 
     curved = True
+    needs_dy = True
     amplitude: ClassVar[float] = 1.0
     rate: ClassVar[float] = 1.0
 

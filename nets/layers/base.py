@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
@@ -83,8 +83,52 @@ class Layer(Protocol):
         """
 
 
-class Parameterless:
+class SecondOrder:
+    r"""Base of the layers: derivatives of :math:`\langle dy, J(x, \theta)\,\dot x\rangle` but that by x_dot.
+
+    That number is also :math:`\langle J^T dy, \dot x\rangle`, so that they are what a function of the result of a
+    backward pass of dy pulls back through that pass. Subclasses define :meth:`second_order`.
+    """
+
+    needs_dy: ClassVar[bool] = True
+    """Whether :meth:`second_order` looks at dy; else it may be None."""
+
+    def second_order(
+        self,
+        params: Parameters,
+        cache: Cache,
+        x_dot: Array,
+        dy: Any,
+        *,
+        into: Parameters | None = None,
+        workspace: Workspace | None = None,
+    ) -> tuple[Array, Any]:
+        r"""Derivatives by dy, by x and, written ``into`` a gradient, by the parameters.
+
+        Returns
+        -------
+        y_dot : array
+            By dy, :math:`J \dot x`.
+        dx : array or None
+            By x, by way of the Jacobian; None where that does not depend on it: where y is linear in x, or piecewise.
+
+        The memory of ``x_dot`` and ``dy`` may be reused. With a workspace, y_dot is valid until another layer computes.
+        """
+        raise NotImplementedError
+
+    def jvp_backward(
+        self: Any, params: Parameters, cache: Cache, x_dot: Array, dy_dot: Array, *, into: Parameters | None = None
+    ) -> tuple[Array | None, Array]:
+        """See :class:`Layer`: dx_dot is the backward pass of dy_dot, all else is of second order."""
+        dx_dot = self.backward(params, cache, dy_dot.copy())
+        _, dx = self.second_order(params, cache, x_dot.copy(), dy_dot.copy(), into=into)
+        return dx, dx_dot
+
+
+class Parameterless(SecondOrder):
     """Base of the layers that have no parameters and multiply no matrices."""
+
+    needs_dy = False
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """No parameters."""

@@ -166,6 +166,3 @@ class BatchNorm(Normalization):
     def _average(self, sums: Array, x: Array) -> Array:
         # What does not depend on x has no part in its gradient.
         return module_of(sums).zeros_like(sums) if self._frozen else sums / x.shape[1]
-
-    def _through_statistics(self, *arguments: Array) -> Array | None:
-        return None if self._frozen else super()._through_statistics(*arguments)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from coulombfield.arrays import Array
-from nets.layers.base import Cache, Layer
+from nets.layers.base import Cache, Layer, SecondOrder
 from nets.parameters import Parameters
-from nets.workspace import empty
+from nets.workspace import Workspace, allocate, empty
 
 
 @runtime_checkable
@@ -45,42 +45,103 @@ def refuse_repeated(layer: Layer) -> None:
             raise ValueError(f"layers: the same {type(leaf).__name__} stands in two places; make one for each")
 
 
-def pull_back_both(
+class Composed(SecondOrder):
+    """Base of the layers that are made of layers: their passes of second order.
+
+    Three passes make one: :meth:`backward_keeping`, :meth:`~nets.layers.base.SecondOrder.second_order` from the first
+    layer to the last, and :meth:`backward_from`. What the first keeps for the second, and the second for the third, is
+    one part for each layer, and may lie in the same memory.
+    """
+
+    def backward_keeping(
+        self, params: Parameters, cache: Cache, dy: Array, *, workspace: Workspace | None = None
+    ) -> tuple[Array, Any]:
+        """``dx`` of a backward pass, and the gradients by the layers' results on its way."""
+        raise NotImplementedError
+
+    def backward_from(
+        self,
+        params: Parameters,
+        cache: Cache,
+        dy: Array | None,
+        sources: Any,
+        *,
+        into: Parameters | None = None,
+        need_dx: bool = True,
+        workspace: Workspace | None = None,
+    ) -> Array | None:
+        """Backward pass of dy, None for 0, and of what adds to the gradients by the layers' arguments on its way."""
+        raise NotImplementedError
+
+    def jvp_backward(
+        self, params: Parameters, cache: Cache, x_dot: Array, dy_dot: Array, *, into: Parameters | None = None
+    ) -> tuple[Array | None, Array]:
+        """See :class:`~nets.layers.base.Layer`: the three passes."""
+        dx_dot, kept = self.backward_keeping(params, cache, dy_dot.copy())
+        _, sources = self.second_order(params, cache, x_dot.copy(), kept, into=into)
+        more = None if into is None else Parameters(into.layout, empty(into.vector.shape, into.vector))
+        dx = self.backward_from(params, cache, None, sources, into=more)
+        if into is not None and more is not None:
+            into.vector[...] += more.vector
+        return dx, dx_dot
+
+
+def backward_keeping(
+    layer: Layer, params: Parameters, cache: Cache, dy: Array, workspace: Workspace | None
+) -> tuple[Array | None, Any]:
+    """Backward pass of any layer to its argument, and what ``second_order`` needs of it."""
+    if isinstance(layer, Composed):
+        return layer.backward_keeping(params, cache, dy, workspace=workspace)
+    kept = None
+    if _second_order(layer).needs_dy:
+        kept = allocate(workspace, layer, "kept dy", dy.shape, dy)
+        kept[...] = dy
+    return layer.backward(params, cache, dy, workspace=workspace), kept
+
+
+def second_order(
     layer: Layer,
     params: Parameters,
     cache: Cache,
     x_dot: Array,
+    kept: Any,
+    into: Parameters | None,
+    workspace: Workspace | None,
+) -> tuple[Array, Any]:
+    """See :class:`~nets.layers.base.SecondOrder`, for what :func:`backward_keeping` of any layer has kept."""
+    return _second_order(layer).second_order(params, cache, x_dot, kept, into=into, workspace=workspace)
+
+
+def backward_from(
+    layer: Layer,
+    params: Parameters,
+    cache: Cache,
     dy: Array | None,
-    dy_dot: Array,
-    *,
-    into: Parameters | None = None,
-) -> tuple[Array | None, Array]:
-    """Pull back the gradients by y, if there is one, and by y_dot: ``backward`` and ``jvp_backward``, and their sum.
+    sources: Any,
+    into: Parameters | None,
+    need_dx: bool,
+    workspace: Workspace | None,
+) -> Array | None:
+    """Backward pass of dy, None for 0, through any layer, and what :func:`second_order` adds to its dx."""
+    if isinstance(layer, Composed):
+        return layer.backward_from(params, cache, dy, sources, into=into, need_dx=need_dx, workspace=workspace)
+    dx = None
+    if dy is not None:
+        dx = layer.backward(params, cache, dy, into=into, need_dx=need_dx, workspace=workspace)
+    elif into is not None:
+        into.vector[...] = 0
+    if not need_dx or sources is None:
+        return dx
+    if dx is None:
+        return sources
+    dx += sources
+    return dx
 
-    Parameters
-    ----------
-    dy : array or None
-        Gradient by y; its memory may be reused.
-    dy_dot : array
-        Gradient by y_dot.
 
-    Returns
-    -------
-    dx : array or None
-        Gradient by x, None where both terms are.
-    dx_dot : array
-        Gradient by x_dot.
-
-    ``into`` receives that by the parameters.
-    """
-    dx, dx_dot = layer.jvp_backward(params, cache, x_dot, dy_dot, into=into)
-    if dy is None:
-        return dx, dx_dot
-    of_y = None if into is None else Parameters(into.layout, empty(into.vector.shape, into.vector))
-    through = layer.backward(params, cache, dy, into=of_y)
-    if into is not None and of_y is not None:
-        into.vector[...] += of_y.vector
-    return (through if dx is None else dx + through), dx_dot
+def _second_order(layer: Layer) -> SecondOrder:
+    if not isinstance(layer, SecondOrder):
+        raise TypeError(f"layer: {type(layer).__name__} has no derivatives of second order")
+    return layer
 
 
 def _leaves(layer: Layer) -> Iterator[Layer]:

@@ -11,6 +11,7 @@ from coulombfield.arrays import Array
 from coulombfield.threads import share
 from nets.initializers import Initializer, glorot_uniform, zeros
 from nets.layers.activations import Activation, Identity, check_gradient
+from nets.layers.base import SecondOrder
 from nets.parameters import Parameters
 from nets.primitives.convolution import Kernel, correlate, prepare
 from nets.primitives.geometry import Geometry, Padding, Pair
@@ -33,7 +34,7 @@ class ConvolutionCache(NamedTuple):
         return ConvolutionCache(self.x[:count], self.y[:count], self.kernel)
 
 
-class Convolution:
+class Convolution(SecondOrder):
     r"""Base of the convolution layers: :math:`y = f(w * x + b)` for a product that is linear in w and in x.
 
     :meth:`_multiply` is the map of x, :meth:`_pull` its transpose and :meth:`_correlate` the transpose of the map of w:
@@ -142,47 +143,46 @@ class Convolution:
                 u_dot += params_dot["bias"]
         return self.activation.scale_by_slope(u_dot, cache.y)
 
-    def jvp_backward(
+    def second_order(
         self,
         params: Parameters,
         cache: ConvolutionCache,
         x_dot: Array,
-        dy_dot: Array,
+        dy: Array,
         *,
         into: Parameters | None = None,
-    ) -> tuple[Array | None, Array]:
-        r"""Gradients of :math:`\langle\dot{dy}, f'(u)\,\dot u\rangle` with :math:`\dot u = w * \dot x`.
+        workspace: Workspace | None = None,
+    ) -> tuple[Array, Array | None]:
+        r"""Derivatives of :math:`\langle dy, f'(u)\,\dot u\rangle` with :math:`\dot u = w * \dot x`.
 
-        With du and :math:`d\dot u` as :meth:`~nets.layers.activations.Activation.tangent_backward` gives them,
+        With :math:`d\dot u = f'(u)\,dy` and :math:`du = f''(u)\,\dot u\,dy`,
 
-        .. math:: dx = (w\,*)^T du, \quad d\dot x = (w\,*)^T d\dot u, \quad
-                  dw = (*\,\dot x)^T d\dot u + (*\,x)^T du, \quad db_k = \sum_{nij} du_{nijk}.
+        .. math:: dx = (w\,*)^T du, \quad dw = (*\,\dot x)^T d\dot u + (*\,x)^T du, \quad db_k = \sum_{nij} du_{nijk}.
         """
-        check_gradient(self, dy_dot, cache.y)
-        # what is not curved makes no use of u_dot, which costs a product
-        u_dot = self._product(cache.kernel, x_dot, cache.y) if self.activation.curved else dy_dot
-        du, du_dot = self.activation.tangent_backward(u_dot, cache.y, dy_dot)
+        u_dot = gradient_memory(workspace, cache.y.shape, x_dot)
+        self._multiply(cache.kernel, self._images(x_dot), self._images(u_dot), workspace)
+        du = self.activation.through_curvature(u_dot, cache.y, dy)
+        du_dot = self.activation.scale_by_slope(dy, cache.y)
         if into is not None:
-            self._weight_gradient(x_dot, du_dot, into["weight"])
+            self._weight_gradient(x_dot, du_dot, into["weight"], workspace)
             if du is not None:
                 of_x = empty(into["weight"].shape, du)
-                self._weight_gradient(cache.x, du, of_x)
+                self._weight_gradient(cache.x, du, of_x, workspace)
                 into["weight"][...] += of_x
             if "bias" in into and du is not None:
                 _sum_rows(du, into["bias"])
             elif "bias" in into:
                 into["bias"][...] = 0
-        return None if du is None else self._transposed(cache, du), self._transposed(cache, du_dot)
+        dx = None
+        if du is not None:
+            dx = empty(cache.x.shape, du)
+            self._pull(cache.kernel, self._images(du), self._images(dx), workspace)
+        return self.activation.scale_by_slope(u_dot, cache.y), dx
 
     def _product(self, kernel: Kernel, x: Array, like: Array) -> Array:
         u = empty(like.shape, like)
         self._multiply(kernel, self._images(module_of(x).ascontiguousarray(x)), self._images(u), None)
         return u
-
-    def _transposed(self, cache: ConvolutionCache, du: Array) -> Array:
-        dx = empty(cache.x.shape, du)
-        self._pull(cache.kernel, self._images(module_of(du).ascontiguousarray(du)), self._images(dx), None)
-        return dx
 
     def _weight_gradient(self, x: Array, du: Array, out: Array, workspace: Workspace | None = None) -> None:
         xp, geometry = module_of(x), self._geometry(x.shape[1:-1])

@@ -9,6 +9,7 @@ import numpy as np
 from coulombfield.arrays import Array
 from nets.initializers import Initializer, glorot_uniform, zeros
 from nets.layers.activations import Activation, Identity, check_gradient
+from nets.layers.base import SecondOrder
 from nets.parameters import Parameters
 from nets.primitives.inplace import module_of
 from nets.workspace import Workspace, allocate
@@ -21,7 +22,7 @@ class LinearCache(NamedTuple):
     y: Array
 
 
-class Linear:
+class Linear(SecondOrder):
     r"""Affine map and activation, :math:`y = f(x W + b)`.
 
     Parameters
@@ -31,7 +32,8 @@ class Linear:
     activation : Activation, optional
         f; by default the identity.
     weight, bias : Initializer, optional
-        How W, of shape (fan_in, fan_out), and b, of shape (fan_out,), start: by default Glorot uniform and 0.
+        How W, of shape (fan_in, fan_out), and b, of shape (fan_out,), start: by default Glorot uniform and 0. None for
+        the bias means that there is none.
 
     Notes
     -----
@@ -48,7 +50,7 @@ class Linear:
         activation: Activation | None = None,
         *,
         weight: Initializer = glorot_uniform,
-        bias: Initializer = zeros,
+        bias: Initializer | None = zeros,
     ):
         for name, width in (("fan_in", fan_in), ("fan_out", fan_out)):
             if width < 1:
@@ -58,13 +60,15 @@ class Linear:
         self._weight, self._bias = weight, bias
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
-        """``weight`` (fan_in, fan_out) and ``bias`` (fan_out,)."""
-        return {"weight": (self.fan_in, self.fan_out), "bias": (self.fan_out,)}
+        """``weight`` (fan_in, fan_out), and ``bias`` (fan_out,) unless there is none."""
+        bias = {} if self._bias is None else {"bias": (self.fan_out,)}
+        return {"weight": (self.fan_in, self.fan_out)} | bias
 
     def initialize(self, rng: np.random.Generator) -> dict[str, np.ndarray]:
-        """Initial weight and bias."""
+        """Initial weight, and bias unless there is none."""
         fans = (self.fan_in, self.fan_out)
-        return {"weight": self._weight(rng, fans, fans), "bias": self._bias(rng, fans, (self.fan_out,))}
+        weight = self._weight(rng, fans, fans)
+        return {"weight": weight} | ({} if self._bias is None else {"bias": self._bias(rng, fans, (self.fan_out,))})
 
     def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         """(fan_out,), for (fan_in,)."""
@@ -82,7 +86,7 @@ class Linear:
             raise ValueError(f"x: Linear({self.fan_in}, {self.fan_out}) expects (N, {self.fan_in}), got {x.shape}")
         y = allocate(workspace, self, "y", (x.shape[0], self.fan_out), x)
         module_of(x).matmul(x, params["weight"], out=y)
-        y = self.activation.apply(y, params["bias"])
+        y = self.activation.apply(y, params.get("bias"))
         return y, LinearCache(x, y)
 
     def backward(
@@ -101,7 +105,8 @@ class Linear:
         du = self.activation.scale_by_slope(dy, cache.y)
         if into is not None:
             xp.matmul(cache.x.T, du, out=into["weight"])
-            xp.sum(du, axis=0, out=into["bias"])
+            if "bias" in into:
+                xp.sum(du, axis=0, out=into["bias"])
         if not need_dx:
             return None
         dx = allocate(workspace, self, "dx", cache.x.shape, dy)
@@ -114,32 +119,34 @@ class Linear:
         u_dot = x_dot @ params["weight"]
         if params_dot is not None:
             u_dot += cache.x @ params_dot["weight"]
-            u_dot += params_dot["bias"]
+            if "bias" in params_dot:
+                u_dot += params_dot["bias"]
         return self.activation.scale_by_slope(u_dot, cache.y)
 
-    def jvp_backward(
+    def second_order(
         self,
         params: Parameters,
         cache: LinearCache,
         x_dot: Array,
-        dy_dot: Array,
+        dy: Array,
         *,
         into: Parameters | None = None,
-    ) -> tuple[Array | None, Array]:
-        r"""Gradients of :math:`\langle\dot{dy}, f'(u)\,\dot u\rangle` with :math:`\dot u = \dot x W`.
+        workspace: Workspace | None = None,
+    ) -> tuple[Array, Array | None]:
+        r"""Derivatives of :math:`\langle dy, f'(u)\,\dot u\rangle` with :math:`\dot u = \dot x W`.
 
-        With du and :math:`d\dot u` as :meth:`~nets.layers.activations.Activation.tangent_backward` gives them,
+        With :math:`d\dot u = f'(u)\,dy` and :math:`du = f''(u)\,\dot u\,dy`,
 
-        .. math:: dx = du\,W^T, \quad d\dot x = d\dot u\,W^T, \quad dW = \dot x^T d\dot u + x^T du, \quad
-                  db_j = \sum_n du_{nj}.
+        .. math:: dx = du\,W^T, \quad dW = \dot x^T d\dot u + x^T du, \quad db_j = \sum_n du_{nj}.
         """
-        check_gradient(self, dy_dot, cache.y)
-        weight = params["weight"]
-        du, du_dot = self.activation.tangent_backward(x_dot @ weight, cache.y, dy_dot)
+        xp, weight = module_of(dy), params["weight"]
+        u_dot = xp.matmul(x_dot, weight, out=allocate(workspace, self, "y_dot", cache.y.shape, x_dot))
+        du = self.activation.through_curvature(u_dot, cache.y, dy)
+        du_dot = self.activation.scale_by_slope(dy, cache.y)
         if into is not None:
-            into["weight"][...] = x_dot.T @ du_dot
-            into["bias"][...] = 0
+            xp.matmul(x_dot.T, du_dot, out=into["weight"])
             if du is not None:
                 into["weight"][...] += cache.x.T @ du
-                into["bias"][...] = du.sum(axis=0)
-        return None if du is None else du @ weight.T, du_dot @ weight.T
+            if "bias" in into:
+                into["bias"][...] = 0 if du is None else du.sum(axis=0)
+        return self.activation.scale_by_slope(u_dot, cache.y), None if du is None else du @ weight.T

@@ -11,10 +11,12 @@ import numpy as np
 from coulombfield.arrays import Array
 from nets.initializers import Initializer, ones, zeros
 from nets.layers.activations import Activation, Identity, LeakyReLU, check_gradient
+from nets.layers.base import SecondOrder
 from nets.parameters import Parameters
 from nets.primitives import normalization as primitives
+from nets.primitives import normalization_tangents as tangents
 from nets.primitives.inplace import module_of
-from nets.workspace import Workspace, allocate
+from nets.workspace import Workspace, allocate, empty
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,7 @@ class NormalizationCache(NamedTuple):
         return NormalizationCache(self.x[:count], self.y[:count], Statistics(values, samples))
 
 
-class Normalization:
+class Normalization(SecondOrder):
     r"""Normalisation by mean and variance, an affine map of each channel, and an activation.
 
     .. math::
@@ -93,7 +95,8 @@ class Normalization:
 
     *Passes over memory.* x-hat is computed from x again wherever it is needed. Forward, one pass reads x for its
     statistics and one goes from x to y; back, one reads (x, y, dy) for their sums and one goes to dx, in the memory of
-    dy. The identity and the (leaky) ReLU are part of these; any other activation takes a pass of its own.
+    dy. Of second order, one pass reads (x, y, dy, v) for sums, and one goes to the tangent and to dx, in the memory of
+    v and of dy. The identity and the (leaky) ReLU are part of these; any other activation takes a pass of its own.
     """
 
     name = "Normalization"
@@ -186,38 +189,42 @@ class Normalization:
             u_dot += more.reshape(u_dot.shape)
         return self.activation.scale_by_slope(u_dot, cache.y)
 
-    def jvp_backward(
+    def second_order(
         self,
         params: Parameters,
         cache: NormalizationCache,
         x_dot: Array,
-        dy_dot: Array,
+        dy: Array,
         *,
         into: Parameters | None = None,
-    ) -> tuple[Array | None, Array]:
+        workspace: Workspace | None = None,
+    ) -> tuple[Array, Array | None]:
         """The gradients of the tangent, as derived above."""
-        check_gradient(self, dy_dot, cache.y)
-        xp, curved = module_of(dy_dot), self.activation.curved
-        u_dot = self._tangent(params, cache, x_dot) if curved else x_dot  # which only a curved f looks at
-        du, du_dot = self.activation.tangent_backward(u_dot, cache.y, xp.ascontiguousarray(dy_dot))
-        x, g, v = _rows(cache, cache.x, du_dot, xp.ascontiguousarray(x_dot))
-        scale, _ = self._affine(params, x)
-        inverse = cache.statistics.values[2]
-        of_g, of_v = (primitives.gradient_sums(array, array, x, cache.statistics.values, 1.0) for array in (g, v))
-        products = primitives.gradient_sums(g, g, v, _plain(cache.statistics.values), 1.0)[1]
-        means_h = self._average(of_g * scale, x)
-        mean_v, b = means_v = self._average(of_v, x)
+        activation, slope, unchanged = self.activation, self._slope(), dy
+        if not self._fused:
+            unchanged = dy.copy() if activation.curved else dy
+            dy = activation.scale_by_slope(dy, cache.y)
+        g, v, y, x = _rows(cache, dy, x_dot, cache.y, cache.x)
+        (scale, _), values = self._affine(params, x), cache.statistics.values
+        sums = tangents.tangent_sums(g, v, y, x, values, slope)
+        means_v = mean_v, b = self._average(sums[2:4], x)
         if into is not None:
-            _write(into, scale=((products - mean_v * of_g[0] - b * of_g[1]) * inverse).sum(axis=0), shift=0)
-        dx = self._through_statistics(cache, x, g, v, scale, means_h, means_v, products)
-        dx_dot = primitives.gradient(g, g, x, cache.statistics.values, scale, means_h, 1.0).reshape(x_dot.shape)
-        if du is None:
-            return dx, dx_dot
-        of_u = None if into is None else Parameters(into.layout, xp.empty_like(into.vector))
-        dx_of_u = self._pull_back(params, cache, du, 1.0, of_u, True)
-        if into is not None and of_u is not None:
-            into.vector[...] += of_u.vector
-        return (dx_of_u if dx is None else dx + dx_of_u), dx_dot
+            d_scale = (sums[4] - mean_v * sums[0] - b * sums[1]) * values[2]
+            _write(into, scale=d_scale.sum(axis=0), shift=0)
+        means_h = self._average(sums[[0, 1, 4]] * scale, x)
+        means = module_of(x).concatenate([means_h[:2], means_v, means_h[2:]])
+        u_dot, dx = (part.reshape(cache.x.shape) for part in tangents.tangent(v, g, y, x, values, scale, means, slope))
+        of_batch = cache.statistics.samples > 0
+        if self._fused:
+            return u_dot, dx if of_batch else None
+        du = activation.through_curvature(u_dot, cache.y, unchanged)
+        if du is not None:
+            of_u = None if into is None else Parameters(into.layout, empty(into.vector.shape, into.vector))
+            through = self._pull_back(params, cache, du, 1.0, of_u, True)
+            if into is not None and of_u is not None:
+                into.vector[...] += of_u.vector
+            dx = dx + through if of_batch else through
+        return activation.scale_by_slope(u_dot, cache.y), dx if of_batch or du is not None else None
 
     def _pull_back(
         self,
@@ -248,32 +255,6 @@ class Normalization:
         x_hat_dot = primitives.gradient(v, v, x, cache.statistics.values, one, means, 1.0)
         x_hat_dot *= scale
         return x_hat_dot.reshape(cache.x.shape)
-
-    def _through_statistics(
-        self,
-        cache: NormalizationCache,
-        x: Array,
-        g: Array,
-        v: Array,
-        scale: Array,
-        means_h: Array,
-        means_v: Array,
-        products: Array,
-    ) -> Array | None:
-        r"""Gradient by x of :math:`\langle h, s P \dot x\rangle`.
-
-        From means of h and of :math:`\dot x`, each with that of its product with x-hat, and sums of :math:`g \dot x`.
-        """
-        xp = module_of(x)
-        (mean_h, a), (mean_v, b) = means_h, means_v
-        mean_hv = self._average((products * scale)[None], x)[0]
-        together = g * (scale * b)[:, None]
-        together += v * a[:, None]
-        means = xp.stack([b * mean_h + a * mean_v, mean_h * mean_v + 3 * a * b - mean_hv])
-        one = xp.ones_like(scale)
-        dx = primitives.gradient(together, together, x, cache.statistics.values, one, means, 1.0)
-        dx *= -cache.statistics.values[2][:, None]
-        return dx.reshape(cache.x.shape)
 
     def _affine(self, params: Parameters, like: Array, missing: float = 1) -> tuple[Array, Array]:
         """Scale and shift, or what stands for one that is missing."""
@@ -308,13 +289,6 @@ def _rows(cache: NormalizationCache, *arrays: Array) -> list[Array]:
     groups, channels = cache.statistics.values.shape[1:]
     rows = math.prod(cache.x.shape[:-1]) // max(1, groups)
     return [array.reshape(groups, rows, channels) for array in arrays]
-
-
-def _plain(statistics: Array) -> Array:
-    """Statistics of numbers that are normal as they are."""
-    plain = module_of(statistics).zeros_like(statistics)
-    plain[2] = 1
-    return plain
 
 
 def _write(into: Parameters, **gradients: Any) -> None:

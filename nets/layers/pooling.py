@@ -8,7 +8,7 @@ from coulombfield.arrays import Array
 from nets.layers.base import Parameterless
 from nets.parameters import Parameters
 from nets.primitives.blocks import gather, spread
-from nets.workspace import Workspace, allocate, empty
+from nets.workspace import Workspace, allocate, gradient_memory
 
 
 class AveragePool(Parameterless):
@@ -62,11 +62,19 @@ class AveragePool(Parameterless):
         """The same map."""
         return self.forward(params, x_dot)[0]
 
-    def jvp_backward(
-        self, params: Parameters, cache: tuple, x_dot: Array, dy_dot: Array, *, into: Parameters | None = None
-    ) -> tuple[Array | None, Array]:
-        """``dx_dot`` as in ``backward``; the Jacobian is constant."""
-        return None, spread(dy_dot, self.size, self._share, empty(self._input_shape(dy_dot), dy_dot))
+    def second_order(
+        self,
+        params: Parameters,
+        cache: tuple,
+        x_dot: Array,
+        dy: Array | None,
+        *,
+        into: Parameters | None = None,
+        workspace: Workspace | None = None,
+    ) -> tuple[Array, None]:
+        """``y_dot`` as y of x; the Jacobian is constant."""
+        y_dot = gradient_memory(workspace, (*x_dot.shape[:1], *self.output_shape(x_dot.shape[1:])), x_dot)
+        return gather(x_dot, self.size, self._share, y_dot), None
 
     def _input_shape(self, dy: Array) -> tuple[int, ...]:
         if dy.ndim != 4:

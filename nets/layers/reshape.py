@@ -65,12 +65,18 @@ class Reshape(Parameterless):
         """``y_dot`` with the numbers of ``x_dot``."""
         return x_dot.reshape(cache.y.shape)
 
-    def jvp_backward(
-        self, params: Parameters, cache: ReshapeCache, x_dot: Array, dy_dot: Array, *, into: Parameters | None = None
-    ) -> tuple[Array | None, Array]:
-        """``dx_dot`` with the numbers of ``dy_dot``; the Jacobian is constant."""
-        check_gradient(self, dy_dot, cache.y)
-        return None, dy_dot.reshape(cache.x.shape)
+    def second_order(
+        self,
+        params: Parameters,
+        cache: ReshapeCache,
+        x_dot: Array,
+        dy: Array | None,
+        *,
+        into: Parameters | None = None,
+        workspace: Workspace | None = None,
+    ) -> tuple[Array, None]:
+        """``y_dot`` with the numbers of ``x_dot``; the Jacobian is constant."""
+        return x_dot.reshape(cache.y.shape), None
 
 
 class Flatten(Reshape):

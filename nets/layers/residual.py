@@ -3,27 +3,27 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from coulombfield.arrays import Array
 from nets.layers.base import Cache, Layer
-from nets.layers.composition import refuse_repeated
+from nets.layers.composition import Composed, backward_from, backward_keeping, refuse_repeated, second_order
 from nets.parameters import Parameters
 from nets.primitives.inplace import module_of
 from nets.workspace import Workspace, allocate
 
 
 class ResidualCache(NamedTuple):
-    """The caches of the branches; () for an identity."""
+    """The caches of the branches, () for an identity; or what else there is of each."""
 
     body: Cache
     shortcut: Cache
 
 
-class Residual:
+class Residual(Composed):
     r"""Residual block, :math:`y = s(x) + c\,b(x)` (He et al. 2016).
 
     Parameters
@@ -108,36 +108,18 @@ class Residual:
         workspace: Workspace | None = None,
     ) -> Array | None:
         """``dx`` as the sum over the branches; each writes the gradient by its own parameters."""
-        # What one branch is given and gives back, the layers of the other may overwrite.
-        of_shortcut = allocate(workspace, self, "dy of the shortcut", dy.shape, dy)
-        of_shortcut[...] = dy
-        dy *= self.factor
-        dx = self.body.backward(
-            params.child("body"),
-            cache.body,
-            dy,
-            into=_child(into, "body"),
-            need_dx=need_dx,
-            workspace=workspace,
-        )
-        if self.shortcut is None:
-            if dx is not None:
-                dx += of_shortcut
-            return dx
-        if dx is not None:
-            of_body, dx = dx, allocate(workspace, self, "dx", dx.shape, dx)
-            dx[...] = of_body
-        through = self.shortcut.backward(
-            params.child("shortcut"),
-            cache.shortcut,
-            of_shortcut,
-            into=_child(into, "shortcut"),
-            need_dx=need_dx,
-            workspace=workspace,
-        )
-        if dx is not None:
-            dx += through
-        return dx
+
+        def back(branch: str, layer: Layer, dy: Array | None) -> Array | None:
+            return layer.backward(
+                params.child(branch),
+                getattr(cache, branch),
+                dy,
+                into=_child(into, branch),
+                need_dx=need_dx,
+                workspace=workspace,
+            )
+
+        return self._through_branches(back, dy, workspace)
 
     def jvp(
         self, params: Parameters, cache: ResidualCache, x_dot: Array, params_dot: Parameters | None = None
@@ -150,20 +132,109 @@ class Residual:
             params.child("shortcut"), cache.shortcut, x_dot, _child(params_dot, "shortcut")
         )
 
-    def jvp_backward(
-        self, params: Parameters, cache: ResidualCache, x_dot: Array, dy_dot: Array, *, into: Parameters | None = None
-    ) -> tuple[Array | None, Array]:
-        """The sums over the branches: the tangent of y is that of the shortcut and c times that of the body."""
-        dx, dx_dot = self.body.jvp_backward(
-            params.child("body"), cache.body, x_dot, self.factor * dy_dot, into=_child(into, "body")
-        )
+    def backward_keeping(
+        self, params: Parameters, cache: ResidualCache, dy: Array, *, workspace: Workspace | None = None
+    ) -> tuple[Array, ResidualCache]:
+        """See :class:`~nets.layers.composition.Composed`."""
+        kept: dict[str, Any] = {"shortcut": None}
+
+        def back(branch: str, layer: Layer, dy: Array | None) -> Array | None:
+            dx, kept[branch] = backward_keeping(layer, params.child(branch), getattr(cache, branch), dy, workspace)
+            return dx
+
+        return self._through_branches(back, dy, workspace), ResidualCache(**kept)
+
+    def second_order(
+        self,
+        params: Parameters,
+        cache: ResidualCache,
+        x_dot: Array,
+        dy: ResidualCache,
+        *,
+        into: Parameters | None = None,
+        workspace: Workspace | None = None,
+    ) -> tuple[Array, ResidualCache]:
+        """See :class:`~nets.layers.composition.Composed`: tangents add up as results do."""
+
+        def forth(branch: str, layer: Layer, x_dot: Array) -> tuple[Array, Any]:
+            return second_order(
+                layer,
+                params.child(branch),
+                getattr(cache, branch),
+                x_dot,
+                getattr(dy, branch),
+                _child(into, branch),
+                workspace,
+            )
+
+        of_body = allocate(workspace, self, "x_dot of the body", x_dot.shape, x_dot)
+        of_body[...] = x_dot
+        through, sources = x_dot, None
         if self.shortcut is None:
-            return dx, dx_dot + dy_dot
-        dx_other, dx_dot_other = self.shortcut.jvp_backward(
-            params.child("shortcut"), cache.shortcut, x_dot, dy_dot, into=_child(into, "shortcut")
-        )
-        parts = [part for part in (dx, dx_other) if part is not None]
-        return (sum(parts[1:], parts[0]) if parts else None), dx_dot + dx_dot_other
+            of_body, through = x_dot, of_body
+        else:
+            of_shortcut, sources = forth("shortcut", self.shortcut, x_dot)
+            through = allocate(workspace, self, "y_dot of the shortcut", of_shortcut.shape, of_shortcut)
+            through[...] = of_shortcut
+        y_dot, of_x = forth("body", self.body, of_body)
+        if self.factor != 1:
+            y_dot *= self.factor
+        y_dot += through
+        return y_dot, ResidualCache(of_x, sources)
+
+    def backward_from(
+        self,
+        params: Parameters,
+        cache: ResidualCache,
+        dy: Array | None,
+        sources: ResidualCache,
+        *,
+        into: Parameters | None = None,
+        need_dx: bool = True,
+        workspace: Workspace | None = None,
+    ) -> Array | None:
+        """See :class:`~nets.layers.composition.Composed`."""
+
+        def back(branch: str, layer: Layer, dy: Array | None) -> Array | None:
+            return backward_from(
+                layer,
+                params.child(branch),
+                getattr(cache, branch),
+                dy,
+                getattr(sources, branch),
+                _child(into, branch),
+                need_dx,
+                workspace,
+            )
+
+        return self._through_branches(back, dy, workspace)
+
+    def _through_branches(
+        self,
+        back: Callable[[str, Layer, Array | None], Array | None],
+        dy: Array | None,
+        workspace: Workspace | None,
+    ) -> Array | None:
+        """Sum of what ``back`` makes of the gradients by the branches' results."""
+        # What one branch is given and gives back, the layers of the other may overwrite.
+        of_shortcut = None
+        if dy is not None:
+            of_shortcut = allocate(workspace, self, "dy of the shortcut", dy.shape, dy)
+            of_shortcut[...] = dy
+            if self.factor != 1:
+                dy *= self.factor
+        dx = back("body", self.body, dy)
+        through = of_shortcut
+        if self.shortcut is not None:
+            if dx is not None:
+                of_body, dx = dx, allocate(workspace, self, "dx", dx.shape, dx)
+                dx[...] = of_body
+            through = back("shortcut", self.shortcut, of_shortcut)
+            if dx is None:
+                return through
+        if dx is not None and through is not None:
+            dx += through
+        return dx
 
     def _branches(self) -> Sequence[tuple[str, Layer]]:
         return tuple(zip(("body", "shortcut"), self.children(), strict=False))

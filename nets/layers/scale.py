@@ -54,8 +54,16 @@ class Scale(Parameterless):
         """``y_dot = factor x_dot``."""
         return x_dot * self.factor
 
-    def jvp_backward(
-        self, params: Parameters, cache: tuple, x_dot: Array, dy_dot: Array, *, into: Parameters | None = None
-    ) -> tuple[Array | None, Array]:
-        """``dx_dot = factor dy_dot``; the Jacobian is constant."""
-        return None, dy_dot * self.factor
+    def second_order(
+        self,
+        params: Parameters,
+        cache: tuple,
+        x_dot: Array,
+        dy: Array | None,
+        *,
+        into: Parameters | None = None,
+        workspace: Workspace | None = None,
+    ) -> tuple[Array, None]:
+        """``y_dot = factor x_dot``; the Jacobian is constant."""
+        x_dot *= self.factor
+        return x_dot, None

@@ -29,6 +29,8 @@ class Softmax(Parameterless):
     .. math:: J v = y \odot (v - \langle y, v\rangle).
     """
 
+    needs_dy = True
+
     def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         """The same shape."""
         if not shape:
@@ -65,25 +67,31 @@ class Softmax(Parameterless):
         """``y_dot = J x_dot``."""
         return _times_jacobian(x_dot.copy(), cache.y)
 
-    def jvp_backward(
-        self, params: Parameters, cache: SoftmaxCache, x_dot: Array, dy_dot: Array, *, into: Parameters | None = None
-    ) -> tuple[Array | None, Array]:
-        r"""Gradients of :math:`\langle w, J v\rangle`, where w is dy_dot and v is x_dot.
+    def second_order(
+        self,
+        params: Parameters,
+        cache: SoftmaxCache,
+        x_dot: Array,
+        dy: Array,
+        *,
+        into: Parameters | None = None,
+        workspace: Workspace | None = None,
+    ) -> tuple[Array, Array]:
+        r"""Derivatives of :math:`\langle w, J v\rangle`, where w is dy and v is x_dot.
 
         .. math:: \langle w, J v\rangle = \sum_c w_c y_c v_c - \langle w, y\rangle\,\langle y, v\rangle
 
-        It is symmetric in w and v, so that :math:`d\dot x = J w`; by y its gradient is
+        It is symmetric in w and v, and by y its gradient is
 
-        .. math:: dy = w \odot v - w\,\langle y, v\rangle - v\,\langle w, y\rangle,
+        .. math:: w \odot v - w\,\langle y, v\rangle - v\,\langle w, y\rangle,
 
-        and dx = J dy.
+        to which J is applied once more for that by x.
         """
         y = cache.y
-        check_gradient(self, dy_dot, y)
-        dy = dy_dot * x_dot
-        dy -= dy_dot * (y * x_dot).sum(axis=-1, keepdims=True)
-        dy -= x_dot * (y * dy_dot).sum(axis=-1, keepdims=True)
-        return _times_jacobian(dy, y), _times_jacobian(dy_dot.copy(), y)
+        of_y = dy * x_dot
+        of_y -= dy * (y * x_dot).sum(axis=-1, keepdims=True)
+        of_y -= x_dot * (y * dy).sum(axis=-1, keepdims=True)
+        return _times_jacobian(x_dot, y), _times_jacobian(of_y, y)
 
 
 def _times_jacobian(v: Array, y: Array) -> Array:

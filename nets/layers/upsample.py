@@ -8,7 +8,7 @@ from coulombfield.arrays import Array
 from nets.layers.base import Parameterless
 from nets.parameters import Parameters
 from nets.primitives.blocks import gather, spread
-from nets.workspace import Workspace, allocate, empty
+from nets.workspace import Workspace, allocate, gradient_memory
 
 
 class Upsample(Parameterless):
@@ -60,11 +60,19 @@ class Upsample(Parameterless):
         """The same map."""
         return self.forward(params, x_dot)[0]
 
-    def jvp_backward(
-        self, params: Parameters, cache: tuple, x_dot: Array, dy_dot: Array, *, into: Parameters | None = None
-    ) -> tuple[Array | None, Array]:
-        """``dx_dot`` as in ``backward``; the Jacobian is constant."""
-        return None, gather(dy_dot, self.factor, 1.0, empty(self._input_shape(dy_dot), dy_dot))
+    def second_order(
+        self,
+        params: Parameters,
+        cache: tuple,
+        x_dot: Array,
+        dy: Array | None,
+        *,
+        into: Parameters | None = None,
+        workspace: Workspace | None = None,
+    ) -> tuple[Array, None]:
+        """``y_dot`` as y of x; the Jacobian is constant."""
+        y_dot = gradient_memory(workspace, (*x_dot.shape[:1], *self.output_shape(x_dot.shape[1:])), x_dot)
+        return spread(x_dot, self.factor, 1.0, y_dot), None
 
     def _input_shape(self, dy: Array) -> tuple[int, ...]:
         if dy.ndim != 4 or dy.shape[1] % self.factor or dy.shape[2] % self.factor:

@@ -48,7 +48,7 @@ def moments(x: Array) -> Array:
 def _moments(x: np.ndarray) -> np.ndarray:
     x = writeable(x)
     groups, rows, channels = x.shape
-    size, blocks = _blocks(rows, channels)
+    size, blocks = blocks_of(rows, channels)
     parts = np.empty((groups, blocks, 2, channels))
 
     def work(start: int, stop: int) -> None:
@@ -131,7 +131,7 @@ def _moments_cupy(x: Array) -> Array:
 def normalize(y: Array, x: Array, statistics: Array, scale: Array, shift: Array, slope: float) -> Array:
     """``f(scale x_hat + shift)``, with scale and shift of shape (C,), in the memory of y."""
     xp = module_of(x)
-    u = _normal(x, statistics)
+    u = normal(x, statistics)
     u *= scale
     u += shift
     return xp.multiply(u, xp.where(u > 0, u.dtype.type(1), u.dtype.type(slope)), out=y)
@@ -171,8 +171,8 @@ def _normalize_cupy(y, x, statistics, scale, shift, slope):
 def gradient_sums(dy: Array, y: Array, x: Array, statistics: Array, slope: float) -> Array:
     """Sums over rows of ``du`` and ``du x_hat``, where ``du = f'(u) dy``: shape (2, G, C)."""
     xp = module_of(x)
-    du = _sloped(dy, y, slope).astype(xp.float64)
-    return xp.stack([du.sum(axis=1), (du * _normal(x, statistics)).sum(axis=1)]).astype(x.dtype)
+    du = sloped(dy, y, slope).astype(xp.float64)
+    return xp.stack([du.sum(axis=1), (du * normal(x, statistics)).sum(axis=1)]).astype(x.dtype)
 
 
 @gradient_sums.version("numpy")
@@ -180,7 +180,7 @@ def _gradient_sums(dy, y, x, statistics, slope):
     dy, x = writeable(dy), writeable(x)
     y = dy if slope == 1 else writeable(y)
     groups, rows, channels = x.shape
-    size, blocks = _blocks(rows, channels)
+    size, blocks = blocks_of(rows, channels)
     parts = np.empty((groups, blocks, 2, channels))
 
     def work(start: int, stop: int) -> None:
@@ -256,9 +256,9 @@ def _gradient_sums_cupy(dy, y, x, statistics, slope):
 def gradient(dy: Array, y: Array, x: Array, statistics: Array, scale: Array, means: Array, slope: float) -> Array:
     """``inverse (scale du - means[0] - means[1] x_hat)`` with ``means`` (2, G, C), in the memory of dy."""
     xp = module_of(x)
-    dx = _sloped(dy, y, slope) * scale
+    dx = sloped(dy, y, slope) * scale
     dx -= means[0][:, None]
-    dx -= _normal(x, statistics) * means[1][:, None]
+    dx -= normal(x, statistics) * means[1][:, None]
     return xp.multiply(dx, statistics[2][:, None], out=dy)
 
 
@@ -306,18 +306,27 @@ def writeable(array: np.ndarray) -> np.ndarray:
     return array if array.flags.writeable else array.copy()
 
 
-def _normal(x: Array, statistics: Array) -> Array:
+def plain(statistics: Array) -> Array:
+    """Statistics of numbers that are normal as they are."""
+    plain = module_of(statistics).zeros_like(statistics)
+    plain[2] = 1
+    return plain
+
+
+def normal(x: Array, statistics: Array) -> Array:
+    """x_hat."""
     center, remainder, inverse = statistics[:, :, None]
     return (x - center - remainder) * inverse
 
 
-def _sloped(dy: Array, y: Array, slope: float) -> Array:
+def sloped(dy: Array, y: Array, slope: float) -> Array:
+    """``f'(u) dy``."""
     if slope == 1:
         return dy
     return dy * module_of(dy).where(y > 0, dy.dtype.type(1), dy.dtype.type(slope))
 
 
-def _blocks(rows: int, channels: int) -> tuple[int, int]:
+def blocks_of(rows: int, channels: int) -> tuple[int, int]:
     """Rows of a block, and number of blocks, on the CPU."""
     size = max(FEWEST, BLOCK // channels)
     return size, -(-rows // size)
