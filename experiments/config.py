@@ -120,13 +120,13 @@ def resolve(preset: str | Path, overrides: Sequence[str] = ()) -> Setup:
     path = find(preset)
     mapping = read(path)
     header = {key: mapping.pop(key, "") for key in HEADER}
-    for key, value in header.items():
-        if not isinstance(value, str):
-            raise ConfigError(f"{key}: expected a string, got {value!r}")
     for override in overrides:
         _apply(header if override.partition("=")[0].strip() in HEADER else mapping, override)
     if any(override.partition("=")[0].strip() not in ("seed", *HEADER) for override in overrides):
         header["results"] = ""
+    for key, value in header.items():
+        if not isinstance(value, str):
+            raise ConfigError(f"{key}: expected a string, got {value!r}")
     if not header["experiment"]:
         raise ConfigError(f"experiment: missing in {path}; expected the name of an experiment's module")
     return Setup(name=path.stem, config=load(_module(header["experiment"]).Config, mapping), **header)
@@ -187,8 +187,8 @@ def load(cls: type[T], mapping: Mapping[str, Any]) -> T:
     Notes
     -----
     Field types may be bool, int, float, str, ``Literal``, ``tuple[X, ...]``, further dataclasses, and what
-    :class:`Kind` and :class:`Tables` mark. An int serves as a float, and a bool as neither. A dataclass checks values in
-    ``__post_init__`` by a ValueError whose message starts with the field's name; the dotted path is put before it.
+    :class:`Kind` and :class:`Tables` mark. An int serves as a float, and a bool as neither. A dataclass checks values
+    in ``__post_init__`` by a ValueError whose message starts with the field's name; the dotted path is put before it.
     """
     reader = _Reader(cls)
     loaded = reader.table(cls, mapping, "")
@@ -434,12 +434,14 @@ def _describe(hint: Any) -> str:
 
 
 def _suggest(prefix: str, key: str, there: Sequence[str], known: Sequence[str]) -> str:
-    everywhere = list(dict.fromkeys([*(prefix + name for name in there), *known]))
-    namesakes = [name for name in everywhere if name.rpartition(".")[2] == key]
-    close = namesakes or difflib.get_close_matches(prefix + key, everywhere)
+    here = [name for name in known if name.startswith(prefix)]
+    tables = {name.removeprefix(prefix).partition(".")[0] for name in here}
+    here += [prefix + name for name in there if name not in tables]
+    namesakes = [name for name in dict.fromkeys([*here, *known]) if name.rpartition(".")[2] == key]
+    close = namesakes or [prefix + name for name in difflib.get_close_matches(key, there)]
     if close:
         return f"did you mean {' or '.join(close)}?"
-    return f"expected one of {', '.join(prefix + name for name in there)}"
+    return f"expected one of {', '.join(here)}"
 
 
 def _is_tables(value: Any) -> bool:

@@ -2,14 +2,15 @@ from __future__ import annotations
 
 import tomllib
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Any, Literal
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from experiments import config
-from experiments.config import ConfigError, TrainingConfig
+from experiments.config import ConfigError
+from experiments.runs.loop import LoopConfig
 from tests.tiny_experiment import Config, write_preset
 
 
@@ -106,11 +107,134 @@ def test_an_override_sets_nothing_but_its_key(tmp_path):
 def test_the_text_of_a_setup_is_a_preset_of_the_same(tmp_path_factory, title, notes, rate):
     folder = tmp_path_factory.mktemp("presets")
     setup = config.resolve(write_preset(folder), ["shape.sizes=[5, 6]"])
-    changed = config.Setup(setup.name, setup.experiment, title, notes, setup.config)
+    changed = config.Setup(setup.name, setup.experiment, title, notes, notes, setup.config)
     (folder / "again.toml").write_text(changed.text(), encoding="utf-8", newline="")
     again = config.resolve(folder / "again.toml")
-    assert (again.title, again.notes, again.config) == (title, notes, setup.config)
+    assert (again.title, again.notes, again.results, again.config) == (title, notes, notes, setup.config)
     assert again.text() == changed.text()
+
+
+@dataclass(frozen=True)
+class WithKinds:
+    """A choice of a data set, players that a GAN asks for, and a list of metrics."""
+
+    data: Annotated[Any, config.Kind("data")]
+    gan: Annotated[Any, config.Kind("gans")]
+    players: Annotated[Any, config.Tables(lambda values: dict.fromkeys(values["gan"].players, int))]
+    metrics: tuple[Annotated[Any, config.Kind("metrics")], ...] = ()
+
+
+CHOSEN = {
+    "data": {"kind": "digits", "held_out": 20},
+    "gan": {"kind": "coulomb", "exponent": 1, "softening": {"start": 1.0, "kind": "constant"}},
+    "generator": 3,
+    "discriminator": 4,
+    "metrics": [{"kind": "energy", "samples": 5}, {"kind": "modes"}],
+}
+
+
+def test_kinds_choose_files_and_come_back_from_toml():
+    loaded = config.load(WithKinds, CHOSEN)
+    assert [type(metric).__module__ for metric in loaded.metrics] == [
+        f"experiments.metrics.{name}" for name in ("energy", "modes")
+    ]
+    assert (type(loaded.data).__module__, loaded.data.held_out) == ("experiments.data.digits", 20)
+    assert loaded.players == {"generator": 3, "discriminator": 4}
+    assert config.load(WithKinds, tomllib.loads(config.dumps(config.to_dict(loaded)))) == loaded
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"gan": {"kind": "coulom"}}, "gan.kind: unknown kind 'coulom'; expected one of "),
+        ({"gan": {"kind": "gan"}}, "gan.kind: the kind 'gan' of gans has no Config; expected one of "),
+        ({"gan": {"kind": "no.such"}}, "gan.kind: unknown kind 'no.such'"),
+        ({"gan": {"kind": 3}}, "gan.kind: expected a string, got 3"),
+        ({"gan": 3}, "gan: expected a table, got 3"),
+        ({"data": {"kind": "digits", "path": "x"}}, "data.path: unknown key (with value 'x'); expected one of "),
+        ({"metrics": [{"kind": "energy", "neighbours": 3}]}, "metrics[0].neighbours: unknown key (with value 3)"),
+        ({"metrics": [{"kind": "energy", "softening": 0}]}, "metrics[0].softening: expected a positive number"),
+        ({"metrics": {"kind": "energy"}}, "metrics: expected a list, each entry a table, got "),
+        ({"critic": 3}, "critic: unknown key (with value 3)"),
+        ({"players": 3}, "players: unknown key (with value 3)"),
+    ],
+)
+def test_a_wrong_kind_or_a_setting_of_another_kind_is_one_line(change, message):
+    with pytest.raises(ConfigError) as caught:
+        config.load(WithKinds, CHOSEN | change)
+    assert str(caught.value).startswith(message)
+    assert "\n" not in str(caught.value)
+
+
+def test_all_that_is_missing_is_in_one_message():
+    with pytest.raises(ConfigError) as caught:
+        config.load(WithKinds, {"gan": {"kind": "coulomb", "softening": {}}, "metrics": [{}]})
+    message = str(caught.value)
+    for name in (
+        "data.kind, one of digits",
+        "gan.exponent, a finite number",
+        "gan.softening.start",
+        "metrics[0].kind",
+    ):
+        assert name in message
+
+
+def derived(folder, content: str, base: str = "tiny.toml"):
+    write_preset(folder)
+    (folder / "derived.toml").write_text(f'base = "{base}"\n{content}')
+    return folder / "derived.toml"
+
+
+def test_a_base_gives_what_a_preset_leaves_out(tmp_path):
+    setup = config.resolve(derived(tmp_path, "seed = 8\n[training]\nlog_every = 9\n[shape]\nwidth = 4\n"))
+    plan = setup.config.training
+    assert (plan.updates, plan.log_every, setup.config.seed, setup.config.shape.width) == (60, 9, 8, 4)
+    assert setup.experiment == "tests.tiny_experiment"
+    assert setup.title == ""  # which says what the base is
+
+
+@pytest.mark.parametrize(
+    ("base", "message"),
+    [
+        ("derived.toml", "has itself as its base"),
+        ("none.toml", "can't be read"),
+        ("no-preset", "unknown preset"),
+        ("", "base: expected a preset's name"),
+    ],
+)
+def test_a_base_that_can_t_be_is_one_line(tmp_path, base, message):
+    with pytest.raises(ConfigError, match=message) as caught:
+        config.resolve(derived(tmp_path, "", base))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_table_of_another_kind_replaces_that_of_the_base(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text('base = "digits"\n[data]\nkind = "images"\npath = "x"\nsize = 8\nchannels = 1\n')
+    settings = config.resolve(path).config
+    assert (settings.data.path, settings.data.held_out) == ("x", 1_000)  # not the 250 of the digits
+    assert settings.gan == config.resolve("digits").config.gan
+
+
+def test_an_override_reaches_into_lists_and_changes_kinds():
+    setup = config.resolve(
+        "digits", ["metrics.energy.samples=5", "metrics.1.samples=6", "data.kind=images", "data.path=p"]
+    )
+    assert [metric.samples for metric in setup.config.metrics] == [5, 6, 250]
+    assert setup.config.data.size == 64
+    for override, message in (
+        ("metrics.fid.samples=5", "metrics.fid: no such table; there are 0 (energy)"),
+        ("metrics.samples=5", "metrics: a list of tables"),
+    ):
+        with pytest.raises(ConfigError) as caught:
+            config.resolve("digits", [override])
+        assert str(caught.value).startswith(message)
+
+
+def test_what_a_preset_reached_is_not_said_of_another_run():
+    assert config.resolve("digits").results
+    assert config.resolve("digits", ["seed=3", "title=mine"]).results
+    assert config.resolve("digits", ["training.updates=3"]).results == ""
 
 
 def test_missing_values_are_named_with_their_path():
@@ -119,7 +243,7 @@ def test_missing_values_are_named_with_their_path():
 
 
 def test_defaults_fill_the_rest():
-    assert config.load(Config, {"training": {"updates": 3}}) == Config(training=TrainingConfig(updates=3))
+    assert config.load(Config, {"training": {"updates": 3}}) == Config(training=LoopConfig(updates=3))
 
 
 @pytest.mark.parametrize(

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from coulombfield import Charges, Plummer, generated_charges, potential, real_charges
+from coulombfield import Charges, generated_charges, potential, real_charges
 from coulombfield.arrays import Device, to_numpy
 from coulombfield.calculus import best_step, difference_tolerance, directional_derivative, random_direction
 from coulombfield.rng import Streams
-from experiments.gans.coulomb import CoulombGAN, PotentialConfig
+from experiments.gans.coulomb import Config
 from experiments.players.player import OptimizerConfig, Player, ScheduleConfig
 from nets.architectures import mlp
 from nets.initializers import normal, uniform
@@ -23,6 +23,7 @@ from nets.layers.conv_transpose2d import ConvTranspose2d
 from nets.layers.linear import Linear
 from nets.layers.reshape import Flatten, Reshape
 from nets.network import Network, Sequential
+from validation.assembly import assemble
 
 UPDATES = 50
 seeds = st.integers(0, 2**32 - 1)
@@ -31,25 +32,21 @@ seeds = st.integers(0, 2**32 - 1)
 def build(seed, device, dtype="float64", *, batch=6, latent=3, m=2, l2=0.0, **potential_settings):
     """A small smooth GAN: ELU in both players, biases off zero."""
     streams = Streams(seed)
-    rng = streams.stream("initialization")
-
-    def player(*widths):
-        network = mlp(widths, ELU, first_weight=normal(1.0), first_bias=uniform(1.0))
-        rate = ScheduleConfig(start=1e-2, end=1e-3)
-        return Player(network, network.initialize(rng, dtype, device.xp), OptimizerConfig(rate, l2=l2), UPDATES)
-
-    config = PotentialConfig(exponent=1.0, softening=ScheduleConfig(start=1.0, end=0.5), **potential_settings)
-    data = device.put(streams.stream("data").standard_normal((40, m)).astype(dtype))
-    return CoulombGAN(
-        player(latent, 8, m),
-        player(m, 8, 1),
-        data,
+    networks = {
+        name: mlp(widths, ELU, first_weight=normal(1.0), first_bias=uniform(1.0))
+        for name, widths in (("generator", (latent, 8, m)), ("discriminator", (m, 8, 1)))
+    }
+    optimizer = OptimizerConfig(ScheduleConfig(start=1e-2, end=1e-3), l2=l2)
+    return assemble(
+        Config(exponent=1.0, softening=ScheduleConfig(start=1.0, end=0.5), **potential_settings),
+        networks,
+        streams.stream("data").standard_normal((40, m)).astype(dtype),
         latent=latent,
         batch=batch,
-        config=config,
         updates=UPDATES,
         device=device,
         streams=streams,
+        optimizers=dict.fromkeys(networks, optimizer),
     )
 
 
@@ -64,9 +61,14 @@ def device(request):
 
 
 def draw(gan, seed):
-    rng = np.random.default_rng(seed)
-    z = rng.standard_normal((gan.batch, gan.latent)).astype(gan.data.dtype)
-    return gan._device.put(z), gan.data[: gan.batch]
+    z = np.random.default_rng(seed).standard_normal((gan.batch, gan.generator.latent)).astype(gan.data.dtype)
+    return gan.device.put(z), gan.device.put(gan.data.first(gan.batch))
+
+
+def gradients(gan, z, real):
+    """Losses, and the gradients of generator and discriminator."""
+    losses, found = gan.gradients("both", latent=z, real=real)
+    return losses, found["generator"], found["discriminator"]
 
 
 def forward(player, x):
@@ -78,9 +80,8 @@ def target(gan, generated, real):
     x, y = to_numpy(generated), to_numpy(real)
     points = np.concatenate([x, y])
     weights = np.concatenate([generated_charges(x).weights, real_charges(y).weights])
-    kernel = Plummer(gan.config.exponent, gan.softening)
     return gan.config.scale * potential(
-        points, Charges(points, weights), kernel, exclude_self=gan.config.exclude_self, method="direct"
+        points, Charges(points, weights), gan.kernel, exclude_self=gan.config.exclude_self, method="direct"
     )
 
 
@@ -89,9 +90,9 @@ def target(gan, generated, real):
 def test_losses_are_those_of_the_paper(device, reduction, exclude_self):
     gan = build(1, device, scale=3.0, reduction=reduction, exclude_self=exclude_self)
     z, real = draw(gan, 2)
-    losses, _, _ = gan.gradients(z, real)
+    losses, _, _ = gradients(gan, z, real)
     x = forward(gan.generator, z)
-    at_x, at_y = (to_numpy(forward(gan.discriminator, points))[:, 0] for points in (x, real))
+    at_x, at_y = (to_numpy(forward(gan.players["discriminator"], points))[:, 0] for points in (x, real))
     square = (np.concatenate([at_x, at_y]) - target(gan, x, real)) ** 2
     eq_9 = 0.5 * (0.5 * square[: gan.batch].mean() + 0.5 * square[gan.batch :].mean())
     assert float(losses["discriminator"]) == pytest.approx(
@@ -120,10 +121,10 @@ def test_generator_gradient_is_that_of_the_whole_chain(device, seed, batch, m):
     """The gradient through D and G agrees with moving the generator's parameters."""
     gan = build(seed, device, batch=batch, m=m)
     z, real = draw(gan, seed)
-    _, gradient, _ = gan.gradients(z, real)
+    _, gradient, _ = gradients(gan, z, real)
 
     def chain():
-        return -0.5 * forward(gan.discriminator, forward(gan.generator, z)).mean()
+        return -0.5 * forward(gan.players["discriminator"], forward(gan.generator, z)).mean()
 
     assert_gradient(gradient, gan.generator.params, chain, seed)
 
@@ -133,13 +134,15 @@ def test_discriminator_gradient_treats_the_potential_as_given(device, seed, batc
     """Moving the discriminator changes the regression's left side only: the potential does not depend on it."""
     gan = build(seed, device, batch=batch, m=m)
     z, real = draw(gan, seed)
-    _, _, gradient = gan.gradients(z, real)
-    assert_gradient(gradient, gan.discriminator.params, lambda: gan.gradients(z, real)[0]["discriminator"], seed)
+    _, _, gradient = gradients(gan, z, real)
+    assert_gradient(
+        gradient, gan.players["discriminator"].params, lambda: gradients(gan, z, real)[0]["discriminator"], seed
+    )
 
 
-def image_discriminator(groups=1):
+def image_discriminator():
     """Images of 4 x 4 to one number; smooth, since no variance is near 0 beside so large an epsilon."""
-    norm = BatchNorm(3, ELU(), epsilon=1.0, groups=groups)
+    norm = BatchNorm(3, ELU(), epsilon=1.0)
     return Network(Sequential([Conv2d(1, 3, 3, 2, bias=None), norm, Flatten(), Linear(12, 1)]))
 
 
@@ -148,27 +151,20 @@ def image_generator():
     return Network(Sequential([Linear(3, 16), Reshape((2, 2, 4)), norm, last]))
 
 
-def build_on_images(seed, device, *, batch=3, source=None, **potential_settings):
+def build_on_images(seed, device, *, batch=3, **potential_settings):
     """A small convolutional GAN with batch-norm in both players, its scales off 1 and shifts off 0."""
     streams = Streams(seed)
-    rng = streams.stream("initialization")
-
-    def player(network):
-        params = network.initialize(rng, "float64", device.xp)
-        params.vector[...] += device.put(0.3 * rng.standard_normal(params.vector.size))
-        return Player(network, params, OptimizerConfig(ScheduleConfig(start=1e-3, kind="constant")), UPDATES)
-
-    data = device.put(rng.uniform(-1, 1, (10, 4, 4, 1)))
-    return CoulombGAN(
-        player(image_generator()),
-        player(image_discriminator(groups=2)),
-        data if source is None else source(data),
+    data = streams.stream("data").uniform(-1, 1, (10, 4, 4, 1))
+    return assemble(
+        Config(exponent=1.0, softening=ScheduleConfig(start=1.0, kind="constant"), **potential_settings),
+        {"generator": image_generator(), "discriminator": image_discriminator()},
+        data,
         latent=3,
         batch=batch,
-        config=PotentialConfig(1.0, ScheduleConfig(start=1.0, kind="constant"), **potential_settings),
         updates=UPDATES,
         device=device,
         streams=streams,
+        spread=0.3,
     )
 
 
@@ -178,9 +174,9 @@ def test_gradients_on_images_are_those_of_separate_passes(device, seed, batch):
     """As the authors run it: generated and real samples pass the discriminator apart, each with its own statistics."""
     gan = build_on_images(seed, device, batch=batch, scale=3.0)
     z, real = draw(gan, seed)
-    losses, d_generator, d_discriminator = gan.gradients(z, real)
+    losses, d_generator, d_discriminator = gradients(gan, z, real)
     alone = image_discriminator()
-    params = gan.discriminator.params
+    params = gan.players["discriminator"].params
 
     def values(samples):
         return alone.forward(params, samples)[0]
@@ -201,33 +197,13 @@ def test_gradients_on_images_are_those_of_separate_passes(device, seed, batch):
     assert_gradient(d_discriminator, params, regression, seed)
 
 
-def test_a_source_gives_what_an_array_gives(device):
-    """Minibatches drawn by an object of one's own, here with the same draws."""
-
-    class Source:
-        def __init__(self, data):
-            self.data, self.dtype, self.shape = data, data.dtype, data.shape
-            self.drawn = []
-
-        def draw(self, count, rng):
-            self.drawn.append(rng.integers(0, len(self.data), count))
-            return self.data[device.put(self.drawn[-1])]
-
-    of_array, of_source = build_on_images(1, device), build_on_images(1, device, source=Source)
-    for _ in range(2):
-        of_array.step(), of_source.step()
-    np.testing.assert_equal(host(of_source.state()), host(of_array.state()))
-    first, second = of_source.data.drawn
-    assert not np.array_equal(first, second)
-
-
 def test_a_step_moves_both_players_against_their_gradients_once(device):
     """Adam's first step is the rate times the gradient's sign, for both players on one and the same minibatch."""
     gan, twin = build(3, device), build(3, device)
-    before = [to_numpy(player.params.vector).copy() for player in (gan.generator, gan.discriminator)]
-    gradients = twin.gradients(twin._draw_latent(), twin._draw_real())[1:]
+    before = [to_numpy(player.params.vector).copy() for player in (gan.generator, gan.players["discriminator"])]
+    found = gradients(twin, twin.draw_latent(), twin.draw_real())[1:]
     gan.step()
-    for player, start, gradient in zip((gan.generator, gan.discriminator), before, gradients, strict=True):
+    for player, start, gradient in zip((gan.generator, gan.players["discriminator"]), before, found, strict=True):
         slope = to_numpy(gradient.vector)
         clear = np.abs(slope) > 1e-5  # where Adam's epsilon is small beside the gradient
         assert clear.sum() > clear.size / 2
@@ -251,7 +227,7 @@ def test_weight_decay_of_kernels_spares_dense_layers_and_batch_norm():
     gan = build_on_images(4, Device(np, "cpu"))
     decayed = OptimizerConfig(ScheduleConfig(start=1e-3, kind="constant"), l2=0.5, l2_on="kernels")
     signals = Network(Sequential([Conv1d(2, 3, 3), Flatten(), Linear(12, 1)]))
-    for network in (gan.generator.network, gan.discriminator.network, signals):
+    for network in (gan.generator.network, gan.players["discriminator"].network, signals):
         player = Player(network, network.initialize(np.random.default_rng(0)), decayed, UPDATES)
         gradient = player.network.zeros_like(player.params)
         weights = {name: value.copy() for name, value in player.params.items()}
@@ -292,9 +268,9 @@ def test_schedules_follow_the_updates():
 
 def test_learned_potential_undoes_the_scale(device):
     gan = build(8, device, scale=4.0)
-    points = gan.data[:5]
+    points = gan.device.put(gan.data.first(5))
     value, slope = gan.learned_potential(points)
-    np.testing.assert_allclose(to_numpy(value), to_numpy(forward(gan.discriminator, points))[:, 0] / 4)
+    np.testing.assert_allclose(to_numpy(value), to_numpy(forward(gan.players["discriminator"], points))[:, 0] / 4)
     step = 1e-6
     for axis in range(2):
         shift = device.put(np.eye(2)[axis] * step)

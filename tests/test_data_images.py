@@ -11,7 +11,8 @@ from PIL import Image
 
 from coulombfield.arrays import Device, to_numpy
 from experiments.data import images
-from experiments.data.images import ImageError, ImageSet, InMemory, checksum, digits, into_memory, open_images
+from experiments.data.digits import digits
+from experiments.data.images import ImageError, ImageSet, InMemory, checksum, into_memory, open_images
 
 seeds = st.integers(0, 2**32 - 1)
 CPU = Device(np, "cpu")

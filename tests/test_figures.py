@@ -11,14 +11,14 @@ from matplotlib.image import imread
 from experiments.figures.curves import training_curves
 from experiments.figures.points import Panel, histograms, potential_and_field, samples_against_data
 from experiments.figures.style import DPI, WIDTH
-from experiments.metrics.metric import Metric
+from experiments.metrics.metric import Column
 
 seeds = st.integers(0, 2**32 - 1)
 METRICS = {
-    "share": Metric("Share."),
-    "kl": Metric("KL.", "log"),
-    "energy": Metric("Energy.", "symlog", noise="floor"),
-    "floor": Metric("Floor.", scale=""),
+    "share": Column("Share."),
+    "kl": Column("KL.", axis="log"),
+    "energy": Column("Energy.", axis="symlog", noise="floor"),
+    "floor": Column("Floor.", axis=""),
 }
 PERFECT = {"share": 0.99, "kl": 1e-3, "energy": -1e-4, "floor": 3e-4}
 

@@ -15,7 +15,7 @@ import pytest
 
 from coulombfield.arrays import Device, select_device
 from coulombfield.rng import Streams
-from experiments import config, gaussian_mixture
+from experiments import config, gan_training
 from experiments.__main__ import main
 from experiments.runs.checkpoint import CheckpointFolder
 
@@ -29,9 +29,10 @@ SMALL = (
     "training.checkpoint_every=20",
     "data.points=500",
     "data.held_out=200",
-    "evaluation.samples=200",
-    "generator.network.hidden=[8, 8]",
-    "discriminator.network.hidden=[8, 8]",
+    "metrics.modes.samples=200",
+    "metrics.energy.samples=200",
+    "generator.layers.hidden=[8, 8]",
+    "discriminator.layers.hidden=[8, 8]",
 )
 KEYS = (
     "modes_covered",
@@ -60,7 +61,7 @@ def finished(tmp_path_factory):
 @pytest.fixture
 def undrawn(monkeypatch):
     """Without the figures, which take most of so short a run's time; another test says that they disturb nothing."""
-    monkeypatch.setattr(gaussian_mixture.GaussianMixtureExperiment, "figures", lambda self, folder: [])
+    monkeypatch.setattr(gan_training.GANTraining, "figures", lambda self, folder: [])
 
 
 def final_state(folder: Path) -> dict:
@@ -109,12 +110,14 @@ def test_kill_9_and_resume_end_with_the_same_bits(tmp_path, finished, checkpoint
 def test_another_seed_gives_another_run(tmp_path, finished):
     assert main([*arguments(tmp_path / "run"), "--seed", "1"]) == 0
     ours, theirs = final_state(tmp_path / "run"), final_state(finished)
-    assert not np.array_equal(ours["generator"]["parameters"], theirs["generator"]["parameters"])
+    assert not np.array_equal(
+        ours["generator"]["parameters"]["0.weight"], theirs["generator"]["parameters"]["0.weight"]
+    )
 
 
 def test_evaluating_and_drawing_disturb_nothing(tmp_path):
     settings = config.resolve("gaussian-mixture-quick", SMALL).config
-    quiet, looked_at = (gaussian_mixture.build(settings, select_device("cpu"), Streams(0)) for _ in range(2))
+    quiet, looked_at = (gan_training.build(settings, select_device("cpu"), Streams(0)) for _ in range(2))
     looked_at.figures(tmp_path)
     for _ in range(3):
         quiet.step(), looked_at.step()
@@ -129,13 +132,13 @@ def test_training_lowers_the_energy():
     larger = (
         "training.updates=1000",
         "training.batch=64",
-        "generator.network.hidden=[32, 32]",
+        "generator.layers.hidden=[32, 32]",
         "generator.optimizer.rate.start=3e-3",
-        "discriminator.network={hidden=[32, 32], activation='elu', first_weight=1.0, first_bias=7.0}",
+        "discriminator.layers={hidden=[32, 32], activation='elu', first_weight=1.0, first_bias=7.0}",
         "discriminator.optimizer.rate.start=1e-2",
     )
     settings = config.resolve("gaussian-mixture-quick", [*SMALL, *larger]).config
-    experiment = gaussian_mixture.build(settings, select_device("cpu"), Streams(0))
+    experiment = gan_training.build(settings, select_device("cpu"), Streams(0))
     before = experiment.evaluate()["energy"]
     for _ in range(settings.training.updates):
         experiment.step()
@@ -147,9 +150,7 @@ def test_an_experiment_on_cupy_does_what_it_does_on_numpy(tmp_path):
     if not cupy.cuda.is_available():
         pytest.skip("CuPy has no device")
     settings = config.resolve("gaussian-mixture-quick", [*SMALL, "dtype=float64"]).config
-    runs = [
-        gaussian_mixture.build(settings, device, Streams(0)) for device in (Device(np, "cpu"), Device(cupy, "cuda:0"))
-    ]
+    runs = [gan_training.build(settings, device, Streams(0)) for device in (Device(np, "cpu"), Device(cupy, "cuda:0"))]
     for _ in range(5):
         losses = [{name: float(loss) for name, loss in run.step().items()} for run in runs]
         assert losses[0] == pytest.approx(losses[1], rel=1e-8)
@@ -166,11 +167,11 @@ def test_presets_are_the_papers_experiment(name):
     assert (settings.data.components_per_side, settings.data.extent, settings.data.variance) == (5, 21.0, 1.0)
     assert settings.data.points == 100_000
     assert settings.training.batch == 128
-    assert settings.discriminator.network.hidden == (128, 128)
-    assert settings.discriminator.network.activation == "elu"
-    assert settings.potential.softening.start == 3.0
-    assert settings.potential.exponent == (3 if name.endswith("eq5") else 1)
-    assert settings.potential.exclude_self is False
+    assert settings.players["discriminator"].layers.hidden == (128, 128)
+    assert settings.players["discriminator"].layers.activation == "elu"
+    assert settings.gan.softening.start == 3.0
+    assert settings.gan.exponent == (3 if name.endswith("eq5") else 1)
+    assert settings.gan.exclude_self is False
     if not name.endswith("quick"):
         assert settings.training.updates == 1_000_000
 
@@ -180,16 +181,19 @@ def test_presets_are_the_papers_experiment(name):
     [
         ("seed=-1", "seed: expected a number that is not negative, got -1"),
         ("generator.latent=0", "generator.latent: expected at least 1, got 0"),
-        ("generator.network.hidden=[]", "generator.network.hidden: expected one or more positive widths"),
-        ("generator.network.first_bias=-1", "generator.network.first_bias: expected a number that is not negative"),
+        ("generator.layers.hidden=[]", "generator.layers.hidden: expected one or more positive widths"),
+        ("generator.layers.first_bias=-1", "generator.layers.first_bias: expected a number that is not negative"),
         ("generator.optimizer.beta1=1", "generator.optimizer.beta1: expected a number in"),
         ("discriminator.input_scale=0", "discriminator.input_scale: expected a positive number"),
         ("discriminator.optimizer.rate.end=0", "discriminator.optimizer.rate.end: expected a positive number"),
-        ("potential.exponent=0", "potential.exponent: expected a positive number"),
-        ("potential.softening.kind=linear", "potential.softening.kind: expected"),
+        ("gan.exponent=0", "gan.exponent: expected a positive number"),
+        ("gan.softening.kind=linear", "gan.softening.kind: expected"),
         ("data.held_out=1", "data.held_out: expected at least 2"),
         ("data.variance=0", "data.variance: expected a positive number"),
-        ("evaluation.samples=10", "evaluation.samples: expected at least data.held_out"),
+        ("metrics.modes.samples=10_001", "metrics[0].samples: expected at most data.held_out = 10000, got 10001"),
+        ("metrics.modes.kind=nope", "metrics[0].kind: unknown kind 'nope'"),
+        ("discriminator.kind=coulomb", "missing"),
+        ("gan.penalty=10", "gan.penalty: unknown key (with value 10)"),
     ],
 )
 def test_a_bad_value_names_its_key_and_writes_nothing(tmp_path, capsys, override, message):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from types import SimpleNamespace
 
 import h5py
 import numba
@@ -14,13 +15,15 @@ from hypothesis import strategies as st
 from PIL import Image
 from threadpoolctl import threadpool_limits
 
-from coulombfield import Plummer
 from coulombfield.arrays import Device, select_device
 from coulombfield.rng import Streams
-from experiments import config, images
+from experiments import config, gan_training
 from experiments.__main__ import main
+from experiments.data.dataset import ArrayPart
 from experiments.figures.images import image_grid
-from experiments.metrics.images import METRICS, ImageMetrics, nearest
+from experiments.metrics import energy, moments
+from experiments.metrics import nearest as nearest_metric
+from experiments.metrics.nearest import nearest
 from experiments.runs.checkpoint import CheckpointFolder
 
 SMALL = (
@@ -33,7 +36,10 @@ SMALL = (
     "generator.latent=4",
     "discriminator.base=4",
     "data.held_out=12",
-    "evaluation.neighbours=30",
+    "metrics.energy.samples=12",
+    "metrics.nearest.samples=12",
+    "metrics.nearest.neighbours=30",
+    "metrics.moments.samples=12",
 )
 seeds = st.integers(0, 2**32 - 1)
 
@@ -45,7 +51,7 @@ def arguments(folder, *overrides, preset="digits"):
 
 def experiment(*overrides, device=None, preset="digits"):
     settings = config.resolve(preset, [*SMALL, *overrides]).config
-    return images.build(settings, device or select_device("cpu"), Streams(settings.seed))
+    return gan_training.build(settings, device or select_device("cpu"), Streams(settings.seed))
 
 
 @pytest.fixture(scope="module")
@@ -63,8 +69,9 @@ def final_state(folder):
 
 def test_a_run_leaves_summary_figures_and_report(finished):
     summary = json.loads((finished / "summary.json").read_text())
-    assert set(METRICS) <= summary.keys()
-    assert summary["data"].keys() == METRICS.keys()
+    names = {"energy", "energy_noise_floor", "nearest_training", "mean_error", "deviation_error"}
+    assert names <= summary.keys()
+    assert summary["data"].keys() == names
     report = (finished / "report.html").read_text()
     assert report.count("data:image/png;base64,") == 4
     assert not re.search(r"""(src|href)=["']https?:""", report)
@@ -76,7 +83,7 @@ def test_a_run_leaves_summary_figures_and_report(finished):
 
 
 def test_a_run_resumed_from_its_first_checkpoint_ends_with_the_same_bits(tmp_path, finished, monkeypatch):
-    monkeypatch.setattr(images.ImageExperiment, "figures", lambda self, folder: [])
+    monkeypatch.setattr(gan_training.GANTraining, "figures", lambda self, folder: [])
     folder = tmp_path / "run"
     assert main(arguments(folder)) == 0
     (folder / "report.html").unlink()
@@ -122,7 +129,7 @@ def test_one_thread_and_two_give_the_same_bits():
                 run = experiment("training.batch=32", "generator.width=64", "discriminator.base=32")
                 for _ in range(2):
                     run.step()
-                states.append({name: run.state()[name]["parameters"].copy() for name in ("generator", "discriminator")})
+                states.append({name: player.params.vector.copy() for name, player in run.gan.players.items()})
     finally:
         numba.set_num_threads(before)
     np.testing.assert_equal(states[0], states[1])
@@ -131,7 +138,7 @@ def test_one_thread_and_two_give_the_same_bits():
 def test_the_discriminator_normalises_generated_and_real_images_apart():
     """A minibatch in one pass gives each half what it gives alone: here each half twice, as both groups."""
     run = experiment()
-    player = run.gan.discriminator
+    player = run.gan.players["discriminator"]
     x, y = np.split(run.gan.data.draw(16, np.random.default_rng(0)), 2)
     y *= 0.5
 
@@ -147,8 +154,8 @@ def test_held_out_images_are_never_trained_on():
     parts = []
     for seed in (0, 1):
         run = experiment(f"seed={seed}")
-        sets = (run._like_samples, run._held_out, run._training)
-        indices = [images._index for images in sets]
+        sets = (run.data.like_samples, run.data.held_out, run.data.training)
+        indices = [part._index for part in sets]
         assert [len(index) for index in indices] == [12, 12, 1773]
         np.testing.assert_array_equal(np.sort(np.concatenate(indices)), np.arange(1797))
         parts.append(set(indices[1]))
@@ -162,6 +169,7 @@ def test_training_lowers_the_energy():
         "generator.width=32",
         "discriminator.base=16",
         "data.held_out=100",
+        "metrics.energy.samples=100",
         "generator.optimizer.rate={start=5e-4, kind='constant'}",
         "discriminator.optimizer.rate={start=4e-3, kind='constant'}",
     )
@@ -209,11 +217,12 @@ def test_the_paper_s_settings():
         128,
         5_000,
     )
-    assert (settings.potential.exponent, settings.potential.softening.over(1)(0)) == (1, 1)
-    assert (settings.potential.scale, settings.potential.exclude_self) == (1, False)
-    assert (settings.generator.latent, settings.generator.width, settings.generator.output) == (32, 1024, "scaled_tanh")
-    assert settings.discriminator.base == 128
-    for player, rate in ((settings.generator, 1e-4), (settings.discriminator, 5e-5)):
+    assert (settings.gan.exponent, settings.gan.softening.over(1)(0)) == (1, 1)
+    assert (settings.gan.scale, settings.gan.exclude_self) == (1, False)
+    generator, discriminator = (settings.players[name] for name in ("generator", "discriminator"))
+    assert (generator.latent, generator.width, generator.output) == (32, 1024, "scaled_tanh")
+    assert discriminator.base == 128
+    for player, rate in ((generator, 1e-4), (discriminator, 5e-5)):
         optimizer = player.optimizer
         assert (optimizer.kind, optimizer.beta1, optimizer.beta2, optimizer.epsilon) == ("adam", 0.9, 0.999, 1e-8)
         assert optimizer.rate.over(settings.training.updates)(499_999) == rate
@@ -230,11 +239,14 @@ def test_the_paper_s_settings():
             "data.path: missing; expected an HDF5 file or a folder of images: --set data.path",
         ),
         ("coulomb-images", "data.path=/nowhere/at/all", "/nowhere/at/all: no such file or folder"),
-        ("digits", "data.size=16", "data.source: the digits have size 8"),
-        ("digits", "data.path=x", "data.source: the digits have size 8"),
+        ("digits", "data.size=16", "data.size: unknown key"),
+        ("digits", "data.path=x", "data.path: unknown key"),
         ("digits", "data.held_out=1", "data.held_out: expected at least 2"),
         ("digits", "data.held_out=900", "expected at least 1808 images, a batch and twice data.held_out, got 1797"),
-        ("digits", "evaluation.softening=0", "evaluation.softening: expected a positive number"),
+        ("digits", "metrics.energy.softening=0", "metrics[0].softening: expected a positive number"),
+        ("digits", "metrics.energy.samples=13", "metrics[0].samples: expected at most data.held_out = 12, got 13"),
+        ("digits", "metrics=[{kind='modes'}]", "metrics[0].kind: modes needs data that are a mixture of Gaussians"),
+        ("digits", "discriminator.kind=mlp", "missing: "),
         ("digits", "generator.width=0", "generator.width: expected at least 1"),
         ("digits", "discriminator.base=0", "discriminator.base: expected at least 1"),
         ("digits", "seed=-1", "seed: expected a number that is not negative"),
@@ -260,18 +272,30 @@ def test_metrics_know_copies_and_collapse_and_shifts():
     """Training images have no neighbour's distance, one image repeated no deviation, shifted data another mean."""
     rng = np.random.default_rng(0)
     data, held_out, training = rng.standard_normal((3, 60, 4, 4, 1)) * 0.3
-    metrics = ImageMetrics(data, held_out, training, Plummer(1, 1.0), rng)
-    assert metrics.reference["nearest_training"] > 0.1
-    assert metrics(training)["nearest_training"] == 0
+    device = Device(np, "cpu")
+    sets = SimpleNamespace(
+        form="images",
+        training=ArrayPart(training, device),
+        held_out=ArrayPart(held_out, device),
+        like_samples=ArrayPart(data, device),
+    )
+    metrics = [metric.Config(samples=60).build(sets, Streams(0)) for metric in (energy, nearest_metric, moments)]
+
+    def evaluate(samples):
+        return {name: value for metric in metrics for name, value in metric.evaluate(samples).items()}
+
+    reference = {name: value for metric in metrics for name, value in metric.reference.items()}
+    assert reference["nearest_training"] > 0.1
+    assert evaluate(training)["nearest_training"] == 0
     spread = held_out.std(axis=0)
-    collapsed = metrics(np.repeat(data[:1], 60, axis=0))
+    collapsed = evaluate(np.repeat(data[:1], 60, axis=0))
     assert collapsed["deviation_error"] == pytest.approx(np.sqrt((spread**2).mean()))
-    shifted = metrics(held_out + 0.5)
+    shifted = evaluate(held_out + 0.5)
     assert shifted["mean_error"] == pytest.approx(0.5)
     assert shifted["deviation_error"] == pytest.approx(0, abs=1e-12)
     for wrong in (collapsed, shifted):
         assert wrong["energy"] > 10 * wrong["energy_noise_floor"]
-    assert abs(metrics.reference["energy"]) < 4 * metrics.noise_floor
+    assert abs(reference["energy"]) < 4 * reference["energy_noise_floor"]
 
 
 @pytest.mark.parametrize("channels", [1, 3])

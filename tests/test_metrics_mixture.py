@@ -9,8 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from coulombfield import Plummer, interaction_energy
+from coulombfield.arrays import Device
+from coulombfield.rng import Streams
+from experiments.data.gaussian_mixture import Config as Mixture
 from experiments.data.gaussian_mixture import GaussianMixture
-from experiments.metrics.mixture import COVERED_SHARE, METRICS, MixtureMetrics, energy_noise_floor, mode_metrics
+from experiments.metrics import energy, modes
+from experiments.metrics.energy import energy_noise_floor
+from experiments.metrics.modes import COVERED_SHARE, mode_metrics
 
 seeds = st.integers(0, 2**32 - 1)
 COUNT = 20_000
@@ -90,18 +95,25 @@ def test_samples_that_are_no_points_are_refused(samples):
         mode_metrics(samples, GaussianMixture())
 
 
+def mixture_data(seed, held_out, dtype="float64", variance=1.0):
+    config = Mixture(points=50, held_out=held_out, variance=variance)
+    return config.open(batch=1, rng=np.random.default_rng(seed), dtype=dtype, device=Device(np, "cpu"))
+
+
 @given(seed=seeds, dtype=st.sampled_from(["float32", "float64"]))
 @settings(max_examples=6)
 def test_data_stays_at_the_noise_floor_and_a_smear_does_not(seed, dtype):
-    mixture, rng, size = GaussianMixture(), np.random.default_rng(seed), 400
-    first, second, third = (mixture.sample(size, rng, dtype) for _ in range(3))
-    metrics = MixtureMetrics(mixture, first, second, KERNEL, rng)
-    assert metrics.reference.keys() == METRICS.keys() == metrics(third).keys()
-    assert metrics(third)["energy_noise_floor"] == metrics.noise_floor == metrics.reference["energy_noise_floor"]
+    rng, size = np.random.default_rng(seed + 1), 400
+    data = mixture_data(seed, size, dtype)
+    metric = energy.Config(samples=size).build(data, Streams(seed))
+    found = metric.evaluate(data.mixture.sample(size, rng, dtype))
+    assert found.keys() == metric.reference.keys() == metric.columns.keys()
+    floor = found["energy_noise_floor"]
+    assert floor == metric.reference["energy_noise_floor"]
     # the statistic's tail is that of a weighted sum of chi-squared variables, hence not 6 but 12 standard deviations
-    assert abs(metrics(third)["energy"]) < 12 * metrics.noise_floor
-    one_mode = (mixture.centres[:1] + rng.standard_normal((size, 2))).astype(dtype)
-    assert metrics(one_mode)["energy"] > 50 * metrics.noise_floor
+    assert abs(found["energy"]) < 12 * floor
+    one_mode = (data.mixture.centres[:1] + rng.standard_normal((size, 2))).astype(dtype)
+    assert metric.evaluate(one_mode)["energy"] > 50 * floor
 
 
 @given(seed=seeds)
@@ -128,12 +140,29 @@ def test_the_noise_floor_falls_like_one_over_the_size(seed):
     assert 4 < floors[0] / floors[1] < 64
 
 
-def test_the_energy_uses_as_many_samples_as_are_held_out_and_is_the_unbiased_one():
-    mixture, rng = GaussianMixture(), np.random.default_rng(0)
-    data, held_out, samples = (mixture.sample(size, rng) for size in (60, 60, 100))
-    metrics = MixtureMetrics(mixture, data, held_out, KERNEL, rng)
-    assert metrics(samples)["energy"] == interaction_energy(held_out, samples[:60], KERNEL, unbiased=True)
-    with pytest.raises(ValueError, match=r"^samples: expected at least 60"):
-        metrics(samples[:59])
-    with pytest.raises(ValueError, match=r"^data: expected the shape"):
-        MixtureMetrics(mixture, data[:50], held_out, KERNEL, rng)
+def test_the_energy_is_the_unbiased_one_under_the_kernel_asked_for():
+    data = mixture_data(0, 60)
+    samples = data.mixture.sample(60, np.random.default_rng(1))
+    metric = energy.Config(samples=60, exponent=3.0, softening=0.5).build(data, Streams(0))
+    expected = interaction_energy(data.held_out.first(60), samples, Plummer(3.0, 0.5), unbiased=True)
+    assert metric.evaluate(samples)["energy"] == expected
+
+
+def test_modes_are_those_of_the_data():
+    data = mixture_data(0, 60, variance=0.3)
+    metric = modes.Config(samples=60).build(data, Streams(0))
+    samples = data.mixture.sample(60, np.random.default_rng(1))
+    assert metric.evaluate(samples) == mode_metrics(samples, data.mixture)
+    assert metric.reference == mode_metrics(data.like_samples.first(60), data.mixture)
+
+
+@pytest.mark.parametrize("metric", [energy, modes])
+def test_a_metric_takes_no_more_samples_than_are_held_out(metric):
+    with pytest.raises(ValueError, match=r"^samples: expected at most data\.held_out = 60, got 61"):
+        metric.Config(samples=61).build(mixture_data(0, 60), Streams(0))
+
+
+@pytest.mark.parametrize(("name", "value"), [("samples", 1), ("every", -1)])
+def test_a_metric_that_can_t_be_taken_is_refused(name, value):
+    with pytest.raises(ValueError, match=rf"^{name}: expected"):
+        modes.Config(**{name: value})

@@ -9,7 +9,7 @@ import pytest
 
 from experiments import config
 from experiments.figures.style import Figure
-from experiments.metrics.metric import Metric
+from experiments.metrics.metric import Column
 from experiments.runs import report
 from tests.tiny_experiment import write_preset
 
@@ -59,7 +59,7 @@ def build_page(tmp_path, done):
         {"device": "cpu", "seed": 3, "command": "second start", "versions": {"numpy": "2"}},
     ]
     figures = [Figure(picture, "Title & more", "Caption <b>")]
-    return setup, report.render(setup, summary, {"kl": Metric("Divergence [nat].", "log")}, figures, starts)
+    return setup, report.render(setup, summary, {"kl": Column("Divergence.", "nat", "log")}, figures, starts)
 
 
 def test_the_page_is_well_formed_and_needs_nothing_else(page):
@@ -73,7 +73,7 @@ def test_the_page_is_well_formed_and_needs_nothing_else(page):
 def test_the_page_holds_metrics_figures_configuration_and_every_start(page):
     setup, text = page
     words = Page(text).words
-    for expected in ("Tiny <run>", "1 < 2 & <script>", "0.01235", "0.001", "Divergence [nat].", "Title & more",
+    for expected in ("Tiny <run>", "1 < 2 & <script>", "0.01235", "0.001", "Divergence. [nat]", "Title & more",
                      "Caption <b>", setup.text(), "first <start>", "second start", "numpy 2",
                      "60 updates in 1.2 s on cpu, seed 3"):  # fmt: skip
         assert expected in words

@@ -12,10 +12,10 @@ from typing import Any, Literal
 import numpy as np
 
 from coulombfield.rng import Streams
-from experiments.config import TrainingConfig
 from experiments.figures.points import samples_against_data
 from experiments.figures.style import Figure
-from experiments.metrics.metric import Metric
+from experiments.metrics.metric import Column
+from experiments.runs.loop import LoopConfig
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Shape:
 
 @dataclass(frozen=True)
 class Config:
-    training: TrainingConfig
+    training: LoopConfig
     seed: int = 0
     dtype: Literal["float32", "float64"] = "float64"
     shape: Shape = Shape()
@@ -45,12 +45,17 @@ def build(config, device, streams):
 
 
 class Tiny:
-    metrics: Mapping[str, Metric] = {
-        "distance": Metric("Distance <to> zero [length].", "log"),
-        "energy": Metric("Square of it [length**2].", "symlog", noise="floor"),
-        "floor": Metric("Its noise [length**2].", scale=""),
+    metrics: Mapping[str, Column] = {
+        "distance": Column("Distance <to> zero.", "length", "log"),
+        "energy": Column("Square of it.", "length**2", "symlog", noise="floor"),
+        "floor": Column("Its noise.", "length**2", axis=""),
     }
     headline = ("distance",)
+    advice = "take care"
+
+    @property
+    def periods(self):
+        return {self.config.training.evaluate_every}
 
     def __init__(self, config: Config, streams: Streams):
         self.config = config
@@ -71,7 +76,7 @@ class Tiny:
     def schedule(self):
         return {"rate": self.config.shape.rate}
 
-    def evaluate(self):
+    def evaluate(self, step=None):
         distance = float(np.linalg.norm(self.position))
         return {"distance": distance, "energy": distance**2, "floor": 0.5}
 

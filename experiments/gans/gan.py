@@ -163,7 +163,7 @@ class GAN:
         return player.network.backward(player.params, cache, dy, need_dx=False, workspace=self.workspace)[1]
 
     def together(self, generated: Array, real: Array) -> Array:
-        """Generated samples followed by as many real ones, in memory of the shared workspace: one batch for one pass."""
+        """Generated samples followed by real ones, in memory of the shared workspace: one batch for one pass."""
         both = self.workspace.rows("together", (len(generated) + len(real), *real.shape[1:]), real)
         both[: len(generated)] = generated
         both[len(generated) :] = real

@@ -171,8 +171,14 @@ def check_config(setup: Setup, checkpoint: Checkpoint) -> None:
     mapping = tomllib.loads(checkpoint.config)
     # Compared as read, so that a field which a later version adds, with a default, does not part the two.
     made = config.load(setup.module.Config, {key: mapping[key] for key in mapping.keys() - set(config.HEADER)})
-    if _without_loop(made) != _without_loop(setup.config):
+    longer = made.training.updates != setup.config.training.updates and tied_to_length(setup)
+    if longer or _without_loop(made) != _without_loop(setup.config):
         raise CheckpointError("the checkpoint was made under another configuration than the folder's config.toml")
+
+
+def tied_to_length(setup: Setup) -> list[str]:
+    """Names of the settings that mean something else where the number of updates is another one."""
+    return getattr(setup.module, "tied_to_length", lambda _: [])(setup.config)
 
 
 def build(setup: Setup, device: Device) -> Experiment:
@@ -225,7 +231,7 @@ def _altered(setup: Setup, folder: RunFolder, overrides: Sequence[str]) -> Setup
     if _without_loop(altered.config) != _without_loop(setup.config):
         names = ", ".join(f"training.{name}" for name in LoopConfig.__dataclass_fields__)
         raise ConfigError(f"--set: a run goes on with the settings that it was started with, but for {names}")
-    tied: list[str] = getattr(setup.module, "tied_to_length", lambda _: [])(setup.config)
+    tied = tied_to_length(setup)
     if altered.config.training.updates != setup.config.training.updates and tied:
         raise ConfigError(
             f"training.updates: can't be changed where it decides what other settings mean: {', '.join(tied)}; start a "

@@ -95,7 +95,7 @@ def _coulomb(**settings: Any) -> coulomb.Config:
 
 SAMPLES: dict[str, Sample] = {
     "CoulombGAN of points": Sample(coulomb.CoulombGAN, _coulomb(), of_points),
-    "CoulombGAN of points, sum without self": Sample(
+    "CoulombGAN of points by sums": Sample(
         coulomb.CoulombGAN, _coulomb(reduction="sum", exclude_self=True), of_points
     ),
     "CoulombGAN of images": Sample(coulomb.CoulombGAN, _coulomb(), of_images, IMAGES),
