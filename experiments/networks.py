@@ -78,6 +78,9 @@ NETWORKS: dict[str, Entry] = {
     "mmd_gan_generator": Entry(architectures.mmd_gan_generator, lambda size: (64,)),
     "mmd_gan_encoder": Entry(architectures.mmd_gan_encoder, _image),
     "mmd_gan_decoder": Entry(architectures.mmd_gan_decoder, lambda size: (64,)),
+    "lim_ye_generator": Entry(lambda size: architectures.lim_ye_generator(), lambda size: (4,)),
+    "lim_ye_discriminator": Entry(lambda size: architectures.lim_ye_discriminator(), lambda size: (2,)),
+    "lim_ye_autoencoder": Entry(lambda size: architectures.lim_ye_autoencoder(), lambda size: (2,)),
     "language_generator": Entry(lambda size: architectures.language_generator(), lambda size: (128,)),
     "language_discriminator": Entry(lambda size: architectures.language_discriminator(), lambda size: (32, 2048)),
 }

@@ -54,6 +54,7 @@ ORDERS = (
         ),
         (7, 3),
     ),
+    Sample("image from numbers without a bias", lambda: _of(Linear(3, 24, bias=None), Reshape((2, 3, 4))), (4, 3)),
     Sample("image from the input's numbers", lambda: _of(Reshape((2, 3, 4)), Conv2d(4, 2, 3)), (4, 24)),
     Sample("numbers from an image", lambda: _of(Conv2d(4, 3, 3), Flatten(), Linear(18, 5)), (4, 2, 3, 4)),
     Sample(

@@ -172,6 +172,21 @@ COUNTS = {
         (32, 32, 3),
         convolutions(4, 3, 64, 128, 256, 128) + norms(128, 256),
     ),
+    "lim_ye_generator": (
+        architectures.lim_ye_generator,
+        (4,),
+        4 * 128 + 2 * 128 * 128 + norms(128, 128, 128) + dense(128, 2),
+    ),
+    "lim_ye_discriminator": (
+        architectures.lim_ye_discriminator,
+        (2,),
+        dense(2, 128) + 2 * dense(128, 128) + dense(128, 1),
+    ),
+    "lim_ye_autoencoder": (
+        partial(architectures.lim_ye_autoencoder, 2, 3, width=8, hidden=2),
+        (2,),
+        dense(2, 8) + dense(8, 8) + dense(8, 3) + dense(3, 8) + dense(8, 8) + dense(8, 2),
+    ),
     "language_generator": (
         partial(language_generator, 32, 100),
         (128,),
@@ -311,6 +326,10 @@ def test_weights_of_the_peers_start_as_theirs_do():
     assert deviation(params, "3.weight") == scattered(0.02)
     assert params["6.scale"].mean() == pytest.approx(1, abs=0.01)
     assert 0.01 < deviation(params, "6.scale") < 0.03
+    params = architectures.lim_ye_generator().initialize(rng, np.float64)
+    assert deviation(params, "2.weight") == scattered(0.01)
+    assert params["3.scale"].mean() == pytest.approx(1, abs=0.005)
+    assert 0.008 < deviation(params, "3.scale") < 0.012
     params = wgan_gp_critic(64, width=8).initialize(rng, np.float64)
     assert deviation(params, "2.body.3.weight") == scattered(math.sqrt(4 / (9 * (16 + 32))))
     assert deviation(params, "3.shortcut.1.weight") == scattered(math.sqrt(2 / (32 + 64)))
@@ -402,6 +421,8 @@ def test_halvings(smallest, count):
         (partial(dcgan_generator, 16, width=4), "width: expected a multiple of 8 for images of size 16, got 4"),
         (partial(dcgan_discriminator, variant="other"), "variant: expected code, figure, coulomb, got 'other'"),
         (partial(wgan_gp_critic, 4), "size: expected 4 times 2, 4, 8, ..., got 4"),
+        (partial(architectures.lim_ye_generator, hidden=0), "hidden: expected at least one hidden layer, got 0"),
+        (partial(architectures.lim_ye_autoencoder, code=0), "fan_out: expected a positive width, got 0"),
         (partial(architectures.began_generator, 8), "size: expected 8 times 2, 4, 8, ..., got 8"),
     ],
 )

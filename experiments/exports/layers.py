@@ -63,15 +63,15 @@ def _linear(layer: Linear, x: Samples) -> Translation:
     """Rows of our weight are columns there: W in ``x W`` against ``x W^T``."""
 
     def write(graph: Graph, name: str, weights: str) -> str:
-        return graph.node("Gemm", name, f"{weights}weight", f"{weights}bias", transB=1)
+        return graph.node("Gemm", name, *(f"{weights}{key}" for key in shapes), transB=1)
 
     order = Order(layer.fan_out)
     shapes = layer.shapes()
-    weights = (
-        Weight("weight", "weight", shapes["weight"], (1, 0), (order, x.order)),
-        Weight("bias", "bias", shapes["bias"], orders=(order,)),
-    )
-    return Translation((Module(f"nn.Linear({layer.fan_in}, {layer.fan_out})", weights),), write, order)
+    weights = [Weight("weight", "weight", shapes["weight"], (1, 0), (order, x.order))]
+    if "bias" in shapes:
+        weights.append(Weight("bias", "bias", shapes["bias"], orders=(order,)))
+    without = "" if "bias" in shapes else ", bias=False"
+    return Translation((Module(f"nn.Linear({layer.fan_in}, {layer.fan_out}{without})", tuple(weights)),), write, order)
 
 
 def _reshape(layer: Reshape, x: Samples) -> Translation:

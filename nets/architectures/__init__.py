@@ -5,6 +5,7 @@ from .coulomb import coulomb_discriminator, coulomb_generator
 from .dcgan import dcgan_discriminator, dcgan_generator
 from .dense import mlp
 from .language import language_discriminator, language_generator
+from .lim_ye import lim_ye_autoencoder, lim_ye_discriminator, lim_ye_generator
 from .mmd_gan import mmd_gan_decoder, mmd_gan_encoder, mmd_gan_generator
 from .wgan_gp import wgan_gp_critic, wgan_gp_generator
 
@@ -17,6 +18,9 @@ __all__ = [
     "dcgan_generator",
     "language_discriminator",
     "language_generator",
+    "lim_ye_autoencoder",
+    "lim_ye_discriminator",
+    "lim_ye_generator",
     "mlp",
     "mmd_gan_decoder",
     "mmd_gan_encoder",

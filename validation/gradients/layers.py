@@ -83,6 +83,7 @@ LAYERS = (
         for activation in ACTIVATIONS
     ),
     Sample("Linear to one", functools.partial(_linear, Tanh, 1), (5, 4)),
+    Sample("Linear without bias", functools.partial(Linear, 4, 3, Tanh(), bias=None), (5, 4)),
     Sample("Scale", lambda: Scale(-1.5), (2, 3, 4), exact=ALL),
     Sample("Reshape", lambda: Reshape((2, 6)), (2, 3, 4), exact=ALL),
     Sample("Flatten", Flatten, (2, 3, 1, 4), exact=ALL),
