@@ -128,6 +128,8 @@ BREAKS = [
     ("mlp", "nets.layers.linear.Linear.jvp", result(off)),
     ("potential_regression", "validation.gradients.training.potential_regression", result(gradient_off)),
     ("generator_potential", "validation.gradients.training.generator_potential", result(gradient_off)),
+    ("gaussian_mmd2", "nets.mmd._pull", result(off)),
+    ("gaussian_mmd", "nets.mmd._pull", result(off)),
     ("gradient_penalty", "nets.layers.linear.Linear.second_order", result(off)),
     ("Adam", "nets.optimizers.adam", second_moment_biased),
     ("RMSprop", "nets.optimizers.rmsprop", last_doubled),

@@ -13,6 +13,7 @@ from coulombfield.calculus import random_direction
 from nets.architectures import mlp, wgan_gp_critic
 from nets.layers.activations import ELU, LeakyReLU, Tanh
 from nets.losses import generator_potential, potential_regression
+from nets.mmd import FEW, gaussian_mmd, gaussian_mmd2
 from nets.network import Network
 from nets.optimizers import SGD, Adam, RMSprop, add_l2, clip
 from nets.parameters import Layout, Parameters
@@ -67,6 +68,16 @@ LOSSES: dict[str, tuple[Any, Loss]] = {
 """Every loss: what it covers, and what makes it a function of the discriminator's values, here of degree 2 at most."""
 
 
+MMDS: dict[str, tuple[Any, Callable[..., Any], int]] = {
+    "gaussian_mmd2 biased": (gaussian_mmd2, gaussian_mmd2, 2),
+    "gaussian_mmd2 unbiased": (gaussian_mmd2, functools.partial(gaussian_mmd2, unbiased=True), 2),
+    "gaussian_mmd2 of many numbers": (gaussian_mmd2, gaussian_mmd2, FEW + 1),
+    "gaussian_mmd": (gaussian_mmd, gaussian_mmd, 2),
+}
+"""Discrepancies of two minibatches: what each covers, the function, and numbers in a sample."""
+WIDTHS = (1.0, 2.5)
+
+
 PENALIZED: dict[str, tuple[Callable[[], Network], tuple[int, ...]]] = {
     "mlp LeakyReLU": (functools.partial(mlp, (3, 6, 5, 1), LeakyReLU), (4, 3)),
     "mlp ELU": (functools.partial(mlp, (3, 6, 5, 1), ELU, input_scale=0.5), (4, 3)),
@@ -107,10 +118,14 @@ UPDATES = (
 
 
 def rows() -> list[Row]:
-    """One row for each loss, penalised network and optimizer."""
+    """One row for each loss, discrepancy, penalised network and optimizer."""
     losses = [
         Row(f"{name}: gradient", "loss", (covered,), functools.partial(_loss_cases, name, loss))
         for name, (covered, loss) in LOSSES.items()
+    ]
+    discrepancies = [
+        Row(f"{name}: gradient", "loss", (covered,), functools.partial(_mmd_cases, name, function, numbers))
+        for name, (covered, function, numbers) in MMDS.items()
     ]
     penalties = [
         Row(
@@ -134,7 +149,7 @@ def rows() -> list[Row]:
         Row("add_l2: gradient", "optimizer", (add_l2,), _l2_cases),
         Row("clip: slope", "optimizer", (clip,), _clip_cases),
     ]
-    return [*losses, *penalties, *updates, *parts]
+    return [*losses, *discrepancies, *penalties, *updates, *parts]
 
 
 def _loss_cases(name: str, loss: Loss, context: Context) -> Iterator[Case]:
@@ -151,6 +166,22 @@ def _loss_cases(name: str, loss: Loss, context: Context) -> Iterator[Case]:
 
         size = abs(float(value)) + magnitude(context.host(gradient) * values, terms)
         yield Case(name, moved, float(terms.sum()), size, magnitude(terms), polynomial=True)
+
+
+def _mmd_cases(name: str, function: Callable[..., Any], numbers: int, context: Context) -> Iterator[Case]:
+    """The discrepancy as all samples of both kinds move."""
+    rng = context.rng(f"gradients {name}")
+    for _ in range(context.pick(8, 3)):
+        x, y = rng.standard_normal((GENERATED, numbers)), rng.standard_normal((REAL, numbers)) + 1
+        v, u = random_direction(rng, x), random_direction(rng, y)
+        value, dx, dy = function(context.put(x), context.put(y), WIDTHS)
+        terms = np.concatenate([(context.host(dx) * v).ravel(), (context.host(dy) * u).ravel()])
+
+        def moved(t: float, x=x, y=y, v=v, u=u) -> float:
+            return float(function(context.put(x + t * v), context.put(y + t * u), WIDTHS)[0])
+
+        size = 4.0 * len(WIDTHS) * (1 + 0.5 / abs(float(value))) + magnitude(terms)  # four means, and a root's slope
+        yield Case(name, moved, float(terms.sum()), size, magnitude(terms))
 
 
 def _penalty_cases(name: str, make: Callable[[], Network], shape: tuple[int, ...], context: Context) -> Iterator[Case]:
