@@ -258,15 +258,17 @@ def _multiply(left: Sequence[Array], right: Sequence[Array], out: Sequence[Array
     """A product for each point, several at a time."""
 
     def some(start: int, stop: int) -> None:
-        for a, b, product in zip(left[start:stop], right[start:stop], out[start:stop], strict=True):
+        for a, b, product in parts[start:stop]:
             if add:
                 product += a @ b
             else:
                 np.matmul(a, b, out=product)
 
-    multiplications = sum(a.size * b.shape[1] for a, b in zip(left, right, strict=True))
+    # a point at infinity where no phase has three taps: what is there counts for nothing
+    parts = [part for part in zip(left, right, out, strict=True) if part[0].size and part[1].size]
+    multiplications = sum(a.size * b.shape[1] for a, b, _ in parts)
     with lone_products():
-        share_numbers(some, len(out), multiplications // MULTIPLICATIONS)
+        share_numbers(some, len(parts), multiplications // MULTIPLICATIONS)
 
 
 def _share(loop: Callable[..., None], count: int, arguments: tuple, lengths: tuple[int, ...]) -> None:

@@ -64,6 +64,12 @@ def phase_of_tile(axis, phase, tile, n):
 
 
 @jit
+def points_along(axis, n):
+    """Points of the products along an axis: all n, but without that at infinity where no phase has three taps."""
+    return n if axis.long > 0 else n - 1
+
+
+@jit
 def images_to_points(start, stop, images, channels, rows, columns, values, offsets, points):
     """B^T d B of the tiles start <= t < stop, counted over images, rows and columns of tiles."""
     n, lane = len(points), LANE_BYTES // images.itemsize
@@ -134,7 +140,7 @@ def points_to_images(start, stop, images, channels, rows, columns, values, offse
 def points_to_results(start, stop, outputs, channels, rows, columns, products, points):
     """A^T p A of the tiles start <= t < stop, for products (n, n, tiles, channels), cut where the output ends."""
     n, lane = len(points), LANE_BYTES // outputs.itemsize
-    m = n - TAPS + 1
+    m, ny, nx = n - TAPS + 1, points_along(rows, n), points_along(columns, n)
     matrix = products.size // (n * n)
     square = np.empty(n * n * lane, outputs.dtype)
     for tile in range(start, stop):
@@ -143,11 +149,11 @@ def points_to_results(start, stop, outputs, channels, rows, columns, products, p
         height, width = min(m, rows.output - m * tile_row), min(m, columns.output - m * tile_column)
         corner = ((image * rows.output + m * tile_row) * columns.output + m * tile_column) * channels
         for c in range(0, channels, lane):
-            for i in range(n):
-                p = load_series(products, i * n * matrix + tile * channels + c, matrix, 0, n, points)
+            for i in range(ny):
+                p = load_series(products, i * n * matrix + tile * channels + c, matrix, 0, nx, points)
                 store_series(square, i * m * lane, lane, 0, m, results(p, points))
             for j in range(width):
-                p = load_series(square, j * lane, m * lane, 0, n, points)
+                p = load_series(square, j * lane, m * lane, 0, ny, points)
                 down = columns.output * channels
                 store_series(outputs, corner + j * channels + c, down, 0, height, results(p, points))
 
@@ -156,7 +162,7 @@ def points_to_results(start, stop, outputs, channels, rows, columns, products, p
 def results_to_points(start, stop, outputs, channels, rows, columns, products, points, sides):
     """Adjoint of :func:`points_to_results`: A y A^T of the tiles start <= t < stop, with 0 beyond the output."""
     n, lane = len(points), LANE_BYTES // outputs.itemsize
-    m = n - TAPS + 1
+    m, ny, nx = n - TAPS + 1, points_along(rows, n), points_along(columns, n)
     matrix = products.size // (n * n)
     square = np.empty(n * n * lane, outputs.dtype)
     for tile in range(start, stop):
@@ -168,11 +174,11 @@ def results_to_points(start, stop, outputs, channels, rows, columns, products, p
             for j in range(m):
                 bottom = height if j < width else 0
                 y = load_series(outputs, corner + j * channels + c, columns.output * channels, 0, bottom, sides)
-                store_series(square, j * lane, m * lane, 0, n, results_adjoint(y, points))
-            for i in range(n):
+                store_series(square, j * lane, m * lane, 0, ny, results_adjoint(y, points))
+            for i in range(ny):
                 y = load_series(square, i * m * lane, lane, 0, m, sides)
                 p = results_adjoint(y, points)
-                store_series(products, i * n * matrix + tile * channels + c, matrix, 0, n, p)
+                store_series(products, i * n * matrix + tile * channels + c, matrix, 0, nx, p)
 
 
 @jit
