@@ -138,6 +138,7 @@ BREAKS = [
     ("add_l2", "validation.gradients.training.add_l2", decay_doubled),
     ("CoulombGAN", "experiments.gans.coulomb.potential_regression", result(gradient_off)),
     ("CoulombGAN", "experiments.gans.coulomb.generator_potential", result(gradient_off)),
+    ("BEGAN", "experiments.gans.gan.GAN.pull_dx", result(off)),
     ("Plummer", "coulombfield.profiles.InversePower1.slope", result(off)),
     ("Gaussian", "coulombfield.profiles.SquaredExponential.curvature", result(off)),
     ("ScaledKernel", "coulombfield.kernels.ScaledKernel.softening_derivative", result(lambda kernel: 1.001 * kernel)),

@@ -162,6 +162,11 @@ class GAN:
         player = self.players[name]
         return player.network.backward(player.params, cache, dy, need_dx=False, workspace=self.workspace)[1]
 
+    def pull(self, name: str, cache: Cache, dy: Array) -> tuple[Array, Parameters]:
+        """Both gradients, in one pass."""
+        player = self.players[name]
+        return player.network.backward(player.params, cache, dy, workspace=self.workspace)
+
     def together(self, generated: Array, real: Array) -> Array:
         """Generated samples followed by real ones, in memory of the shared workspace: one batch for one pass."""
         both = self.workspace.rows("together", (len(generated) + len(real), *real.shape[1:]), real)

@@ -11,7 +11,7 @@ import numpy as np
 from coulombfield.arrays import Array
 from coulombfield.calculus import random_direction
 from coulombfield.rng import Streams
-from experiments.gans import coulomb
+from experiments.gans import began, coulomb, direct, drifting, geometric, gmmn, mcgan, mmd_net
 from experiments.gans.gan import GAN, GANConfig
 from experiments.players.player import ScheduleConfig
 from nets.architectures import mlp
@@ -27,6 +27,7 @@ from nets.network import Network, Sequential
 from validation.assembly import assemble
 from validation.context import Context
 
+from . import gan_held, gan_kinks
 from .differences import Case, magnitude, off_kinks
 from .layers import branched_on
 from .registry import Row
@@ -37,6 +38,7 @@ POINTS, IMAGES = (2,), (4, 4, 1)
 
 Networks = Callable[[], dict[str, Network]]
 Loss = Callable[[GAN, str, str, Mapping[str, Array]], Callable[[], float]]
+Kinks = Callable[[GAN, Mapping[str, Array]], Array]
 
 
 class Sample(NamedTuple):
@@ -55,6 +57,8 @@ class Sample(NamedTuple):
     loss : callable, optional
         Given the GAN, the move, the player and the draws, what the player's loss is as its parameters move; by
         default what :meth:`GAN.gradients` says it is. For losses that hold something fixed that the parameters move.
+    kinks : callable, optional
+        Given the GAN and the draws, numbers at whose zeros a loss has kinks of its own.
     """
 
     covers: type[GAN]
@@ -62,6 +66,7 @@ class Sample(NamedTuple):
     networks: Networks
     shape: tuple[int, ...] = POINTS
     loss: Loss | None = None
+    kinks: Kinks | None = None
 
 
 def dense(*widths: int) -> Network:
@@ -72,6 +77,18 @@ def dense(*widths: int) -> Network:
 def of_points(outputs: int = 1) -> dict[str, Network]:
     """Generator, and discriminator of some numbers, for points in the plane."""
     return {"generator": dense(LATENT, 6, *POINTS), "discriminator": dense(*POINTS, 6, outputs)}
+
+
+def projected(networks: Networks, columns: int) -> dict[str, Network]:
+    """The same with a projection of the discriminator's features on some columns."""
+    return {**networks(), "projection": Network(Linear(CODE, columns, weight=normal(1.0), bias=None))}
+
+
+def of_autoencoded_images() -> dict[str, Network]:
+    """Generator and autoencoder of images."""
+    encoder: list[Layer] = [Conv2d(1, 4, 3, 2, activation=ELU()), Flatten(), Linear(16, CODE)]
+    decoder: list[Layer] = [Linear(CODE, 16), Reshape((2, 2, 4)), ConvTranspose2d(4, 1, 5, 2, activation=Tanh())]
+    return {**of_images(), "discriminator": Network(Sequential([*encoder, *decoder]))}
 
 
 def of_images(outputs: int = 1) -> dict[str, Network]:
@@ -89,16 +106,61 @@ def of_images(outputs: int = 1) -> dict[str, Network]:
     }
 
 
+def generator_of(networks: Networks) -> Networks:
+    """The generator alone."""
+    return lambda: {"generator": networks()["generator"]}
+
+
+def _direct(**settings: Any) -> direct.Config:
+    return direct.Config(exponent=1.0, softening=CONSTANT, **settings)
+
+
 def _coulomb(**settings: Any) -> coulomb.Config:
     return coulomb.Config(exponent=1.0, softening=CONSTANT, scale=3.0, **settings)
 
 
 SAMPLES: dict[str, Sample] = {
     "CoulombGAN of points": Sample(coulomb.CoulombGAN, _coulomb(), of_points),
-    "CoulombGAN of points by sums": Sample(
-        coulomb.CoulombGAN, _coulomb(reduction="sum", exclude_self=True), of_points
-    ),
+    "CoulombGAN of points by sums": Sample(coulomb.CoulombGAN, _coulomb(reduction="sum", exclude_self=True), of_points),
     "CoulombGAN of images": Sample(coulomb.CoulombGAN, _coulomb(), of_images, IMAGES),
+    "BEGAN of points": Sample(
+        began.BEGAN, began.Config(start=0.3), functools.partial(of_points, 2), kinks=gan_kinks.errors
+    ),
+    "BEGAN of images": Sample(
+        began.BEGAN, began.Config(start=0.3), of_autoencoded_images, IMAGES, kinks=gan_kinks.errors
+    ),
+    "GMMN of points": Sample(gmmn.GMMN, gmmn.Config(widths=(0.7, 2.0)), generator_of(of_points)),
+    "GMMN of images": Sample(gmmn.GMMN, gmmn.Config(widths=(0.7, 2.0)), generator_of(of_images), IMAGES),
+    "MMDNet of points": Sample(mmd_net.MMDNet, mmd_net.Config(widths=(0.7, 2.0)), generator_of(of_points)),
+    "GeometricGAN of points": Sample(
+        geometric.GeometricGAN, geometric.Config(cost=0.5), of_points, kinks=gan_kinks.violations
+    ),
+    "GeometricGAN of images": Sample(
+        geometric.GeometricGAN, geometric.Config(cost=0.5), of_images, IMAGES, kinks=gan_kinks.violations
+    ),
+    **{
+        f"McGAN of {data} {mean} {components}": Sample(
+            mcgan.McGAN,
+            mcgan.Config(features=CODE, mean=mean, components=components),
+            functools.partial(projected, functools.partial(networks, CODE), (mean != "none") + 2 * components),
+            shape,
+        )
+        for mean, components in (("l1", 0), ("l2", 2), ("none", 3))
+        for data, networks, shape in (("points", of_points, POINTS), ("images", of_images, IMAGES))
+    },
+    "Direct of points": Sample(direct.Direct, _direct(), generator_of(of_points)),
+    "Direct of points unbiased": Sample(direct.Direct, _direct(unbiased=True), generator_of(of_points)),
+    "Direct of images": Sample(direct.Direct, _direct(), generator_of(of_images), IMAGES),
+    "Drifting of points": Sample(
+        drifting.Drifting, drifting.Config(temperatures=(0.5, 2.0)), generator_of(of_points), loss=gan_held.drifted
+    ),
+    "Drifting of images normalized": Sample(
+        drifting.Drifting,
+        drifting.Config(temperatures=(0.1, 0.5), normalize=True),
+        generator_of(of_images),
+        IMAGES,
+        loss=gan_held.drifted,
+    ),
 }
 """Every GAN, with whatever settings change its gradients."""
 
@@ -147,7 +209,7 @@ def _case(name: str, move: str, player: str, context: Context, rng: np.random.Ge
     params, gradient = gan.players[player].params, context.host(gradients[player].vector).copy()
     start, direction = params.vector.copy(), random_direction(rng, params.vector)
     terms = gradient * context.host(direction)
-    make = SAMPLES[name].loss
+    make, kinks = SAMPLES[name].loss, SAMPLES[name].kinks
     loss = make(gan, move, player, draws) if make else lambda: float(gan.gradients(move, **draws)[0][player])
 
     def moved(t: float) -> float:
@@ -156,7 +218,8 @@ def _case(name: str, move: str, player: str, context: Context, rng: np.random.Ge
 
     def branches(t: float) -> np.ndarray:
         params.vector[...] = start + t * direction
-        return np.concatenate([signs > 0 for signs in _activations(gan, draws, context)])
+        own = [context.host(kinks(gan, draws)).ravel()] if kinks else []
+        return np.concatenate([signs > 0 for signs in (*_activations(gan, draws, context), *own)])
 
     size = abs(float(losses[player])) + magnitude(terms)
     return Case(f"{move}: {player}", moved, float(terms.sum()), size, magnitude(terms), branches=branches)
