@@ -25,10 +25,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from coulombfield.arrays import Array
+from nets.primitives.distances import squared_distances
 from nets.primitives.inplace import module_of
-
-FEW = 8
-"""Numbers in a sample up to which distances are sums of squared differences; above, they come from a matrix product."""
 
 
 def gaussian_mmd2(
@@ -68,8 +66,9 @@ def gaussian_mmd2(
 
     Notes
     -----
-    Sums of kernels are made in float64, since they nearly cancel. In more than :data:`FEW` numbers a squared distance
-    has an error of about eps times the squared distances of both samples from the mean of all.
+    Sums of kernels are made in float64, since they nearly cancel. In more than
+    :data:`~nets.primitives.distances.FEW` numbers a squared distance has an error of about eps times the squared
+    distances of both samples from the mean of all.
     """
     _check(x, y, widths, least=2 if unbiased else 1)
     rates = [0.5 / float(width) ** 2 for width in widths]
@@ -118,7 +117,7 @@ def gaussian_mmd(
 def _sums(a: Array, b: Array, rates: Sequence[float]) -> tuple[Array, Array]:
     """Sum of the kernel over all pairs, and w of each, shape (A, B)."""
     xp = module_of(a)
-    s = _squared_distances(a, b)
+    s = squared_distances(a, b)
     part, w = xp.empty_like(s), xp.zeros_like(s)
     total = xp.zeros((), np.float64)
     for rate in rates:
@@ -128,23 +127,6 @@ def _sums(a: Array, b: Array, rates: Sequence[float]) -> tuple[Array, Array]:
         part *= rate
         w += part
     return total, w
-
-
-def _squared_distances(a: Array, b: Array) -> Array:
-    """Of every pair, shape (A, B); exactly 0 of a sample with itself."""
-    if a.shape[1] <= FEW:
-        s = (a[:, :1] - b[:, 0]) ** 2
-        for axis in range(1, a.shape[1]):
-            s += (a[:, axis : axis + 1] - b[:, axis]) ** 2
-        return s
-    s = a @ b.T
-    s *= -2
-    s += (a * a).sum(axis=1)[:, None]
-    s += (b * b).sum(axis=1)
-    module_of(s).maximum(s, 0, out=s)
-    if a is b:
-        s.reshape(-1)[:: len(a) + 1] = 0
-    return s
 
 
 def _pull(w: Array, a: Array, b: Array) -> Array:

@@ -61,8 +61,8 @@ class Linear(SecondOrder):
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """``weight`` (fan_in, fan_out), and ``bias`` (fan_out,) unless there is none."""
-        bias = {} if self._bias is None else {"bias": (self.fan_out,)}
-        return {"weight": (self.fan_in, self.fan_out)} | bias
+        weight: dict[str, tuple[int, ...]] = {"weight": (self.fan_in, self.fan_out)}
+        return weight if self._bias is None else {**weight, "bias": (self.fan_out,)}
 
     def initialize(self, rng: np.random.Generator) -> dict[str, np.ndarray]:
         """Initial weight, and bias unless there is none."""

@@ -22,6 +22,21 @@ def violations(gan: GAN, draws: Mapping[str, Array]) -> Array:
     return gan.device.xp.concatenate([1 + values[: gan.batch], 1 - values[gan.batch :]])
 
 
+def below_margin(gan: GAN, draws: Mapping[str, Array]) -> Array:
+    """What an EBGAN's generated samples lack to its margin: the hinge of each."""
+    generated = _output(gan, "generator", draws["latent"])
+    error = _output(gan, "decoder", _output(gan, "encoder", generated)) - generated
+    squared = (error * error).reshape(len(error), -1)
+    energy = squared.mean(axis=1) if gan.config.energy == "mean_square" else squared.sum(axis=1) ** 0.5
+    return gan.config.margin - energy
+
+
+def outside_feasible(gan: GAN, draws: Mapping[str, Array]) -> Array:
+    """By how much the mean codes of an MMD-GAN's generated samples exceed those of real ones."""
+    codes = _output(gan, "encoder", _both(gan, draws))
+    return codes[: gan.batch].mean(axis=0) - codes[gan.batch :].mean(axis=0)
+
+
 def _both(gan: GAN, draws: Mapping[str, Array]) -> Array:
     return gan.together(_output(gan, "generator", draws["latent"]), draws["real"]).copy()
 

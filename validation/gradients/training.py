@@ -13,11 +13,12 @@ from coulombfield.calculus import random_direction
 from nets.architectures import mlp, wgan_gp_critic
 from nets.layers.activations import ELU, LeakyReLU, Tanh
 from nets.losses import generator_potential, potential_regression
-from nets.mmd import FEW, gaussian_mmd, gaussian_mmd2
+from nets.mmd import gaussian_mmd, gaussian_mmd2
 from nets.network import Network
 from nets.optimizers import SGD, Adam, RMSprop, add_l2, clip
 from nets.parameters import Layout, Parameters
 from nets.penalties import gradient_penalty
+from nets.primitives.distances import FEW
 from validation.context import Context
 
 from .differences import Case, magnitude, off_kinks
