@@ -162,6 +162,21 @@ COUNTS = {
         + 8 * dense(9 * 128, 128)
         + dense(9 * 128, 3),
     ),
+    "ebgan_generator": (
+        architectures.ebgan_generator,
+        (100,),
+        convolutions(4, 100, 1024, 512, 256, 128, 3) + norms(1024, 512, 256, 128),
+    ),
+    "ebgan_encoder": (
+        architectures.ebgan_encoder,
+        (64, 64, 3),
+        convolutions(4, 3, 64, 128, 256) + 64 + norms(128, 256),
+    ),
+    "ebgan_decoder": (
+        architectures.ebgan_decoder,
+        (16384,),
+        convolutions(4, 256, 128, 64, 3) + norms(128, 64) + 3,
+    ),
     "mmd_gan_decoder": (
         mmd_gan_decoder,
         (64,),
@@ -221,6 +236,9 @@ def test_images_of_each_size(size):
     assert wgan_gp_critic(size).body.output_shape(image) == (1,)
     assert mmd_gan_decoder(size).body.output_shape((64,)) == image
     assert mmd_gan_encoder(size).body.output_shape(image) == (64,)
+    assert architectures.ebgan_generator(size).body.output_shape((100,)) == image
+    assert architectures.ebgan_encoder(size, 4 * size**2).body.output_shape(image) == (4 * size**2,)
+    assert architectures.ebgan_decoder(size, 4 * size**2).body.output_shape((4 * size**2,)) == image
     if size >= 16:
         assert architectures.began_generator(size).body.output_shape((64,)) == image
         assert architectures.began_discriminator(size).body.output_shape(image) == image
@@ -424,6 +442,8 @@ def test_halvings(smallest, count):
         (partial(architectures.lim_ye_generator, hidden=0), "hidden: expected at least one hidden layer, got 0"),
         (partial(architectures.lim_ye_autoencoder, code=0), "fan_out: expected a positive width, got 0"),
         (partial(architectures.began_generator, 8), "size: expected 8 times 2, 4, 8, ..., got 8"),
+        (partial(architectures.ebgan_encoder, 20), "size: expected a multiple of 8, got 20"),
+        (partial(architectures.ebgan_decoder, 64, 65), "code: expected a multiple of 64 numbers for images of 64 x 64"),
     ],
 )
 def test_what_does_not_fit_is_refused(make, message):

@@ -139,6 +139,8 @@ BREAKS = [
     ("CoulombGAN", "experiments.gans.coulomb.potential_regression", result(gradient_off)),
     ("CoulombGAN", "experiments.gans.coulomb.generator_potential", result(gradient_off)),
     ("BEGAN", "experiments.gans.gan.GAN.pull_dx", result(off)),
+    ("EBGAN", "experiments.gans.ebgan.pulling_away", result(gradient_off)),
+    ("MMDGAN", "nets.mmd._pull", result(off)),
     ("Plummer", "coulombfield.profiles.InversePower1.slope", result(off)),
     ("Gaussian", "coulombfield.profiles.SquaredExponential.curvature", result(off)),
     ("ScaledKernel", "coulombfield.kernels.ScaledKernel.softening_derivative", result(lambda kernel: 1.001 * kernel)),

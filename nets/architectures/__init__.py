@@ -4,6 +4,7 @@ from .began import began_discriminator, began_generator
 from .coulomb import coulomb_discriminator, coulomb_generator
 from .dcgan import dcgan_discriminator, dcgan_generator
 from .dense import mlp
+from .ebgan import ebgan_decoder, ebgan_encoder, ebgan_generator
 from .language import language_discriminator, language_generator
 from .lim_ye import lim_ye_autoencoder, lim_ye_discriminator, lim_ye_generator
 from .mmd_gan import mmd_gan_decoder, mmd_gan_encoder, mmd_gan_generator
@@ -16,6 +17,9 @@ __all__ = [
     "coulomb_generator",
     "dcgan_discriminator",
     "dcgan_generator",
+    "ebgan_decoder",
+    "ebgan_encoder",
+    "ebgan_generator",
     "language_discriminator",
     "language_generator",
     "lim_ye_autoencoder",

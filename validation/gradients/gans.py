@@ -11,7 +11,21 @@ import numpy as np
 from coulombfield.arrays import Array
 from coulombfield.calculus import random_direction
 from coulombfield.rng import Streams
-from experiments.gans import began, coulomb, direct, drifting, geometric, gmmn, mcgan, mmd_net
+from experiments.gans import (
+    began,
+    coulomb,
+    dcgan,
+    direct,
+    drifting,
+    ebgan,
+    geometric,
+    gmmn,
+    mcgan,
+    mmd_gan,
+    mmd_net,
+    wgan,
+    wgan_gp,
+)
 from experiments.gans.gan import GAN, GANConfig
 from experiments.players.player import ScheduleConfig
 from nets.architectures import mlp
@@ -21,6 +35,7 @@ from nets.layers.base import Layer
 from nets.layers.batchnorm import BatchNorm
 from nets.layers.conv2d import Conv2d
 from nets.layers.conv_transpose2d import ConvTranspose2d
+from nets.layers.layernorm import LayerNorm
 from nets.layers.linear import Linear
 from nets.layers.reshape import Flatten, Reshape
 from nets.network import Network, Sequential
@@ -91,6 +106,23 @@ def of_autoencoded_images() -> dict[str, Network]:
     return {**of_images(), "discriminator": Network(Sequential([*encoder, *decoder]))}
 
 
+def of_codes() -> dict[str, Network]:
+    """Generator, encoder and decoder for points; the decoder has no kinks, since no samples pass it."""
+    decoder = mlp((CODE, 6, *POINTS), Tanh)
+    return {"generator": dense(LATENT, 6, *POINTS), "encoder": dense(*POINTS, 6, CODE), "decoder": decoder}
+
+
+def of_image_codes() -> dict[str, Network]:
+    """The same for images, with batch-norm."""
+    decoder: list[Layer] = [Linear(CODE, 16), Reshape((2, 2, 4)), ConvTranspose2d(4, 1, 5, 2, activation=Tanh())]
+    players = of_images(CODE)
+    return {
+        "generator": players["generator"],
+        "encoder": players["discriminator"],
+        "decoder": Network(Sequential(decoder)),
+    }
+
+
 def of_images(outputs: int = 1) -> dict[str, Network]:
     """The same for images, with batch-norm in both.
 
@@ -104,6 +136,14 @@ def of_images(outputs: int = 1) -> dict[str, Network]:
         "generator": Network(Sequential(generator)),
         "discriminator": Network(Sequential(discriminator)),
     }
+
+
+def smooth(shape: tuple[int, ...]) -> dict[str, Network]:
+    """Generator, and a discriminator of points or images whose slopes have no kinks, for penalties on them."""
+    if shape == POINTS:
+        return {**of_points(), "discriminator": mlp((*POINTS, 6, 1), Tanh, first_bias=uniform(1.0))}
+    layers: list[Layer] = [Conv2d(1, 4, 3, 2), LayerNorm(4, Tanh(), epsilon=1.0), Flatten(), Linear(16, 1)]
+    return {**of_images(), "discriminator": Network(Sequential(layers))}
 
 
 def generator_of(networks: Networks) -> Networks:
@@ -123,11 +163,34 @@ SAMPLES: dict[str, Sample] = {
     "CoulombGAN of points": Sample(coulomb.CoulombGAN, _coulomb(), of_points),
     "CoulombGAN of points by sums": Sample(coulomb.CoulombGAN, _coulomb(reduction="sum", exclude_self=True), of_points),
     "CoulombGAN of images": Sample(coulomb.CoulombGAN, _coulomb(), of_images, IMAGES),
+    "DCGAN of points": Sample(dcgan.DCGAN, dcgan.Config(), of_points),
+    "DCGAN of images": Sample(dcgan.DCGAN, dcgan.Config(), of_images, IMAGES),
+    "WGAN of points": Sample(wgan.WGAN, wgan.Config(), of_points),
+    "WGAN of images": Sample(wgan.WGAN, wgan.Config(), of_images, IMAGES),
+    "WGANGP of points": Sample(wgan_gp.WGANGP, wgan_gp.Config(penalty=3.0), functools.partial(smooth, POINTS)),
+    "WGANGP of images": Sample(wgan_gp.WGANGP, wgan_gp.Config(), functools.partial(smooth, IMAGES), IMAGES),
     "BEGAN of points": Sample(
         began.BEGAN, began.Config(start=0.3), functools.partial(of_points, 2), kinks=gan_kinks.errors
     ),
     "BEGAN of images": Sample(
         began.BEGAN, began.Config(start=0.3), of_autoencoded_images, IMAGES, kinks=gan_kinks.errors
+    ),
+    "EBGAN of points": Sample(ebgan.EBGAN, ebgan.Config(margin=2.0, code=CODE), of_codes, kinks=gan_kinks.below_margin),
+    "EBGAN of points, pulling away": Sample(
+        ebgan.EBGAN, ebgan.Config(margin=2.0, code=CODE, pulling_away=0.5), of_codes, kinks=gan_kinks.below_margin
+    ),
+    "EBGAN of images, mean square": Sample(
+        ebgan.EBGAN,
+        ebgan.Config(margin=0.5, code=CODE, pulling_away=0.5, energy="mean_square"),
+        of_image_codes,
+        IMAGES,
+        kinks=gan_kinks.below_margin,
+    ),
+    "MMDGAN of points": Sample(
+        mmd_gan.MMDGAN, mmd_gan.Config(code=CODE, clip=10.0), of_codes, kinks=gan_kinks.outside_feasible
+    ),
+    "MMDGAN of images": Sample(
+        mmd_gan.MMDGAN, mmd_gan.Config(code=CODE, clip=10.0), of_image_codes, IMAGES, kinks=gan_kinks.outside_feasible
     ),
     "GMMN of points": Sample(gmmn.GMMN, gmmn.Config(widths=(0.7, 2.0)), generator_of(of_points)),
     "GMMN of images": Sample(gmmn.GMMN, gmmn.Config(widths=(0.7, 2.0)), generator_of(of_images), IMAGES),
