@@ -26,7 +26,7 @@ DOCUMENTED = [
 @pytest.fixture(autouse=True)
 def _narrow_and_alone(monkeypatch):
     """Without PyTorch, whether it is installed or not, and with very narrow networks."""
-    monkeypatch.setattr(networks, "_peer", lambda: False)
+    monkeypatch.setattr(networks, "has_torch", lambda: False)
     monkeypatch.setattr(networks, "QUICK_BASE", 2)
     monkeypatch.setattr(networks, "sgemm_rate", lambda: 1e11)
 

@@ -7,10 +7,8 @@ higher effective rate, which may be above that of the machine's matrix product.
 from __future__ import annotations
 
 import functools
-import importlib.util
-import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numba
 
@@ -25,6 +23,8 @@ from .networks_cases import (
 )
 from .networks_turns import take_turns
 from .networks_update import coulomb_gan, same_bits
+from .process_memory import Peak
+from .rows import FORMATS, OURS, Row, compared, has_torch, milliseconds, timed, weighed
 from .timing import Spread, sgemm_rate
 
 SIZES = (64, 32)
@@ -40,43 +40,7 @@ NAMES = (*TIMED, "bits", "memory", "agreement")
 BASE, QUICK_BASE = 128, 16
 BATCHES, QUICK_BATCHES = (16, 128), (4,)
 QUICK_SECONDS = 0.03
-AGREEMENT = 1e-10  # largest relative difference that rounding explains
 HEADER = f"  {'':<62}{'ours: min / median / max [ms]':>32}{'GFLOP/s':>9}{'of sgemm':>10}   best of PyTorch [ms]"
-
-
-class Row(NamedTuple):
-    """One line of the benchmark; None where something does not apply or was not measured."""
-
-    table: str
-    """'layers', 'players', 'updates', 'bits', 'memory' or 'agreement'."""
-    name: str
-    quantity: str = ""
-    batch: int | None = None
-    operations: int | None = None
-    """Of one call, as direct convolution has them."""
-    ours_min_s: float | None = None
-    ours_s: float | None = None
-    """Median."""
-    ours_max_s: float | None = None
-    effective_flops: float | None = None
-    """operations / ours_s."""
-    of_sgemm: float | None = None
-    """That over the rate of NumPy's float32 matrix product."""
-    peer: str = ""
-    """Library and memory format, the better one of two."""
-    peer_min_s: float | None = None
-    peer_s: float | None = None
-    peer_max_s: float | None = None
-    ratio: float | None = None
-    """peer_s / ours_s; in the table of memory peer_mb / ours_mb."""
-    contiguous_s: float | None = None
-    channels_last_s: float | None = None
-    ours_mb: float | None = None
-    """Highest memory of two updates in a fresh process, over that with all packages."""
-    peer_mb: float | None = None
-    difference: float | None = None
-    """Largest relative difference between this package and PyTorch, float64."""
-    note: str = ""
 
 
 def run(
@@ -107,19 +71,11 @@ def run(
     batches = tuple(batch) or (QUICK_BATCHES if quick else BATCHES)
     names = {*(only or (*TIMED, "bits"))}
     names |= {name for name, asked in (("agreement", agreement), ("memory", memory)) if asked}
-    bench = _Bench(min(seconds, QUICK_SECONDS) if quick else seconds, base, batches, _peer())
+    bench = _Bench(min(seconds, QUICK_SECONDS) if quick else seconds, base, batches, has_torch())
     for name in NAMES:
         if name in names:
             bench.measure(name)
     return [row._asdict() for row in bench.rows]
-
-
-def _peer() -> bool:
-    """Whether PyTorch is installed; says so where it isn't."""
-    if importlib.util.find_spec("torch") is not None:
-        return True
-    print("no peer: PyTorch is not installed (pip install torch==2.13.0)")
-    return False
 
 
 class _Bench:
@@ -181,24 +137,12 @@ class _Bench:
 
     def _time(self, row: Row, ours: Callable[[], object], peers: Mapping[str, Callable[[], object]]) -> None:
         rate = self.rate
-        spreads = take_turns({"ours": ours, **peers}, self.seconds, tuple(peers))
-        own = spreads.pop("ours")
-        row = row._replace(ours_min_s=own.minimum, ours_s=own.median, ours_max_s=own.maximum)
+        spreads = take_turns({OURS: ours, **peers}, self.seconds, tuple(peers))
+        row = timed(row, spreads)
+        own = spreads.pop(OURS)
         if row.operations is not None:
             effective = row.operations / own.median
             row = row._replace(effective_flops=effective, of_sgemm=effective / rate)
-        if spreads:
-            best = min(spreads, key=lambda name: spreads[name].median)
-            spread = spreads[best]
-            row = row._replace(
-                peer=f"eager PyTorch, {best}",
-                peer_min_s=spread.minimum,
-                peer_s=spread.median,
-                peer_max_s=spread.maximum,
-                ratio=spread.median / own.median,
-                contiguous_s=_median(spreads.get("contiguous")),
-                channels_last_s=_median(spreads.get("channels_last")),
-            )
         self._add(row, _line(row, own, spreads))
 
     def _check_bits(self, batch: int) -> None:
@@ -208,23 +152,11 @@ class _Bench:
         self._add(row, f"  {_title(row):<62}{row.note}")
 
     def _weigh(self, size: int, batch: int) -> None:
-        row = Row("memory", f"update {size}", "peak", batch)
-        peaks: dict[str, float] = {}
-        for who in (networks_memory.OURS, *(networks_memory.PEERS if self.peer else ())):
-            try:
-                peak = networks_memory.measure(who, size, self.base, batch)
-                peaks[who] = peak.after - peak.before
-            except RuntimeError as error:
-                row = row._replace(note=f"{who} failed: {error}")
-        ours = peaks.pop(networks_memory.OURS, None)
-        row = row._replace(ours_mb=ours)
-        text = f"  {_title(row):<62}" + (f"ours {ours:.0f} MB" if ours is not None else "")
-        if peaks:
-            best = min(peaks, key=lambda name: peaks[name])
-            ratio = None if not ours else peaks[best] / ours
-            row = row._replace(peer=f"eager PyTorch, {best}", peer_mb=peaks[best], ratio=ratio)
-            text += "".join(f", {name} {megabytes:.0f} MB" for name, megabytes in peaks.items())
-        self._add(row, f"{text} {row.note}".rstrip())
+        def measure(who: str) -> Peak:
+            return networks_memory.measure(who, size, self.base, batch)
+
+        row, text = weighed(Row("memory", f"update {size}", "peak", batch), measure, FORMATS if self.peer else ())
+        self._add(row, f"  {_title(row):<62}{text}")
 
     def _compare(self) -> None:
         if not self.peer:
@@ -232,16 +164,7 @@ class _Bench:
         from .torch_networks_agreement import differences
 
         print("largest relative difference from PyTorch, float64:")
-        worst = 0.0
-        for name, group in itertools.groupby(differences(), key=lambda each: each.name):
-            found = list(group)
-            print(f"  {name:<55}" + ", ".join(f"{each.quantity} {each.difference:.0e}" for each in found), flush=True)
-            worst = max(worst, *(each.difference for each in found))
-            for _, quantity, difference in found:
-                note = "" if difference <= AGREEMENT else f"above {AGREEMENT:.0e}"
-                finite = difference if difference < float("inf") else None
-                self.rows.append(Row("agreement", name, quantity, difference=finite, note=note))
-        print(f"  {'largest of all':<55}{worst:.1e}")
+        self.rows.extend(compared(differences()))
 
     def _add(self, row: Row, text: str) -> None:
         print(text, flush=True)
@@ -257,16 +180,8 @@ def _line(row: Row, own: Spread, peers: Mapping[str, Spread]) -> str:
     rate = of_sgemm = ""
     if row.effective_flops is not None and row.of_sgemm is not None:
         rate, of_sgemm = f"{row.effective_flops / 1e9:.0f}", f"{row.of_sgemm:.0%}"
-    text = f"  {_title(row):<62}{_milliseconds(own):>32}{rate:>9}{of_sgemm:>10}   "
+    text = f"  {_title(row):<62}{milliseconds(own):>32}{rate:>9}{of_sgemm:>10}   "
     if not peers:
         return text.rstrip()
     best = min(peers, key=lambda name: peers[name].median)
-    return f"{text}{_milliseconds(peers[best])} {best}, ours is {row.ratio:.2f}x as fast"
-
-
-def _median(spread: Spread | None) -> float | None:
-    return None if spread is None else spread.median
-
-
-def _milliseconds(spread: Spread) -> str:
-    return " / ".join(f"{1e3 * seconds:.4g}" for seconds in spread)
+    return f"{text}{milliseconds(peers[best])} {best}, ours is {row.ratio:.2f}x as fast"

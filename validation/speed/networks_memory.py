@@ -8,8 +8,8 @@ from collections.abc import Callable
 
 from . import process_memory
 from .process_memory import Peak, highest, restart
+from .rows import OURS
 
-OURS, PEERS = "ours", ("contiguous", "channels_last")
 UPDATES = 2  # the second has what the first has left behind
 WARM = 8, 4, 2  # size, base and batch of an update that loads what is compiled
 
@@ -35,15 +35,13 @@ def _updates(who: str, size: int, base: int, batch: int) -> None:
 
 
 def _step(who: str, size: int, base: int, batch: int) -> Callable[[], object]:
-    from .networks_update import coulomb_gan, images
+    from .networks_update import coulomb_gan
 
-    gan = coulomb_gan(size, base, batch)
     if who == OURS:
-        return gan.step
-    from .torch_networks_update import Update, use_all_processors
+        return coulomb_gan(size, base, batch).step
+    from .torch_networks_calls import updates
 
-    use_all_processors()
-    return Update(gan, images(size), channels_last=who == "channels_last")
+    return updates(size, base, batch, [who])[who]
 
 
 if __name__ == "__main__":

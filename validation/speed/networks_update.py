@@ -17,6 +17,7 @@ from .networks_cases import LATENT, players
 IMAGES = 1024  # to draw minibatches from
 SOFTENING = 1.0
 RATES = {"generator": 1e-4, "discriminator": 5e-5}
+OPTIMIZERS = {name: OptimizerConfig(ScheduleConfig(rate, "constant")) for name, rate in RATES.items()}
 
 
 def coulomb_gan(size: int, base: int, batch: int, dtype: str = "float32") -> GAN:
@@ -29,7 +30,7 @@ def coulomb_gan(size: int, base: int, batch: int, dtype: str = "float32") -> GAN
         batch=batch,
         streams=Streams(0),
         device=select_device("cpu"),
-        optimizers={name: OptimizerConfig(ScheduleConfig(rate, "constant")) for name, rate in RATES.items()},
+        optimizers=OPTIMIZERS,
     )
 
 

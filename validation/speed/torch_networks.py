@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
@@ -271,3 +272,8 @@ def padding_of(padding: str | Padding, size: Sequence[int], kernel: Sequence[int
 def gradients(y: Tensor, dy: Tensor, of: Iterable[Tensor]) -> tuple[Tensor, ...]:
     """Pull ``dy`` back to some tensors that y depends on; the graph stays, for the next call."""
     return torch.autograd.grad(y, list(of), dy, retain_graph=True)
+
+
+def use_all_processors() -> None:
+    """Give PyTorch as many threads as this process may have."""
+    torch.set_num_threads(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)

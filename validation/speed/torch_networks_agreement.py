@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
@@ -19,10 +20,11 @@ from validation.gradients.convolutions import CONVOLUTIONS
 from validation.gradients.layers import LAYERS, NETWORKS
 from validation.gradients.normalizations import Frozen
 
+from .gans.torch_agreement import of_gan
 from .networks_cases import LATENT, passes_of_layers
-from .networks_update import coulomb_gan, images
+from .networks_update import coulomb_gan
+from .rows import Difference, relative
 from .torch_networks import Twin, from_ours, to_ours
-from .torch_networks_update import Update
 
 SPREAD = 0.3  # of the parameters about where they start, so that none is 0 or 1
 SIZE, BASE = 64, 128
@@ -63,14 +65,6 @@ CRITICS: Mapping[str, Compared] = {
 """Networks of one number, whose gradient by x is penalized."""
 
 
-class Difference(NamedTuple):
-    """Largest difference between this package's numbers and PyTorch's, over the largest of PyTorch's."""
-
-    name: str
-    quantity: str
-    difference: float
-
-
 def differences() -> Iterator[Difference]:
     """Of every layer and architecture that ``python -m validation gradients`` differentiates, and of full-size ones."""
     for sample in (*LAYERS, *NETWORKS):
@@ -88,7 +82,9 @@ def differences() -> Iterator[Difference]:
     for name, compared in CRITICS.items():
         yield _penalty(name, compared.make(), (compared.batch, *compared.shape))
     for size in (SIZE, SIZE // 2):
-        yield from _update(size, BASE, batch=2)
+        yield from of_gan(
+            f"update {size}, full size", functools.partial(coulomb_gan, size, BASE, batch=2, dtype="float64")
+        )
 
 
 class _Drawn:
@@ -154,27 +150,3 @@ def _penalty(name: str, network: Network, shape: tuple[int, ...]) -> Difference:
     penalty = (slope.flatten(1).norm(dim=1) - 1).square().mean()
     _, peer_vector = drawn.pulled_back(penalty, torch.ones_like(penalty))
     return Difference(f"gradient penalty of {name}", "dparams", relative(gradient.vector, peer_vector))
-
-
-def _update(size: int, base: int, batch: int) -> Iterator[Difference]:
-    """Gradients of both players' losses in one update."""
-    gan, data = coulomb_gan(size, base, batch, "float64"), images(size, "float64")[:batch]
-    z = np.random.default_rng(2).standard_normal((batch, LATENT))
-    peer = Update(gan, data, channels_last=False)
-    peers = peer.gradients(from_ours(z), peer.data)
-    _, found = gan.gradients("both", latent=z, real=data)
-    ours = [found[name] for name in ("generator", "discriminator")]
-    for name, gradient, twin, tensors in zip(
-        ("generator", "discriminator"), ours, (peer.generator, peer.discriminator), peers, strict=True
-    ):
-        difference = relative(gradient.vector, twin.vector(tensors))
-        yield Difference(f"update {size}, full size", f"d{name}", difference)
-
-
-def relative(ours: np.ndarray, peer: np.ndarray, least: float = 0.0) -> float:
-    """Largest difference, over the largest of the peer's numbers or ``least``; infinite where one is no number."""
-    if ours.shape != peer.shape or not (np.isfinite(ours).all() and np.isfinite(peer).all()):
-        return float("inf")
-    size = max(float(abs(peer).max(initial=0)), float(least))
-    difference = float(abs(ours - peer).max(initial=0))
-    return difference / size if size else difference

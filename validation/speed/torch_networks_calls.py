@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch.nn import functional
 
+from .gans.torch_peer import Peer
 from .networks_cases import BACKWARD, DX, FORWARD, KERNEL, STRIDE, Columns, Pass
-from .networks_update import coulomb_gan, images
-from .torch_networks import Twin, from_ours, gradients, padding_of
-from .torch_networks_update import Update, use_all_processors
+from .networks_update import OPTIMIZERS, coulomb_gan, images
+from .rows import FORMATS
+from .torch_networks import Twin, from_ours, gradients, padding_of, use_all_processors
 
-FORMATS = {"contiguous": False, "channels_last": True}
 Calls = dict[str, Callable[[], object]]
 
 
@@ -24,11 +24,12 @@ def calls_of(case: Pass | Columns) -> Calls:
     return {name: _pass(case, channels_last) for name, channels_last in FORMATS.items()}
 
 
-def updates(size: int, base: int, batch: int) -> Calls:
+def updates(size: int, base: int, batch: int, formats: Sequence[str] = tuple(FORMATS)) -> Calls:
     """The update in each memory format."""
     use_all_processors()
+    torch.manual_seed(0)
     gan, data = coulomb_gan(size, base, batch), images(size)
-    return {name: Update(gan, data, channels_last=channels_last) for name, channels_last in FORMATS.items()}
+    return {name: Peer(gan, data, OPTIMIZERS, channels_last=FORMATS[name]) for name in formats}
 
 
 def _pass(case: Pass, channels_last: bool) -> Callable[[], object]:

@@ -1,0 +1,92 @@
+"""Whether the gradients of every move of every GAN agree with PyTorch's autograd in float64."""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from coulombfield.arrays import select_device
+from coulombfield.rng import Streams
+from experiments import config, registry
+from experiments.gans.gan import GAN
+from validation.context import Context
+from validation.gradients.gans import SAMPLES, small
+
+from ..rows import Difference, relative
+from .settings import assemble, kind_of_preset, noise, resolved
+from .torch_peer import LOSSES, Peer
+
+BATCH = 3
+DIVISOR = 16
+"""What the published numbers of channels are divided by."""
+
+
+def has_losses(kind: str) -> bool:
+    """Whether somebody has written the losses of this GAN in PyTorch."""
+    return importlib.util.find_spec(f"{LOSSES}.{kind}") is not None
+
+
+def differences(kinds: Sequence[str], *, presets: bool = True) -> Iterator[Difference]:
+    """Of every GAN of these kinds with small networks, and in every preset with the published networks, narrowed."""
+    for kind in kinds:
+        for name, sample in SAMPLES.items():
+            if registry.kind_of(sample.config) == kind:
+                yield from of_gan(name, functools.partial(small, name, Streams(0), Context()))
+        for preset in config.preset_names() if presets else ():
+            if kind_of_preset(preset) == kind:
+                yield from of_gan(preset, functools.partial(narrow, preset))
+
+
+def narrow(preset: str) -> GAN:
+    """The GAN of a preset in float64: its networks with fewer channels, and a small minibatch."""
+    settings = resolved(preset, "float64")
+    return assemble(settings, _data(settings.data), BATCH, divisor=DIVISOR)
+
+
+def _data(settings: Any) -> np.ndarray:
+    """Some of a preset's data, or noise in place of a user's images."""
+    if hasattr(settings, "path"):
+        return noise(settings.size, settings.channels, "float64")[:10]
+    rng = np.random.default_rng(0)
+    data = settings.open(batch=BATCH, rng=rng, dtype="float64", device=select_device("cpu"))
+    return data.training.first(10)
+
+
+def of_gan(name: str, make: Callable[[], GAN]) -> Iterator[Difference]:
+    """Of losses and gradients in every move, of what follows it, and of all that again with what it changed."""
+    try:
+        gan = make()
+        peer = Peer(gan)
+        for _ in range(2 if gan.memory else 1):
+            for move in gan.draws:
+                yield from _of_move(name, move, gan, peer)
+    except Exception as error:  # what breaks must not hide the others' results
+        yield Difference(name, f"{type(error).__name__}: {error}", float("inf"))
+
+
+def _of_move(name: str, move: str, gan: GAN, peer: Peer) -> Iterator[Difference]:
+    draws = {draw: getattr(gan, f"draw_{draw}")().copy() for draw in gan.draws[move]}
+    losses, gradients = gan.gradients(move, **draws)
+    peer_losses, peer_gradients = peer.gradients(move, peer.put(draws))
+    if gradients.keys() != peer_gradients.keys():
+        raise ValueError(f"{name}: expected losses of {sorted(gradients)} in {move}, got {sorted(peer_gradients)}")
+    for player, gradient in gradients.items():
+        loss = relative(np.asarray(losses[player]), peer_losses[player].numpy())
+        yield Difference(name, f"{move}: {player} loss", loss)
+        vector = peer.players[player].vector(peer_gradients[player])
+        yield Difference(name, f"{move}: d{player}", relative(gradient.vector, vector))
+    gan.after(move, losses)
+    peer.after(move, peer_losses)
+    for player, ours in gan.players.items():
+        twin = peer.players[player]
+        changed = relative(ours.params.vector, twin.vector(twin.parameters()))
+        if changed:
+            yield Difference(name, f"{player} after {move}", changed)
+    for key, value in gan.memory.items():
+        changed = relative(np.asarray(value), np.asarray(peer.memory[key]))
+        if changed:
+            yield Difference(name, f"{key} after {move}", changed)

@@ -1,0 +1,143 @@
+"""A GAN of this package as a user of PyTorch trains it: eager, with autograd and PyTorch's optimizers."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from experiments import registry
+from experiments.gans.gan import GAN
+from experiments.players.player import OptimizerConfig
+
+from ..rows import FORMATS
+from ..torch_networks import Twin, use_all_processors
+from .settings import Setting, noise
+
+LOSSES = "validation.speed.torch_gans"
+"""The package with a file of losses for each kind of GAN."""
+
+Tensors = tuple[Tensor | None, ...]
+
+
+class Peer:
+    """The same players, draws and moves, with the losses of :mod:`validation.speed.torch_gans`.
+
+    Parameters
+    ----------
+    gan : GAN
+        What it repeats, at the update where that is; all is copied.
+    data : array, shape (count, ...), optional
+        Real samples; without them, and without optimizers, there are only :meth:`gradients`.
+    optimizers : mapping of str to OptimizerConfig, optional
+        By player; the rate stays where it starts.
+    channels_last : bool
+        PyTorch's memory format for images.
+    """
+
+    def __init__(
+        self,
+        gan: GAN,
+        data: np.ndarray | None = None,
+        optimizers: Mapping[str, OptimizerConfig] | None = None,
+        *,
+        channels_last: bool = False,
+    ):
+        self._losses = importlib.import_module(f"{LOSSES}.{registry.kind_of(gan.config)}")
+        self.players = {
+            name: Twin(player.network, player.params, channels_last=channels_last, groups=False)
+            for name, player in gan.players.items()
+        }
+        self.config, self.batch, self.length, self.updates = gan.config, gan.batch, gan.length, gan.updates
+        self.memory = {name: self._put(value) for name, value in gan.memory.items()}
+        self._moves, self._draws = tuple(gan.moves()), gan.draws
+        self._latent, self._prior = (gan.batch, gan.generator.latent), gan.generator.prior
+        others = {name for names in gan.draws.values() for name in names} - {"latent", "real"}
+        self._others = {name: self._put(getattr(gan, f"draw_{name}")()) for name in others}
+        self._data = self._put(data) if data is not None else torch.empty(0)
+        self._optimizers = {
+            name: optimizer_of(settings, self.players[name], gan.players[name].params)
+            for name, settings in (optimizers or {}).items()
+        }
+
+    def __call__(self) -> None:
+        """One update."""
+        for move in self._moves:
+            losses, gradients = self.gradients(move, {name: self.draw(name) for name in self._draws[move]})
+            for name, gradient in gradients.items():
+                for parameter, part in zip(self.players[name].parameters(), gradient, strict=True):
+                    parameter.grad = part
+                self._optimizers[name].step()
+                self._optimizers[name].zero_grad()
+            self.after(move, losses)
+        self.updates += 1
+
+    def gradients(self, move: str, draws: dict[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, Tensors]]:
+        """Losses of a move, and the gradient of each by its player's parameters; None where it depends on none."""
+        losses = self._losses.losses(self, move, draws)
+        last = next(reversed(losses))
+        # None computes what it does not ask for: no gradient in another player's weights.
+        gradients = {
+            name: torch.autograd.grad(
+                loss, self.players[name].parameters(), retain_graph=name != last, allow_unused=True
+            )
+            for name, loss in losses.items()
+        }
+        return {name: loss.detach() for name, loss in losses.items()}, gradients
+
+    @torch.no_grad()
+    def after(self, move: str, losses: dict[str, Tensor]) -> None:
+        """What follows the update of a move."""
+        if hasattr(self._losses, "after"):
+            self._losses.after(self, move, losses)
+
+    def draw(self, name: str) -> Tensor:
+        """What a move draws: latent vectors, real samples, and uniform numbers on [0, 1) for all else."""
+        if name == "real":
+            return self._data[torch.randint(len(self._data), (self.batch,))]
+        if name != "latent":
+            return torch.rand_like(self._others[name])
+        dtype = self._data.dtype
+        return (
+            torch.randn(self._latent, dtype=dtype)
+            if self._prior == "normal"
+            else torch.rand(self._latent, dtype=dtype) * 2 - 1
+        )
+
+    def put(self, draws: Mapping[str, np.ndarray]) -> dict[str, Tensor]:
+        """Our draws as tensors."""
+        return {name: self._put(draw) for name, draw in draws.items()}
+
+    def _put(self, value: np.ndarray | float) -> Tensor:
+        array = np.asarray(value)
+        return self.players["generator"].put(array) if array.ndim > 1 else torch.as_tensor(array.copy())
+
+
+def optimizer_of(settings: OptimizerConfig, twin: Twin, names: Iterable[str]) -> torch.optim.Optimizer:
+    """PyTorch's optimizer with our settings, fused where it can be."""
+    least = 3 if settings.l2_on == "kernels" else 1
+    decayed: list[Tensor] = []
+    rest: list[Tensor] = []
+    for name, tensor in zip(names, twin.parameters(), strict=True):
+        (decayed if settings.l2 and name.endswith("weight") and tensor.ndim >= least else rest).append(tensor)
+    groups: list[dict[str, Any]] = [{"params": decayed, "weight_decay": settings.l2}, {"params": rest}]
+    groups = [group for group in groups if group["params"]]
+    rate = settings.rate.start
+    if settings.kind == "adam":
+        betas = settings.beta1, settings.beta2
+        return torch.optim.Adam(groups, rate, betas, settings.epsilon, fused=True)
+    if settings.kind == "rmsprop":
+        return torch.optim.RMSprop(groups, rate, settings.decay, settings.epsilon)
+    return torch.optim.SGD(groups, rate, settings.momentum, fused=True)
+
+
+def updates(setting: Setting, formats: Sequence[str] = tuple(FORMATS)) -> dict[str, Callable[[], object]]:
+    """An update of a setting in each memory format, ready to be called."""
+    use_all_processors()
+    torch.manual_seed(0)
+    gan, data = setting.gan(), noise()
+    return {name: Peer(gan, data, setting.optimizers, channels_last=FORMATS[name]) for name in formats}

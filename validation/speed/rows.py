@@ -1,0 +1,136 @@
+"""What benchmarks beside PyTorch share: the form of a row, and how times, memory and differences come into it."""
+
+from __future__ import annotations
+
+import importlib.util
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+from .process_memory import Peak
+from .timing import Spread
+
+OURS = "ours"
+FORMATS = {"contiguous": False, "channels_last": True}
+"""PyTorch's memory formats by name, and whether channels are last."""
+AGREEMENT = 1e-10  # largest relative difference that rounding explains
+
+
+class Row(NamedTuple):
+    """One line of a benchmark; None where something does not apply or was not measured."""
+
+    table: str
+    """'layers', 'players', 'updates', 'bits', 'memory' or 'agreement'."""
+    name: str
+    quantity: str = ""
+    batch: int | None = None
+    operations: int | None = None
+    """Of one call, as direct convolution has them."""
+    ours_min_s: float | None = None
+    ours_s: float | None = None
+    """Median."""
+    ours_max_s: float | None = None
+    effective_flops: float | None = None
+    """operations / ours_s."""
+    of_sgemm: float | None = None
+    """That over the rate of NumPy's float32 matrix product."""
+    peer: str = ""
+    """Library and memory format, the better one of two."""
+    peer_min_s: float | None = None
+    peer_s: float | None = None
+    peer_max_s: float | None = None
+    ratio: float | None = None
+    """peer_s / ours_s; in the table of memory peer_mb / ours_mb."""
+    contiguous_s: float | None = None
+    channels_last_s: float | None = None
+    ours_mb: float | None = None
+    """Highest memory of two updates in a fresh process, over that with all packages."""
+    peer_mb: float | None = None
+    difference: float | None = None
+    """Largest relative difference between this package and PyTorch, float64."""
+    note: str = ""
+
+
+class Difference(NamedTuple):
+    """Largest difference between this package's numbers and PyTorch's, over the largest of PyTorch's."""
+
+    name: str
+    quantity: str
+    difference: float
+
+
+def has_torch() -> bool:
+    """Whether PyTorch is installed; says so where it isn't."""
+    if importlib.util.find_spec("torch") is not None:
+        return True
+    print("no peer: PyTorch is not installed (pip install torch==2.13.0)")
+    return False
+
+
+def timed(row: Row, spreads: Mapping[str, Spread]) -> Row:
+    """A row with the times of ours and, where they were taken, of PyTorch in its memory formats."""
+    own, peers = spreads[OURS], {name: spread for name, spread in spreads.items() if name != OURS}
+    row = row._replace(ours_min_s=own.minimum, ours_s=own.median, ours_max_s=own.maximum)
+    if not peers:
+        return row
+    best = min(peers, key=lambda name: peers[name].median)
+    spread = peers[best]
+    return row._replace(
+        peer=f"eager PyTorch, {best}",
+        peer_min_s=spread.minimum,
+        peer_s=spread.median,
+        peer_max_s=spread.maximum,
+        ratio=spread.median / own.median,
+        contiguous_s=peers["contiguous"].median if "contiguous" in peers else None,
+        channels_last_s=peers["channels_last"].median if "channels_last" in peers else None,
+    )
+
+
+def weighed(row: Row, measure: Callable[[str], Peak], peers: Iterable[str]) -> tuple[Row, str]:
+    """A row with the peak memory of ours and of each peer, in fresh processes, and these as text."""
+    peaks: dict[str, float] = {}
+    for who in (OURS, *peers):
+        try:
+            peak = measure(who)
+            peaks[who] = peak.after - peak.before
+        except RuntimeError as error:
+            row = row._replace(note=f"{who} failed: {error}")
+    text = ", ".join(f"{name} {megabytes:.0f} MB" for name, megabytes in peaks.items())
+    ours = peaks.pop(OURS, None)
+    row = row._replace(ours_mb=ours)
+    if peaks:
+        best = min(peaks, key=lambda name: peaks[name])
+        row = row._replace(
+            peer=f"eager PyTorch, {best}", peer_mb=peaks[best], ratio=peaks[best] / ours if ours else None
+        )
+    return row, f"{text} {row.note}".strip()
+
+
+def compared(differences: Iterable[Difference]) -> Iterator[Row]:
+    """Print differences, those of one name in a line, and give a row for each; a note says which are too large."""
+    worst = 0.0
+    for name, group in itertools.groupby(differences, key=lambda each: each.name):
+        found = list(group)
+        print(f"  {name:<55}" + ", ".join(f"{each.quantity} {each.difference:.0e}" for each in found), flush=True)
+        worst = max(worst, *(each.difference for each in found))
+        for _, quantity, difference in found:
+            note = "" if difference <= AGREEMENT else f"above {AGREEMENT:.0e}"
+            finite = difference if difference < float("inf") else None
+            yield Row("agreement", name, quantity, difference=finite, note=note)
+    print(f"  {'largest of all':<55}{worst:.1e}")
+
+
+def relative(ours: np.ndarray, peer: np.ndarray, least: float = 0.0) -> float:
+    """Largest difference, over the largest of the peer's numbers or ``least``; infinite where one is no number."""
+    if ours.shape != peer.shape or not (np.isfinite(ours).all() and np.isfinite(peer).all()):
+        return float("inf")
+    size = max(float(abs(peer).max(initial=0)), float(least))
+    difference = float(abs(ours - peer).max(initial=0))
+    return difference / size if size else difference
+
+
+def milliseconds(spread: Spread) -> str:
+    """Least, middle and largest."""
+    return " / ".join(f"{1e3 * seconds:.4g}" for seconds in spread)
