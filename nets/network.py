@@ -43,6 +43,11 @@ class Sequential(Composed):
         parametric = [i for i, step in enumerate(self._steps) if step.layer.shapes()]
         self._first_with_parameters = parametric[0] if parametric else len(self._steps)
 
+    @property
+    def keeps_result(self) -> bool:
+        """Whether the last layer does."""
+        return getattr(self.layers[-1], "keeps_result", True)
+
     def children(self) -> Sequence[Layer]:
         """The layers."""
         return self.layers
@@ -328,10 +333,9 @@ class Network:
         workspace : Workspace, optional
             The result is valid until the next such pass with it; one of :meth:`backward` is not touched.
         """
-        gradient, more = (self._gradient(params, workspace, name) for name in ("by the Jacobian", "by way of x"))
+        gradient = self._gradient(params, workspace, "second gradient")
         _, sources = second_order(self.body, params, cache, x_dot, kept, gradient, workspace)
-        backward_from(self.body, params, cache, None, sources, more, False, workspace)
-        gradient.vector[...] += more.vector
+        backward_from(self.body, params, cache, None, sources, gradient, False, workspace)
         return gradient
 
     def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:

@@ -92,6 +92,8 @@ class SecondOrder:
 
     needs_dy: ClassVar[bool] = True
     """Whether :meth:`second_order` looks at dy; else it may be None."""
+    keeps_result: Any = True
+    """Whether a pass after the forward pass looks at y, or y may be x; if not, who is given y may overwrite it."""
 
     def second_order(
         self,

@@ -8,7 +8,7 @@ from typing import Any, Protocol, runtime_checkable
 from coulombfield.arrays import Array
 from nets.layers.base import Cache, Layer, SecondOrder
 from nets.parameters import Parameters
-from nets.workspace import Workspace, allocate, empty
+from nets.workspace import Workspace, allocate, scratch
 
 
 @runtime_checkable
@@ -70,7 +70,10 @@ class Composed(SecondOrder):
         need_dx: bool = True,
         workspace: Workspace | None = None,
     ) -> Array | None:
-        """Backward pass of dy, None for 0, and of what adds to the gradients by the layers' arguments on its way."""
+        """Backward pass of dy, None for 0, and of what adds to the gradients by the layers' arguments on its way.
+
+        The gradient by the parameters is added to what is in ``into``.
+        """
         raise NotImplementedError
 
     def jvp_backward(
@@ -79,11 +82,7 @@ class Composed(SecondOrder):
         """See :class:`~nets.layers.base.Layer`: the three passes."""
         dx_dot, kept = self.backward_keeping(params, cache, dy_dot.copy())
         _, sources = self.second_order(params, cache, x_dot.copy(), kept, into=into)
-        more = None if into is None else Parameters(into.layout, empty(into.vector.shape, into.vector))
-        dx = self.backward_from(params, cache, None, sources, into=more)
-        if into is not None and more is not None:
-            into.vector[...] += more.vector
-        return dx, dx_dot
+        return self.backward_from(params, cache, None, sources, into=into), dx_dot
 
 
 def backward_keeping(
@@ -122,14 +121,21 @@ def backward_from(
     need_dx: bool,
     workspace: Workspace | None,
 ) -> Array | None:
-    """Backward pass of dy, None for 0, through any layer, and what :func:`second_order` adds to its dx."""
+    """Backward pass of dy, None for 0, through any layer, and what :func:`second_order` adds to its dx.
+
+    The gradient by the parameters is added to what is in ``into``.
+    """
     if isinstance(layer, Composed):
         return layer.backward_from(params, cache, dy, sources, into=into, need_dx=need_dx, workspace=workspace)
     dx = None
     if dy is not None:
-        dx = layer.backward(params, cache, dy, into=into, need_dx=need_dx, workspace=workspace)
-    elif into is not None:
-        into.vector[...] = 0
+        own = None
+        if into is not None:
+            vector = scratch(workspace, "gradient of a layer", into.vector.shape, into.vector)
+            own = Parameters(into.layout, vector)
+        dx = layer.backward(params, cache, dy, into=own, need_dx=need_dx, workspace=workspace)
+        if into is not None and own is not None:
+            into.vector[...] += own.vector
     if not need_dx or sources is None:
         return dx
     if dx is None:

@@ -71,6 +71,11 @@ class Convolution(SecondOrder):
         self.activation = activation or Identity()
         self._weight, self._bias = weight, bias
 
+    @property
+    def keeps_result(self) -> bool:
+        """Whether a backward pass looks at y."""
+        return not isinstance(self.activation, Identity)
+
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """``weight``, and ``bias`` (channels_out,) unless there is none."""
         bias = {} if self._bias is None else {"bias": (self.channels_out,)}

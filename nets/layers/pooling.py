@@ -23,6 +23,8 @@ class AveragePool(Parameterless):
         s, at least 1; it divides the height and the width of x.
     """
 
+    keeps_result = False
+
     def __init__(self, size: int = 2):
         self.size = operator.index(size)
         if self.size < 1:
@@ -56,7 +58,7 @@ class AveragePool(Parameterless):
         """``dx``: an equal share to each pixel of a block."""
         if not need_dx:
             return None
-        return spread(dy, self.size, self._share, allocate(workspace, self, "dx", self._input_shape(dy), dy))
+        return spread(dy, self.size, self._share, gradient_memory(workspace, self._input_shape(dy), dy))
 
     def jvp(self, params: Parameters, cache: tuple, x_dot: Array, params_dot: Parameters | None = None) -> Array:
         """The same map."""

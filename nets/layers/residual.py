@@ -10,10 +10,16 @@ import numpy as np
 
 from coulombfield.arrays import Array
 from nets.layers.base import Cache, Layer
-from nets.layers.composition import Composed, backward_from, backward_keeping, refuse_repeated, second_order
+from nets.layers.composition import (
+    Composed,
+    Composition,
+    backward_from,
+    backward_keeping,
+    refuse_repeated,
+    second_order,
+)
 from nets.parameters import Parameters
-from nets.primitives.inplace import module_of
-from nets.workspace import Workspace, allocate
+from nets.workspace import Workspace, allocate, scratch
 
 
 class ResidualCache(NamedTuple):
@@ -45,6 +51,11 @@ class Residual(Composed):
         if self.factor == 0 or not math.isfinite(self.factor):
             raise ValueError(f"factor: expected a finite number other than 0, got {factor}")
         refuse_repeated(self)
+        self._keeps_branch = getattr(body, "keeps_result", True)
+        # blocks that are not within each other may use the same memory
+        self._height = 1 + max((_height(layer) for layer in self.children()), default=0)
+
+    keeps_result = False
 
     def children(self) -> Sequence[Layer]:
         """The branches that are layers."""
@@ -92,8 +103,12 @@ class Residual(Composed):
                 f"x: Residual expects branches of one shape, got {of_body.shape} from its body and {of_shortcut.shape} "
                 f"from its shortcut for {x.shape}"
             )
-        y = allocate(workspace, self, "y", of_body.shape, x)  # the branches' outputs stay, for their backward passes
-        module_of(x).multiply(of_body, self.factor, out=y)
+        y = of_body
+        if self._keeps_branch:  # for its backward pass
+            y = allocate(workspace, self, "y", of_body.shape, x)
+            y[...] = of_body
+        if self.factor != 1:
+            y *= self.factor
         y += of_shortcut
         return y, ResidualCache(body, shortcut)
 
@@ -167,14 +182,14 @@ class Residual(Composed):
                 workspace,
             )
 
-        of_body = allocate(workspace, self, "x_dot of the body", x_dot.shape, x_dot)
+        of_body = self._memory(workspace, "x_dot of the body", x_dot)
         of_body[...] = x_dot
         through, sources = x_dot, None
         if self.shortcut is None:
             of_body, through = x_dot, of_body
         else:
             of_shortcut, sources = forth("shortcut", self.shortcut, x_dot)
-            through = allocate(workspace, self, "y_dot of the shortcut", of_shortcut.shape, of_shortcut)
+            through = self._memory(workspace, "y_dot of the shortcut", of_shortcut)
             through[...] = of_shortcut
         y_dot, of_x = forth("body", self.body, of_body)
         if self.factor != 1:
@@ -219,7 +234,7 @@ class Residual(Composed):
         # What one branch is given and gives back, the layers of the other may overwrite.
         of_shortcut = None
         if dy is not None:
-            of_shortcut = allocate(workspace, self, "dy of the shortcut", dy.shape, dy)
+            of_shortcut = self._memory(workspace, "dy of the shortcut", dy)
             of_shortcut[...] = dy
             if self.factor != 1:
                 dy *= self.factor
@@ -227,7 +242,7 @@ class Residual(Composed):
         through = of_shortcut
         if self.shortcut is not None:
             if dx is not None:
-                of_body, dx = dx, allocate(workspace, self, "dx", dx.shape, dx)
+                of_body, dx = dx, self._memory(workspace, "dx of the body", dx)
                 dx[...] = of_body
             through = back("shortcut", self.shortcut, of_shortcut)
             if dx is None:
@@ -236,8 +251,17 @@ class Residual(Composed):
             dx += through
         return dx
 
+    def _memory(self, workspace: Workspace | None, purpose: str, like: Array) -> Array:
+        return scratch(workspace, f"{purpose}, at height {self._height}", like.shape, like)
+
     def _branches(self) -> Sequence[tuple[str, Layer]]:
         return tuple(zip(("body", "shortcut"), self.children(), strict=False))
+
+
+def _height(layer: Layer) -> int:
+    if isinstance(layer, Residual):
+        return layer._height
+    return max(map(_height, layer.children()), default=0) if isinstance(layer, Composition) else 0
 
 
 def _child(params: Parameters | None, branch: str) -> Parameters | None:

@@ -23,6 +23,8 @@ class Upsample(Parameterless):
         f, at least 1.
     """
 
+    keeps_result = False
+
     def __init__(self, factor: int = 2):
         self.factor = operator.index(factor)
         if self.factor < 1:
@@ -53,7 +55,7 @@ class Upsample(Parameterless):
         """``dx``: the sum over each block."""
         if not need_dx:
             return None
-        dx = allocate(workspace, self, "dx", self._input_shape(dy), dy)
+        dx = gradient_memory(workspace, self._input_shape(dy), dy)
         return gather(dy, self.factor, 1.0, dx)
 
     def jvp(self, params: Parameters, cache: tuple, x_dot: Array, params_dot: Parameters | None = None) -> Array:
