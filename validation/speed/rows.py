@@ -108,13 +108,18 @@ def weighed(row: Row, measure: Callable[[str], Peak], peers: Iterable[str]) -> t
     return row, f"{text} {row.note}".strip()
 
 
-def compared(differences: Iterable[Difference]) -> Iterator[Row]:
-    """Print differences, those of one name in a line, and give a row for each; a note says which are too large."""
+def compared(differences: Iterable[Difference], *, briefly: bool = False) -> Iterator[Row]:
+    """Print differences, those of one name in a line, and give a row for each; a note says which are too large.
+
+    Briefly, a line has the largest alone and those that are too large.
+    """
     worst = 0.0
     for name, group in itertools.groupby(differences, key=lambda each: each.name):
         found = list(group)
-        print(f"  {name:<55}" + ", ".join(f"{each.quantity} {each.difference:.0e}" for each in found), flush=True)
-        worst = max(worst, *(each.difference for each in found))
+        largest = max(found, key=lambda each: each.difference)
+        told = [each for each in found if each is largest or not briefly or not each.difference <= AGREEMENT]
+        print(f"  {name:<55}" + ", ".join(f"{each.quantity} {each.difference:.0e}" for each in told), flush=True)
+        worst = max(worst, largest.difference)
         for _, quantity, difference in found:
             note = "" if difference <= AGREEMENT else f"above {AGREEMENT:.0e}"
             finite = difference if difference < float("inf") else None

@@ -118,8 +118,8 @@ class _Bench:
             return
         from .torch_agreement import differences, has_losses
 
-        print("largest relative difference from PyTorch, float64:")
-        self.rows.extend(compared(differences([kind for kind in kinds if has_losses(kind)])))
+        print("largest relative difference from PyTorch in any loss, gradient, or what follows a move, float64:")
+        self.rows.extend(compared(differences([kind for kind in kinds if has_losses(kind)]), briefly=True))
         for kind in kinds:
             if not has_losses(kind):
                 row = Row("agreement", kind, note=f"missing: validation/speed/torch_gans/{kind}.py")

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import functools
 import importlib.util
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import Any
 
 import numpy as np
+from torch import Tensor
 
 from coulombfield.arrays import select_device
 from coulombfield.rng import Streams
 from experiments import config, registry
-from experiments.gans.gan import GAN
+from experiments.gans.gan import GAN, Losses
 from validation.context import Context
 from validation.gradients.gans import SAMPLES, small
 
@@ -20,7 +21,11 @@ from ..rows import Difference, relative
 from .settings import assemble, kind_of_preset, noise, resolved
 from .torch_peer import LOSSES, Peer
 
+Tensors = dict[str, Tensor]
+
 BATCH = 3
+SPREAD = 0.1
+"""Of noise on the parameters: a critic that starts with weights of 0.01 tells samples apart by rounding alone."""
 DIVISOR = 16
 """What the published numbers of channels are divided by."""
 
@@ -44,7 +49,10 @@ def differences(kinds: Sequence[str], *, presets: bool = True) -> Iterator[Diffe
 def narrow(preset: str) -> GAN:
     """The GAN of a preset in float64: its networks with fewer channels, and a small minibatch."""
     settings = resolved(preset, "float64")
-    return assemble(settings, _data(settings.data), BATCH, divisor=DIVISOR)
+    gan, rng = assemble(settings, _data(settings.data), BATCH, divisor=DIVISOR), np.random.default_rng(2)
+    for player in gan.players.values():
+        player.params.vector[...] += SPREAD * rng.standard_normal(player.params.vector.size)
+    return gan
 
 
 def _data(settings: Any) -> np.ndarray:
@@ -62,23 +70,34 @@ def of_gan(name: str, make: Callable[[], GAN]) -> Iterator[Difference]:
         gan = make()
         peer = Peer(gan)
         for _ in range(2 if gan.memory else 1):
+            seen = {}
             for move in gan.draws:
-                yield from _of_move(name, move, gan, peer)
+                seen[move] = yield from _of_move(name, move, gan, peer)
+            for move, both in seen.items():
+                yield from _of_what_follows(name, move, gan, peer, *both)
     except Exception as error:  # what breaks must not hide the others' results
         yield Difference(name, f"{type(error).__name__}: {error}", float("inf"))
 
 
-def _of_move(name: str, move: str, gan: GAN, peer: Peer) -> Iterator[Difference]:
+def _of_move(name: str, move: str, gan: GAN, peer: Peer) -> Generator[Difference, None, tuple[Losses, Tensors]]:
+    """Of each player's loss and gradient; returns all losses, ours and PyTorch's."""
     draws = {draw: getattr(gan, f"draw_{draw}")().copy() for draw in gan.draws[move]}
     losses, gradients = gan.gradients(move, **draws)
     peer_losses, peer_gradients = peer.gradients(move, peer.put(draws))
     if gradients.keys() != peer_gradients.keys():
-        raise ValueError(f"{name}: expected losses of {sorted(gradients)} in {move}, got {sorted(peer_gradients)}")
+        raise ValueError(f"expected losses of {sorted(gradients)} in {move}, got {sorted(peer_gradients)}")
     for player, gradient in gradients.items():
         loss = relative(np.asarray(losses[player]), peer_losses[player].numpy())
         yield Difference(name, f"{move}: {player} loss", loss)
         vector = peer.players[player].vector(peer_gradients[player])
         yield Difference(name, f"{move}: d{player}", relative(gradient.vector, vector))
+    return losses, peer_losses
+
+
+def _of_what_follows(
+    name: str, move: str, gan: GAN, peer: Peer, losses: Losses, peer_losses: Tensors
+) -> Iterator[Difference]:
+    """Of parameters and memory after a move, where there is any."""
     gan.after(move, losses)
     peer.after(move, peer_losses)
     for player, ours in gan.players.items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -77,16 +78,21 @@ class Peer:
         self.updates += 1
 
     def gradients(self, move: str, draws: dict[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, Tensors]]:
-        """Losses of a move, and the gradient of each by its player's parameters; None where it depends on none."""
+        """Losses of a move, and the gradient of each by its player's parameters; None where it depends on none.
+
+        Players that share a loss share its backward pass, and none computes gradients in another's parameters.
+        """
         losses = self._losses.losses(self, move, draws)
-        last = next(reversed(losses))
-        # None computes what it does not ask for: no gradient in another player's weights.
-        gradients = {
-            name: torch.autograd.grad(
-                loss, self.players[name].parameters(), retain_graph=name != last, allow_unused=True
-            )
-            for name, loss in losses.items()
-        }
+        shared: dict[Tensor, list[str]] = {}  # a tensor is equal to itself only
+        for name, loss in losses.items():
+            shared.setdefault(loss, []).append(name)
+        last = next(reversed(shared))
+        gradients: dict[str, Tensors] = {}
+        for loss, names in shared.items():
+            parameters = {name: self.players[name].parameters() for name in names}
+            flat = itertools.chain(*parameters.values())
+            found = iter(torch.autograd.grad(loss, tuple(flat), retain_graph=loss is not last, allow_unused=True))
+            gradients |= {name: tuple(itertools.islice(found, len(own))) for name, own in parameters.items()}
         return {name: loss.detach() for name, loss in losses.items()}, gradients
 
     @torch.no_grad()
