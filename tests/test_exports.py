@@ -9,6 +9,7 @@ from nets_support import assert_same, in_each_dtype
 
 from experiments.exports import ConversionError, describe_torch, from_safetensors, to_safetensors
 from experiments.exports.layers import TRANSLATIONS
+from experiments.exports.orders import Order
 from nets import architectures
 from nets.layers.activations import Identity
 from nets.layers.linear import Linear
@@ -115,6 +116,27 @@ nn.Sequential(
 """
     )
     assert text.startswith('"""Maps (N, 32) to (N, 3, 16, 16)."""\n')
+
+
+def test_where_a_linear_layer_takes_the_order_the_text_has_no_module_for_it():
+    texts = {sample.name: describe_torch(draw(sample, np.float32).network, sample.shape[1:]) for sample in CASES}
+    for name in ("coulomb discriminator", "numbers from an image by way of norms", "language discriminator"):
+        assert "    nn.Flatten(),  # " in texts[name]
+        assert "Reshape" not in texts[name]
+    for name in ("wgan-gp generator", "image from numbers by way of norms", "language generator"):
+        assert "    nn.Unflatten(1, (" in texts[name]
+        assert "Reshape" not in texts[name]
+    assert "    Reshape(2, 3, 4),  # 0" in texts["image from the input's numbers"]
+    assert "    Reshape(18),  # 1" in texts["an image's numbers themselves"]
+
+
+def test_an_order_is_taken_once():
+    order, other = Order(3), np.array([2, 0, 1])
+    assert order.take(other)
+    assert order.take(other.copy())
+    assert not order.take(order.ours)
+    with pytest.raises(RuntimeError, match="order: expected one that nobody has taken yet"):
+        order.take_ours()
 
 
 def test_modes_and_groups_are_told():
