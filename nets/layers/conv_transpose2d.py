@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from coulombfield.arrays import Array
-from nets.layers.convolution import Convolution
+from nets.layers.convolution import Beside, Convolution
 from nets.primitives.convolution import Kernel, correlate
 from nets.primitives.geometry import Geometry, same_padding
 from nets.workspace import Workspace
@@ -62,5 +62,7 @@ class ConvTranspose2d(Convolution):
     def _pull(self, kernel: Kernel, du: Array, out: Array, workspace: Workspace | None) -> None:
         kernel.convolve(du, out, workspace)
 
-    def _correlate(self, x: Array, du: Array, geometry: Geometry, out: Array, workspace: Workspace | None) -> None:
-        correlate(du, x, geometry, out, workspace)
+    def _correlate(
+        self, x: Array, du: Array, geometry: Geometry, out: Array, workspace: Workspace | None, beside: Beside
+    ) -> None:
+        correlate(du, x, geometry, out, workspace, beside.kernel, transposed=beside.u, convolved=beside.dx)

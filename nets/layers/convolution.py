@@ -34,6 +34,16 @@ class ConvolutionCache(NamedTuple):
         return ConvolutionCache(self.x[:count], self.y[:count], self.kernel)
 
 
+class Beside(NamedTuple):
+    """Where to write what has to do with x and du beside the gradient by the weights; None where it is not wanted."""
+
+    kernel: Kernel | None = None
+    dx: Array | None = None
+    """Transpose of the map of x, of du."""
+    u: Array | None = None
+    """Map of x."""
+
+
 class Convolution(SecondOrder):
     r"""Base of the convolution layers: :math:`y = f(w * x + b)` for a product that is linear in w and in x.
 
@@ -125,14 +135,13 @@ class Convolution(SecondOrder):
         """The transposes of du, as given above."""
         check_gradient(self, dy, cache.y)
         du = module_of(dy).ascontiguousarray(self.activation.scale_by_slope(dy, cache.y))
+        dx = gradient_memory(workspace, cache.x.shape, du) if need_dx else None
         if into is not None:
-            self._weight_gradient(cache.x, du, into["weight"], workspace)
+            self._weight_gradient(cache.x, du, into["weight"], workspace, Beside(cache.kernel, dx))
             if "bias" in into:
                 _sum_rows(du, into["bias"])
-        if not need_dx:
-            return None
-        dx = gradient_memory(workspace, cache.x.shape, du)
-        self._pull(cache.kernel, self._images(du), self._images(dx), workspace)
+        elif dx is not None:
+            self._pull(cache.kernel, self._images(du), self._images(dx), workspace)
         return dx
 
     def jvp(
@@ -165,11 +174,14 @@ class Convolution(SecondOrder):
         .. math:: dx = (w\,*)^T du, \quad dw = (*\,\dot x)^T d\dot u + (*\,x)^T du, \quad db_k = \sum_{nij} du_{nijk}.
         """
         u_dot = gradient_memory(workspace, cache.y.shape, x_dot)
-        self._multiply(cache.kernel, self._images(x_dot), self._images(u_dot), workspace)
-        du = self.activation.through_curvature(u_dot, cache.y, dy)
+        together = into is not None and not self.activation.curved
+        if not together:
+            self._multiply(cache.kernel, self._images(x_dot), self._images(u_dot), workspace)
+        du = None if together else self.activation.through_curvature(u_dot, cache.y, dy)
         du_dot = self.activation.scale_by_slope(dy, cache.y)
         if into is not None:
-            self._weight_gradient(x_dot, du_dot, into["weight"], workspace)
+            beside = Beside(cache.kernel, u=u_dot) if together else None
+            self._weight_gradient(x_dot, du_dot, into["weight"], workspace, beside)
             if du is not None:
                 of_x = empty(into["weight"].shape, du)
                 self._weight_gradient(cache.x, du, of_x, workspace)
@@ -189,10 +201,14 @@ class Convolution(SecondOrder):
         self._multiply(kernel, self._images(module_of(x).ascontiguousarray(x)), self._images(u), None)
         return u
 
-    def _weight_gradient(self, x: Array, du: Array, out: Array, workspace: Workspace | None = None) -> None:
+    def _weight_gradient(
+        self, x: Array, du: Array, out: Array, workspace: Workspace | None = None, beside: Beside | None = None
+    ) -> None:
         xp, geometry = module_of(x), self._geometry(x.shape[1:-1])
         x, du = self._images(xp.ascontiguousarray(x)), self._images(xp.ascontiguousarray(du))
-        self._correlate(x, du, geometry, out.reshape(*self.kernel, *out.shape[-2:]), workspace)
+        kernel, dx, u = beside or (None, None, None)
+        images = [array if array is None else self._images(array) for array in (dx, u)]
+        self._correlate(x, du, geometry, out.reshape(*self.kernel, *out.shape[-2:]), workspace, Beside(kernel, *images))
 
     def _check(self, name: str, shape: tuple[int, ...], before: tuple[str, ...]) -> None:
         expected = (*before, *self.axes, self.channels_in)
@@ -234,9 +250,11 @@ class Convolution(SecondOrder):
         """Write the transpose of the map of x, of du."""
         kernel.transpose(du, out, workspace)
 
-    def _correlate(self, x: Array, du: Array, geometry: Geometry, out: Array, workspace: Workspace | None) -> None:
-        """Write the transpose of the map of w, of du."""
-        correlate(x, du, geometry, out, workspace)
+    def _correlate(
+        self, x: Array, du: Array, geometry: Geometry, out: Array, workspace: Workspace | None, beside: Beside
+    ) -> None:
+        """Write the transpose of the map of w, of du, and what is wanted beside."""
+        correlate(x, du, geometry, out, workspace, beside.kernel, transposed=beside.dx, convolved=beside.u)
 
 
 def _pair(name: str, value: int | Pair) -> Pair:

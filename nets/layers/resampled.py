@@ -27,7 +27,7 @@ from nets.layers.activations import Identity
 from nets.layers.base import Layer
 from nets.layers.conv2d import Conv2d
 from nets.layers.conv_transpose2d import ConvTranspose2d
-from nets.layers.convolution import Convolution
+from nets.layers.convolution import Beside, Convolution
 from nets.layers.pooling import AveragePool
 from nets.layers.upsample import Upsample
 from nets.parameters import Parameters
@@ -161,9 +161,11 @@ class PooledConv2d(_Resampled, Conv2d):
         wide *= 1 / self._factor**2
         return wide
 
-    def _weight_gradient(self, x: Array, du: Array, out: Array, workspace: Workspace | None = None) -> None:
+    def _weight_gradient(
+        self, x: Array, du: Array, out: Array, workspace: Workspace | None = None, beside: Beside | None = None
+    ) -> None:
         wide = scratch(workspace, "wide", (*self.kernel, *out.shape[2:]), x)
-        super()._weight_gradient(x, du, wide, workspace)
+        super()._weight_gradient(x, du, wide, workspace, beside)
         out = self._sums_transposed(wide, out)
         out *= 1 / self._factor**2
 
@@ -193,10 +195,12 @@ class UpsampledConv2d(_Resampled, ConvTranspose2d):
     def _images_weight(self, params: Parameters, workspace: Workspace | None = None) -> Array:
         return self._sums(self._turned(params["weight"]), workspace)
 
-    def _weight_gradient(self, x: Array, du: Array, out: Array, workspace: Workspace | None = None) -> None:
+    def _weight_gradient(
+        self, x: Array, du: Array, out: Array, workspace: Workspace | None = None, beside: Beside | None = None
+    ) -> None:
         rows, columns, channels, filters = out.shape
         wide = scratch(workspace, "wide", (*self.kernel, filters, channels), x)
-        super()._weight_gradient(x, du, wide, workspace)
+        super()._weight_gradient(x, du, wide, workspace, beside)
         narrow = scratch(workspace, "narrow", (rows, columns, filters, channels), x)
         out[...] = self._turned(self._sums_transposed(wide, narrow))
 

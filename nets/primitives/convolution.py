@@ -52,16 +52,38 @@ def prepare(
     return Direct(weight, geometry)
 
 
-def correlate(x: Array, y: Array, geometry: Geometry, out: Array, workspace: Workspace | None = None) -> Array:
+def correlate(
+    x: Array,
+    y: Array,
+    geometry: Geometry,
+    out: Array,
+    workspace: Workspace | None = None,
+    kernel: Kernel | None = None,
+    *,
+    transposed: Array | None = None,
+    convolved: Array | None = None,
+) -> Array:
     r"""Write :math:`\sum_{nij} x_{n,\,s_0 i + a - p_0,\,s_1 j + b - p_1,\,c}\,y_{nijk}` to ``out`` (kh, kw, C, K).
 
     With ``y`` the gradient by a convolution's result it is the gradient by the weights; of a transposed convolution,
     with ``x`` the gradient by the result. ``out`` is contiguous.
+
+    With a kernel of this geometry, its transpose of ``y`` is written to ``transposed`` and its convolution of ``x`` to
+    ``convolved``, where they are given: side by side this may be less work.
     """
     channels, filters = out.shape[2:]
+    plan = None
     if isinstance(x, np.ndarray):
         plan = winograd.plan(geometry, channels, filters, len(x), x.dtype)
-        if plan is not None:
-            return winograd.correlate(plan, x, y, out, workspace)
-    chosen = mirrored if mirrored.suits(geometry, channels, filters) else direct
-    return chosen.correlate(x, y, geometry, out, workspace)
+    if plan is not None and isinstance(kernel, winograd.Winograd) and kernel.at_hand(plan, len(x)):
+        return kernel.correlate(x, y, out, workspace, transposed=transposed, convolved=convolved)
+    if plan is not None:
+        winograd.correlate(plan, x, y, out, workspace)
+    else:
+        chosen = mirrored if mirrored.suits(geometry, channels, filters) else direct
+        chosen.correlate(x, y, geometry, out, workspace)
+    if kernel is not None and transposed is not None:
+        kernel.transpose(y, transposed, workspace)
+    if kernel is not None and convolved is not None:
+        kernel.convolve(x, convolved, workspace)
+    return out

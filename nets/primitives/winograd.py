@@ -225,33 +225,76 @@ class Winograd:
 
     def transpose(self, y: Array, out: Array, workspace: Workspace | None = None) -> Array:
         """The adjoint of :meth:`convolve`: images in ``out``, (images, *size, channels), from results y."""
-        transposed = [matrix.T for matrix in self._weights(workspace)]
+        weights = self._weights(workspace)
         for part in _chunks(self.plan, len(y)):
-            products = _results_at_points(self.plan, y[part], workspace)
-            images = _image_points(self.plan, len(y[part]), y, workspace)
-            _multiply(products, transposed, images.matrices)
-            _share(
-                loops.points_to_images,
-                len(y[part]),
-                _image_arguments(self.plan, out[part], images),
-                (self.plan.points,),
-            )
+            _pull(self.plan, _results_at_points(self.plan, y[part], workspace), weights, out[part], workspace)
+        return out
+
+    def at_hand(self, plan: Plan, images: int) -> bool:
+        """Whether :meth:`correlate` is possible for this many images: the weights' gradient may need their memory."""
+        return plan == self.plan and (self._points is not None or len(_chunks(plan, images)) == 1)
+
+    def correlate(
+        self,
+        x: Array,
+        y: Array,
+        out: Array,
+        workspace: Workspace | None = None,
+        *,
+        transposed: Array | None = None,
+        convolved: Array | None = None,
+    ) -> Array:
+        """:func:`correlate`, and with the same images or results at the points one of the other passes, or both."""
+        plan, gradient = self.plan, _gradient_points(self.plan, x, workspace)
+        chunks = _chunks(plan, len(x))
+        for part in chunks:
+            images = _images_at_points(plan, x[part], workspace)
+            products = _results_at_points(plan, y[part], workspace)
+            _add_gradient(images, products, gradient, add=part.start > 0)
+            if part is chunks[-1]:
+                _weights_of_points(plan, gradient, out)  # whose memory is now free
+            if transposed is not None:
+                _pull(plan, products, self._weights(workspace), transposed[part], workspace)
+            if convolved is not None:
+                if transposed is not None:  # which has taken the images' place
+                    images = _images_at_points(plan, x[part], workspace)
+                _multiply(images.matrices, self._weights(workspace), products)
+                _results_of_points(plan, products, convolved[part])
         return out
 
 
 def correlate(plan: Plan, x: Array, y: Array, out: Array, workspace: Workspace | None = None) -> Array:
     """Gradient by the weights in ``out``, (kernel, kernel, channels, filters), images x, the results' gradient y."""
-    weights = Points(plan.shapes(), lambda size: scratch(workspace, "weights at points", (size,), x))
+    gradient = _gradient_points(plan, x, workspace)
     for part in _chunks(plan, len(x)):
-        images = [matrix.T for matrix in _images_at_points(plan, x[part], workspace).matrices]
-        _multiply(images, _results_at_points(plan, y[part], workspace), weights.matrices, add=part.start > 0)
+        images = _images_at_points(plan, x[part], workspace)
+        _add_gradient(images, _results_at_points(plan, y[part], workspace), gradient, add=part.start > 0)
+    _weights_of_points(plan, gradient, out)
+    return out
+
+
+def _pull(plan: Plan, products: Array, weights: list[Array], out: Array, workspace: Workspace | None) -> None:
+    """Images from results at the points."""
+    images = _image_points(plan, len(out), out, workspace)
+    _multiply(products, [matrix.T for matrix in weights], images.matrices)
+    _share(loops.points_to_images, len(out), _image_arguments(plan, out, images), (plan.points,))
+
+
+def _gradient_points(plan: Plan, like: Array, workspace: Workspace | None) -> Points:
+    return Points(plan.shapes(), lambda size: scratch(workspace, "weights at points", (size,), like))
+
+
+def _add_gradient(images: Points, products: Array, gradient: Points, *, add: bool) -> None:
+    _multiply([matrix.T for matrix in images.matrices], products, gradient.matrices, add=add)
+
+
+def _weights_of_points(plan: Plan, gradient: Points, out: Array) -> None:
     _share(
         loops.points_to_weights,
         plan.channels,
-        (out.reshape(-1), plan.channels, plan.filters, *plan.axes, weights.flat, weights.offsets),
+        (out.reshape(-1), plan.channels, plan.filters, *plan.axes, gradient.flat, gradient.offsets),
         (plan.points,),
     )
-    return out
 
 
 def _multiply(left: Sequence[Array], right: Sequence[Array], out: Sequence[Array], *, add: bool = False) -> None:
@@ -306,7 +349,7 @@ def _result_arguments(plan: Plan, y: Array, products: Array) -> tuple:
 
 
 def _image_points(plan: Plan, images: int, like: Array, workspace: Workspace | None) -> Points:
-    return Points(plan.shapes(images * plan.tiles), lambda size: scratch(workspace, "images at points", (size,), like))
+    return Points(plan.shapes(images * plan.tiles), lambda size: scratch(workspace, "columns", (size,), like))
 
 
 def _images_at_points(plan: Plan, x: Array, workspace: Workspace | None) -> Points:
