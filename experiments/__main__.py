@@ -1,4 +1,4 @@
-"""Command line of the experiments: ``python -m experiments list | run | resume | sample | report | networks``."""
+"""Command line of the experiments: ``python -m experiments list | run | resume | sample | report | ...``."""
 
 from __future__ import annotations
 
@@ -64,7 +64,11 @@ def _parser() -> argparse.ArgumentParser:
         "--set", action="append", default=[], metavar="KEY=VALUE", help="override, such as training.updates=1000"
     )
     run.add_argument(
-        "--from", dest="source", type=Path, metavar="FILE", help="checkpoint whose parameters the players start from"
+        "--from",
+        dest="source",
+        type=Path,
+        metavar="FILE",
+        help="checkpoint or generator.h5 whose parameters to start from",
     )
 
     resume = add("resume", "resume", "continue a run from its last checkpoint")
@@ -73,12 +77,36 @@ def _parser() -> argparse.ArgumentParser:
         "--set", action="append", default=[], metavar="KEY=VALUE", help="settings of the loop, such as training.updates"
     )
 
-    sample = add("sample", "sample", "draw generated samples into a file")
-    sample.add_argument("folder", type=Path, metavar="DIR")
-    sample.add_argument("--count", type=_count, default=10_000, metavar="N", help="(default: %(default)s)")
-    sample.add_argument("--out", type=Path, metavar="FILE", help=".npy or .csv (default: DIR/samples.npy)")
+    sample = add("sample", "sample", "draw generated samples into a file, or a picture of them")
+    place: dict[str, Any] = {
+        "type": Path,
+        "metavar": "DIR",
+        "help": "folder of a run, or a file of its generator or checkpoint",
+    }
+    sample.add_argument("folder", **place)
+    sample.add_argument("--count", type=_count, metavar="N", help="(default: 10000, of images in a picture 100)")
+    sample.add_argument("--out", type=Path, metavar="FILE", help=".npy, .csv or .png (default: DIR/samples.npy)")
     sample.add_argument("--checkpoint", type=Path, metavar="FILE", help="(default: the run's last good one)")
     sample.add_argument("--seed", type=_count, metavar="N", help="seed of the samples (default: the run's)")
+    sample.add_argument("--device", choices=("auto", "cpu", "cuda"), default="cpu", help="(default: %(default)s)")
+
+    player: dict[str, Any] = {"default": "generator", "metavar": "NAME", "help": "of the GAN (default: %(default)s)"}
+    export = add("export", "export", "write a trained network for PyTorch or ONNX")
+    export.add_argument("folder", **place)
+    export.add_argument("--to", choices=("safetensors", "onnx"), required=True, help="format")
+    export.add_argument("--player", **player)
+    export.add_argument("--out", type=Path, metavar="FILE", help="(default: DIR/PLAYER.safetensors or .onnx)")
+    export.add_argument("--checkpoint", type=Path, metavar="FILE", help="(default: the run's last good one)")
+
+    weights = add(
+        "import", "import_weights", "make an .h5 file, for sample and run --from, of a network from elsewhere"
+    )
+    weights.add_argument(
+        "source", metavar="DIR", help="folder of a run, a file of it, or a preset, which says what it is"
+    )
+    weights.add_argument("weights", type=Path, metavar="WEIGHTS", help=".safetensors or .onnx, as export writes them")
+    weights.add_argument("--player", **player)
+    weights.add_argument("--out", type=Path, metavar="FILE", required=True, help="new .h5 file")
 
     report = add("report", "rebuild_report", "write figures, summary and report again")
     report.add_argument("folder", type=Path, metavar="DIR")

@@ -5,12 +5,13 @@ from __future__ import annotations
 import argparse
 import functools
 import io
+from pathlib import Path
 
 import numpy as np
 
 from coulombfield.rng import Streams
 
-from . import UserError, config, networks
+from . import UserError, config, networks, registry, trained
 from .files import write_atomically
 from .runs import life
 from .runs.folder import RunFolder
@@ -20,6 +21,8 @@ __all__ = [
     "StoppedError",
     "Terminated",
     "describe_networks",
+    "export",
+    "import_weights",
     "list_presets",
     "rebuild_report",
     "resume",
@@ -27,7 +30,8 @@ __all__ = [
     "sample",
 ]
 
-SAMPLE_STREAM = "sample"
+SAMPLES = 10_000  # by default; of images in one picture, as many as the paper's figures show
+PICTURED_IMAGES = 100
 
 say = functools.partial(print, flush=True)
 
@@ -54,18 +58,69 @@ def resume(arguments: argparse.Namespace) -> None:
 
 
 def sample(arguments: argparse.Namespace) -> None:
-    """Draw samples from a checkpoint into a file."""
-    folder = RunFolder.open(arguments.folder)
-    out = arguments.out or folder.path / "samples.npy"
-    if out.suffix not in (".npy", ".csv"):
-        raise UserError(f"--out: expected a name that ends in .npy or .csv, got {str(out)!r}")
-    if not out.parent.is_dir():
-        raise UserError(f"--out: no such folder: {out.parent}")
-    setup = config.resolve(folder.config)
+    """Draw samples into a file, or a picture of them."""
+    place: Path = arguments.folder
+    out = arguments.out or (place if place.is_dir() else place.parent) / "samples.npy"
+    if out.suffix not in (".npy", ".csv", ".png"):
+        raise UserError(f"--out: expected a name that ends in .npy, .csv or .png, got {str(out)!r}")
+    _check_parent(out)
+    if not place.is_file():
+        folder = RunFolder.open(place)
+        setup = config.resolve(folder.config)
+        if not hasattr(setup.config, "gan"):
+            _sample_experiment(folder, setup, out, arguments)
+            return
+    gan = trained.load(arguments.checkpoint or place, arguments.device)
+    count = arguments.count
+    if count is None:
+        count = PICTURED_IMAGES if out.suffix == ".png" and gan.form == "images" else SAMPLES
+    samples = gan.sample(count, arguments.seed)
+    if out.suffix == ".png":
+        try:
+            registry.find("figures", gan.form, "picture").picture(out, samples)
+        except registry.KindError as error:
+            raise UserError(f"--out: there are no pictures of {gan.form}; expected .npy") from error
+    else:
+        write_atomically(out, _encode(samples, out.suffix))
+    print(out)
+
+
+def _sample_experiment(folder: RunFolder, setup: config.Setup, out: Path, arguments: argparse.Namespace) -> None:
+    """Draw samples of an experiment without a GAN, from a checkpoint."""
+    if out.suffix == ".png":
+        raise UserError("--out: there are no pictures of this experiment's samples; expected .npy or .csv")
     experiment, _ = life.restored(folder, setup, say, arguments.checkpoint)
     seed = setup.config.seed if arguments.seed is None else arguments.seed
-    samples = experiment.sample(arguments.count, Streams(seed).stream(SAMPLE_STREAM))
+    count = SAMPLES if arguments.count is None else arguments.count
+    samples = experiment.sample(count, Streams(seed).stream(trained.SAMPLE_STREAM))
     write_atomically(out, _encode(samples, out.suffix))
+    print(out)
+
+
+def export(arguments: argparse.Namespace) -> None:
+    """Write a player's network in the format of other programs."""
+    place: Path = arguments.folder
+    folder = place if place.is_dir() else place.parent
+    out = arguments.out or folder / f"{arguments.player}.{arguments.to}"
+    _check_parent(out)
+    gan = trained.load(arguments.checkpoint or place)
+    write_atomically(out, trained.export(gan, arguments.to, arguments.player))
+    print(out)
+    if arguments.to == "safetensors":
+        module = out.with_suffix(".py")
+        write_atomically(module, trained.torch_module(gan, arguments.player))
+        print(module)
+
+
+def import_weights(arguments: argparse.Namespace) -> None:
+    """Make a file that ``load``, ``sample`` and ``run --from`` take of weights in the format of other programs."""
+    source, out = arguments.source, arguments.out
+    if out.suffix != ".h5" or out.exists():
+        raise UserError(f"--out: expected the name of a new .h5 file, got {str(out)!r}")
+    _check_parent(out)
+    path = Path(source)
+    gan = trained.load(path) if path.is_dir() or path.suffix == ".h5" else trained.of_setup(config.resolve(source))
+    trained.replace(gan, arguments.weights, out, arguments.player)
     print(out)
 
 
@@ -81,6 +136,11 @@ def describe_networks(arguments: argparse.Namespace) -> None:
     """Print a table of each network's layers."""
     for line in networks.describe(arguments.names, arguments.size):
         print(line)
+
+
+def _check_parent(out: Path) -> None:
+    if not out.parent.is_dir():
+        raise UserError(f"--out: no such folder: {out.parent}")
 
 
 def _encode(samples: np.ndarray, suffix: str) -> bytes:

@@ -128,23 +128,39 @@ class GANTraining:
         return self.gan.schedule()
 
     def state(self) -> dict[str, Any]:
-        """Players and random streams."""
-        return self.gan.state()
+        """Players and random streams, and what a sample is."""
+        return {**self.gan.state(), "samples": self._samples()}
+
+    def generator_state(self) -> dict[str, Any]:
+        """Parameters to draw samples with, and what a sample is."""
+        return {"generator": {"parameters": dict(self.gan.generator.averaged)}, "samples": self._samples()}
 
     def load_state(self, state: Mapping[str, Any]) -> None:
         """Continue from :meth:`state`."""
         self.gan.load_state(state)
 
-    def take_over(self, state: Mapping[str, Any]) -> None:
-        """Start from the parameters of another run's :meth:`state`.
+    def take_over(self, state: Mapping[str, Any]) -> list[str]:
+        """Start from the parameters of another run's :meth:`state`, or of some of its players.
+
+        Returns
+        -------
+        list of str
+            Names of the players that start from there; the others stay as they are.
 
         Raises
         ------
-        ValueError, KeyError
-            If a player, a name or a shape is missing there.
+        ValueError
+            If it has none of the players, or one of them has other parameters.
         """
-        for name, player in self.gan.players.items():
-            player.load_parameters(state[name], self.gan.device.put)
+        taken = [name for name in self.gan.players if name in state]
+        if not taken:
+            raise ValueError(f"players: expected one of {', '.join(self.gan.players)}, got none")
+        for name in taken:
+            try:
+                self.gan.players[name].load_parameters(state[name], self.gan.device.put)
+            except ValueError as error:
+                raise ValueError(f"{name}.{error}") from error
+        return taken
 
     def sample(self, count: int, rng: np.random.Generator) -> np.ndarray:
         """Generated samples, shape (count, ...), on the host, within the bounds of the data."""
@@ -180,6 +196,11 @@ class GANTraining:
     def figures(self, folder: Path) -> list[Figure]:
         """Pictures of data and samples."""
         return self._pictures.draw(folder, self.data, self.gan, self._evaluation_samples(self._pictures.SAMPLES))
+
+    def _samples(self) -> dict[str, Any]:
+        """What a sample is: all that drawing them needs of the data."""
+        bounds = {} if self.data.bounds is None else {"bounds": np.array(self.data.bounds, np.float64)}
+        return {"form": self.data.form, "shape": np.array(self.data.shape), **bounds}
 
     def _period(self, metric: Metric) -> int:
         return metric.config.every or self.config.training.evaluate_every

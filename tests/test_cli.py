@@ -60,7 +60,7 @@ def test_the_provenance_names_code_machine_seed_and_command(finished):
         (["resume", "{here}/nothing"], "no such folder"),
         (["resume", "{here}"], "config.toml is missing"),
         (["report", "{here}"], "config.toml is missing"),
-        (["sample", "{finished}", "--out", "{here}/x.txt"], "--out: expected a name that ends in .npy or .csv"),
+        (["sample", "{finished}", "--out", "{here}/x.txt"], "--out: expected a name that ends in .npy, .csv or .png"),
         (["sample", "{finished}", "--out", "{here}/no/x.npy"], "--out: no such folder"),
         (["sample", "{finished}", "--checkpoint", "{preset}"], "not a readable HDF5 file"),
     ],

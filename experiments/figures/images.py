@@ -58,6 +58,11 @@ def snapshot(folder: Path, updates: int, samples: np.ndarray) -> None:
     image_grid(folder / f"samples-{updates:08}.png", samples, GRID)
 
 
+def picture(path: Path, samples: np.ndarray) -> None:
+    """A grid of samples alone, as a PNG file."""
+    image_grid(path, samples, GRID)
+
+
 def image_grid(path: Path, images: np.ndarray, columns: int = 10) -> None:
     """Images side by side in rows, each with a border of one pixel, as the authors' figures show them.
 

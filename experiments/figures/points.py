@@ -13,6 +13,7 @@ from matplotlib.axes import Axes
 from coulombfield import field, potential, signed_charges
 from coulombfield.arrays import to_numpy
 
+from .. import UserError
 from ..data.gaussian_mixture import MixtureData
 from ..gans.coulomb import CoulombGAN
 from ..gans.gan import GAN
@@ -118,6 +119,18 @@ def samples_against_data(path: Path, data: np.ndarray, samples: np.ndarray, exte
         size = float(np.clip(3e4 / max(len(points), 1), 1.5, 12.0))  # of the same blackness, whatever the number
         axes.scatter(points[:, 0], points[:, 1], size, colour, alpha=0.35, linewidths=0)
         axes.set_title(f"{name} ({len(points)} points" + (f", {outside} outside)" if outside else ")"))
+    save(figure, path)
+
+
+def picture(path: Path, samples: np.ndarray) -> None:
+    """A scatter plot of samples alone, as a PNG file."""
+    if samples.shape[1:] != (2,):
+        raise UserError(f"--out: a picture shows points in the plane, not samples of shape {samples.shape[1:]}")
+    figure = new_figure(WIDTH * 0.55, WIDTH * 0.53)
+    (axes,) = square_axes(figure, 1, 1.05 * float(np.abs(samples).max(initial=0)) or 1.0)
+    size = float(np.clip(3e4 / max(len(samples), 1), 1.5, 12.0))  # of the same blackness, whatever the number
+    axes.scatter(samples[:, 0], samples[:, 1], size, GENERATED, alpha=0.35, linewidths=0)
+    axes.set_title(f"Generated samples ({len(samples)} points)")
     save(figure, path)
 
 

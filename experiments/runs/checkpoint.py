@@ -1,8 +1,19 @@
 """Checkpoints: one HDF5 file each, checksummed, written whole or not at all.
 
 Layout: ``/state`` holds the nested state, a group for each mapping and a dataset for each leaf (arrays and strings as
-they are, other values as JSON text); ``/config`` is the run's configuration; the root's attributes name the format, its
-version, the step and a checksum over everything. Every dataset has a checksum of its own.
+they are, other values as JSON text); ``/config`` is the run's configuration as TOML; the root's attributes name the
+format, its version, the step and a checksum over everything. Every dataset has a checksum of its own.
+
+A run keeps ``/state/loop`` (seconds, losses since the last log line) and ``/state/experiment``, where a GAN has::
+
+    PLAYER/parameters/NAME      one array for each parameter, by the name that the network gives it: 0.weight
+    PLAYER/averaged/NAME        their moving average, where the generator has one
+    PLAYER/optimizer/MOMENT     flat vectors over all parameters, in the order of the network's layers, and step
+    samples/form, shape, bounds what a sample is: points or images, its shape, and between which values it is clipped
+    streams, updates, memory    random streams as JSON text, updates done, and numbers that go on from one to the next
+
+A file of a generator alone is the same with ``generator/parameters``, which are the average where there is one, and
+``samples`` only. ``h5ls -r FILE`` lists either.
 """
 
 from __future__ import annotations

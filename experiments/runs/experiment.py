@@ -64,6 +64,14 @@ class Experiment(Protocol):
 
 
 @runtime_checkable
+class Generative(Protocol):
+    """An experiment whose generator is of use without the rest: a file of it is kept beside the checkpoints."""
+
+    def generator_state(self) -> State:
+        """What drawing samples needs beside the configuration, laid out as in :meth:`Experiment.state`."""
+
+
+@runtime_checkable
 class Watched(Protocol):
     """An experiment that leaves a figure at each evaluation, for who watches a long run."""
 

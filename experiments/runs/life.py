@@ -67,7 +67,8 @@ def start(setup: Setup, out: Path | None, device: str, say: Say = print, *, sour
     say : callable
         Is told what a person wants to know.
     source : Path, optional
-        A checkpoint whose parameters the players start from; their optimizers and all random streams start anew.
+        A checkpoint, or a file of the generator alone, whose parameters the players start from; their optimizers and
+        all random streams start anew.
 
     Raises
     ------
@@ -77,7 +78,7 @@ def start(setup: Setup, out: Path | None, device: str, say: Say = print, *, sour
     where = device_of(device)
     experiment = build(setup, where)
     if source is not None:
-        _take_over(experiment, source)
+        _take_over(experiment, source, say)
     folder = RunFolder.create(out, setup.name)
     say(f"folder: {folder.path}")
     with folder.locked():
@@ -247,14 +248,17 @@ def _without_loop(configuration: Any) -> dict[str, Any]:
     return plain
 
 
-def _take_over(experiment: Experiment, source: Path) -> None:
+def _take_over(experiment: Experiment, source: Path, say: Say) -> None:
     take = getattr(experiment, "take_over", None)
     if take is None:
         raise UserError("--from: this experiment has no parameters to start from")
+    if source.suffix in (".safetensors", ".onnx"):
+        raise UserError(f"--from: expected an .h5 file; make one of {source} with: python -m experiments import")
     try:
-        take(load_checkpoint(source).state["experiment"])
+        taken = take(load_checkpoint(source).state["experiment"])
     except (ValueError, KeyError) as error:
         raise CheckpointError(f"--from: {source} does not fit: {error}") from error
+    say(f"parameters from {source}: {', '.join(taken)}")
 
 
 def _store(folder: RunFolder, setup: Setup) -> CheckpointFolder:

@@ -15,8 +15,8 @@ import numpy as np
 from coulombfield.arrays import Array, backend, to_numpy
 
 from .. import UserError
-from .checkpoint import Checkpoint, CheckpointFolder, State, leaves, to_host
-from .experiment import Experiment, Watched
+from .checkpoint import Checkpoint, CheckpointFolder, State, leaves, save, to_host
+from .experiment import Experiment, Generative, Watched
 from .folder import RunFolder
 from .progress import Progress
 
@@ -118,6 +118,8 @@ class Training:
         WriteError
             If the disk is full; the run resumes from its last checkpoint.
         """
+        if self._saved_step is not None:  # a kill may have come between the checkpoint and the file beside it
+            self._save_generator()
         progress = Progress(self.plan.updates, self.step)
         self._clock = time.perf_counter()
         self._timed_steps, self._stepping_seconds = 0, 0.0
@@ -201,6 +203,13 @@ class Training:
         self.run.sync_metrics()
         self.store.save(Checkpoint(self.step, self.config, state))
         self._saved_step = self.step
+        self._save_generator()
+
+    def _save_generator(self) -> None:
+        """Write the generator's file, of the same update as the newest checkpoint."""
+        if isinstance(self.experiment, Generative):
+            state = {"experiment": self.experiment.generator_state()}
+            save(self.run.generator, Checkpoint(self.step, self.config, state))
 
     def _restore(self, checkpoint: Checkpoint) -> None:
         loop = checkpoint.state["loop"]
