@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import os
 import signal
 import sys
 from collections.abc import Iterator, Sequence
@@ -111,12 +112,34 @@ def _parser() -> argparse.ArgumentParser:
     report = add("report", "rebuild_report", "write figures, summary and report again")
     report.add_argument("folder", type=Path, metavar="DIR")
 
+    table = add("table", "table", "make a table or figure of the paper from many runs, and run what is missing")
+    table.add_argument("name", metavar="NAME", help="such as figure-4")
+    table.add_argument("--out", type=Path, metavar="DIR", help="folder of its runs (default: runs/NAME)")
+    table.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="(default: %(default)s)")
+    table.add_argument(
+        "--jobs", type=_positive, default=os.cpu_count() or 1, metavar="N", help="runs at a time (default: %(default)s)"
+    )
+    table.add_argument("--plan", action="store_true", help="say what there is to do and how long it takes, and stop")
+    table.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="override in all runs, such as data.variance=0.1",
+    )
+
     networks = add("networks", "describe_networks", "print layers, parameters and operations of the paper's networks")
     networks.add_argument("names", nargs="*", metavar="NAME", help="such as coulomb_generator (default: all)")
     networks.add_argument(
         "--size", type=int, choices=(32, 64), default=64, help="of images [pixels] (default: %(default)s)"
     )
     return parser
+
+
+def _positive(text: str) -> int:
+    if (number := _count(text)) < 1:
+        raise argparse.ArgumentTypeError(f"expected a positive integer, got {text!r}")
+    return number
 
 
 def _count(text: str) -> int:

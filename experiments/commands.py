@@ -16,6 +16,7 @@ from .files import write_atomically
 from .runs import life
 from .runs.folder import RunFolder
 from .runs.life import StoppedError, Terminated
+from .tables import collection
 
 __all__ = [
     "StoppedError",
@@ -28,6 +29,7 @@ __all__ = [
     "resume",
     "run",
     "sample",
+    "table",
 ]
 
 SAMPLES = 10_000  # by default; of images in one picture, as many as the paper's figures show
@@ -130,6 +132,25 @@ def rebuild_report(arguments: argparse.Namespace) -> None:
     setup = config.resolve(folder.config)
     experiment, checkpoint = life.restored(folder, setup, say)
     life.publish(folder, setup, experiment, checkpoint.step, checkpoint.state["loop"]["seconds"], say)
+
+
+def table(arguments: argparse.Namespace) -> None:
+    """Make a table of the paper: run what is missing, go on with what was stopped, reuse what is there."""
+    try:
+        module = registry.find("tables", arguments.name.replace("-", "_"), "publish")
+    except registry.KindError as error:
+        names = ", ".join(kind.replace("_", "-") for kind in registry.kinds("tables", "publish"))
+        raise UserError(f"unknown table {arguments.name!r}; expected one of {names}") from error
+    out = arguments.out or Path("runs") / arguments.name
+    runs = collection.members(module.presets(), out, arguments.set)
+    say(f"{out}:")
+    collection.plan(runs, arguments.device, arguments.jobs, say)
+    if arguments.plan:
+        return
+    collection.complete(runs, arguments.device, arguments.jobs, arguments.set, say)
+    for line in module.lines(runs):
+        say(line)
+    say(str(module.publish(runs, out)))
 
 
 def describe_networks(arguments: argparse.Namespace) -> None:

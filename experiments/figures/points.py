@@ -22,6 +22,7 @@ from .style import DIVERGING, GENERATED, REAL, WIDTH, Figure, new_figure, save, 
 
 ANIMATION_INCHES = 4.8
 ANIMATION_DPI = 100
+PANELS_PER_ROW = 5
 SAMPLES = 10_000  # as many as the paper's figures show
 GRID = 161  # points along each axis of the potential's figure
 SHOWN = 250  # real and generated points in the potential's figure: more would hide the potential
@@ -131,6 +132,35 @@ def picture(path: Path, samples: np.ndarray) -> None:
     size = float(np.clip(3e4 / max(len(samples), 1), 1.5, 12.0))  # of the same blackness, whatever the number
     axes.scatter(samples[:, 0], samples[:, 1], size, GENERATED, alpha=0.35, linewidths=0)
     axes.set_title(f"Generated samples ({len(samples)} points)")
+    save(figure, path)
+
+
+def panels(path: Path, points: Mapping[str, np.ndarray], captions: Mapping[str, str], extent: float) -> None:
+    """Scatter plots side by side, in rows of :data:`PANELS_PER_ROW`, the first of them data.
+
+    Parameters
+    ----------
+    path : Path
+        PNG file to write.
+    points : mapping of str to array, shape (N, 2)
+        Points of each panel, by what stands above it [length].
+    captions : mapping of str to str
+        What stands below each panel.
+    extent : float
+        The axes show [-extent, extent] [length].
+    """
+    rows = -(-len(points) // PANELS_PER_ROW)
+    figure = new_figure(rows * (WIDTH / PANELS_PER_ROW + 0.45))
+    grid = figure.subplots(rows, PANELS_PER_ROW, squeeze=False).flatten().tolist()
+    for index, (name, shown) in enumerate(points.items()):
+        axes = grid[index]
+        size = float(np.clip(6e3 / max(len(shown), 1), 0.3, 6.0))  # of the same blackness, whatever the number
+        axes.scatter(shown[:, 0], shown[:, 1], size, GENERATED if index else REAL, alpha=0.35, linewidths=0)
+        axes.set(xlim=(-extent, extent), ylim=(-extent, extent), aspect="equal", xticks=[], yticks=[])
+        axes.set_title(name, fontsize=9)
+        axes.set_xlabel(captions[name], fontsize=7)
+    for axes in grid[len(points) :]:
+        axes.set_visible(False)
     save(figure, path)
 
 

@@ -83,6 +83,15 @@ class RunFolder:
                 folder.mkdir(exist_ok=True)
         return run
 
+    def discard_unstarted(self) -> None:
+        """Remove the folder of a run that was stopped before it could be resumed; one that can be stays."""
+        if self.path.is_dir() and not self.config.exists():
+            for file in (self.provenance, *self.path.glob(".*.tmp"), *self.checkpoints.glob("*")):
+                file.unlink(missing_ok=True)
+            for folder in (self.checkpoints, self.figures, self.path):
+                with contextlib.suppress(OSError):  # somebody else's files stay, and so does their folder
+                    folder.rmdir()
+
     @property
     def resume_command(self) -> str:
         """The command that continues this run."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import tomllib
 from collections.abc import Callable, Sequence
@@ -187,6 +188,11 @@ def build(setup: Setup, device: Device) -> Experiment:
     return setup.module.build(setup.config, device, Streams(setup.config.seed))
 
 
+def blas_threads(setup: Setup) -> contextlib.AbstractContextManager[object]:
+    """Matrix products take as many threads as a setup asks for, while this is entered."""
+    return threadpool_limits(setup.config.training.blas_threads or None, user_api="blas")
+
+
 def device_of(request: str) -> Device:
     """Device for ``auto``, ``cpu`` or ``cuda``, or a UserError that says why not."""
     try:
@@ -200,7 +206,7 @@ def _train(
 ) -> Finished:
     try:
         training = Training(experiment, setup.config.training, folder, setup.text(), checkpoint)
-        with threadpool_limits(setup.config.training.blas_threads or None, user_api="blas"):
+        with blas_threads(setup):
             outcome = training()
         if outcome.stopped_by:
             done = f" at update {outcome.step} of {training.plan.updates}; saved {training.store.file(outcome.step)}"

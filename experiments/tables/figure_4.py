@@ -1,0 +1,131 @@
+"""Figure 4: the compared GANs on the 25 Gaussians, with the networks of Lim & Ye (2017), beside the data."""
+
+from __future__ import annotations
+
+import csv
+import html
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from coulombfield.arrays import Device
+from coulombfield.rng import Streams
+
+from .. import config, trained
+from ..figures.points import panels
+from ..files import write_atomically
+from ..page import page, picture
+from .collection import Member
+
+PREFIX = "figure-4-"
+FIRST = "figure-4-coulomb"
+SAMPLES = 10_000  # as the paper's figures show
+COLUMNS = {
+    "modes_covered": "modes",
+    "high_quality_share": "share within 3σ",
+    "mode_kl": "KL [nat]",
+    "within_mode_variance_ratio": "variance ratio",
+    "energy": "energy",
+    "updates": "updates",
+    "seconds": "seconds",
+}
+"""What the table shows of each run, and what it is called there."""
+
+TITLE = "Figure 4: GANs on 25 Gaussians"
+
+
+def presets() -> list[str]:
+    """The presets that belong to it, found by their names, the Coulomb GAN first."""
+    names = [name for name in config.preset_names() if name.startswith(PREFIX)]
+    return sorted(names, key=lambda name: (name != FIRST, name))
+
+
+def publish(members: Sequence[Member], out: Path) -> Path:
+    """Write picture, table and page of finished runs, and return the page.
+
+    Parameters
+    ----------
+    members : sequence of Member
+        All runs, finished.
+    out : Path
+        Folder of the runs.
+    """
+    summaries = {member.preset.removeprefix(PREFIX): member.summary for member in members}
+    first = members[0].setup.config
+    rng, host = Streams(first.seed).stream("data"), Device(np, "cpu")
+    data = first.data.open(batch=1, rng=rng, dtype=first.dtype, device=host)
+    points = {"data": data.held_out.first(SAMPLES)}
+    for member in members:
+        points[member.preset.removeprefix(PREFIX)] = trained.load(member.folder.path).sample(SAMPLES)
+    figure = out / "figure-4.png"
+    captions = {"data": ""} | {name: _caption(summary) for name, summary in summaries.items()}
+    panels(figure, points, captions, data.extent)
+    rows = [{"GAN": "data", **_row(next(iter(summaries.values()))["data"])}]
+    rows += [{"GAN": name, **_row(summary)} for name, summary in summaries.items()]
+    write_atomically(out / "figure-4.csv", _csv(rows))
+    body = [
+        f"<h1>{TITLE}</h1>",
+        f"<p>{html.escape(_said(first))}</p>",
+        picture("Samples", f"{SAMPLES} points of the data, and as many samples of each GAN.", figure.read_bytes()),
+        _table(rows),
+        "<h2>Settings</h2>",
+        *(_settings(member) for member in members),
+    ]
+    path = out / "figure-4.html"
+    write_atomically(path, page(TITLE, body))
+    return path
+
+
+def lines(members: Sequence[Member]) -> list[str]:
+    """The table as text."""
+    rows = [("GAN", *COLUMNS.values())]
+    first = members[0].summary["data"]
+    rows.append(("data", *map(_text, _row(first).values())))
+    rows += [(m.preset.removeprefix(PREFIX), *map(_text, _row(m.summary).values())) for m in members]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return ["  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+
+
+def _said(configuration: Any) -> str:
+    data = configuration.data
+    return (
+        f"{data.components_per_side**2} Gaussians of variance {data.variance:g} on a grid of ±{data.extent:g}; seed "
+        f"{configuration.seed}. The energy is the unbiased one between {SAMPLES} samples and as many held-out points."
+    )
+
+
+def _caption(summary: Mapping[str, Any]) -> str:
+    return f"{summary['modes_covered']:.0f} modes, {summary['high_quality_share']:.0%} within 3σ"
+
+
+def _row(summary: Mapping[str, Any]) -> dict[str, Any]:
+    return {title: summary.get(name, "") for name, title in COLUMNS.items()}
+
+
+def _text(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _csv(rows: Sequence[Mapping[str, Any]]) -> str:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, rows[0].keys(), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def _table(rows: Sequence[Mapping[str, Any]]) -> str:
+    head = "".join(f"<th>{html.escape(name)}</th>" for name in rows[0])
+    cells = ("".join(f'<td class="number">{html.escape(_text(cell))}</td>' for cell in row.values()) for row in rows)
+    return f"<table>\n<tr>{head}</tr>\n" + "\n".join(f"<tr>{row}</tr>" for row in cells) + "\n</table>"
+
+
+def _settings(member: Member) -> str:
+    setup = member.setup
+    return (
+        f"<details><summary>{html.escape(setup.title or member.preset)}</summary>"
+        f'<p class="note">{html.escape(setup.notes)}</p><pre>{html.escape(setup.text())}</pre></details>'
+    )
