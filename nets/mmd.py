@@ -26,6 +26,7 @@ import numpy as np
 
 from coulombfield.arrays import Array
 from nets.primitives.distances import squared_distances
+from nets.primitives.gaussians import gaussians
 from nets.primitives.inplace import module_of
 
 
@@ -66,24 +67,25 @@ def gaussian_mmd2(
 
     Notes
     -----
-    Sums of kernels are made in float64, since they nearly cancel. In more than
-    :data:`~nets.primitives.distances.FEW` numbers a squared distance has an error of about eps times the squared
-    distances of both samples from the mean of all.
+    What is summed is k less the number of Gaussians, its value at 0, which cancels from the three means; and in
+    float64. So samples that are close together beside the widths, as the codes of a network with clipped weights are,
+    keep their digits. In more than :data:`~nets.primitives.distances.FEW` numbers a squared distance has an error of
+    about eps times the squared distances of both samples from the mean of all.
     """
     _check(x, y, widths, least=2 if unbiased else 1)
-    rates = [0.5 / float(width) ** 2 for width in widths]
+    rates = tuple(0.5 / float(width) ** 2 for width in widths)
     count_x, count_y = len(x), len(y)
     a, b = (samples.reshape(len(samples), -1) for samples in (x, y))
     centre = 0.5 * (a.mean(axis=0) + b.mean(axis=0))  # distances stay, and what cancels in them gets small
     a, b = a - centre, b - centre
 
-    # an array's own pairs with itself are exp(0) each, and move nothing
-    alone, own_x, own_y = (len(rates), count_x - 1, count_y - 1) if unbiased else (0, count_x, count_y)
+    # a sample's pair with itself adds 0 and moves nothing, so that leaving it out changes the count alone
+    own_x, own_y = (count_x - 1, count_y - 1) if unbiased else (count_x, count_y)
     sum_xx, w = _sums(a, a, rates)
-    value = (sum_xx - alone * count_x) / (count_x * own_x)
+    value = sum_xx / (count_x * own_x)
     dx = _pull(w, a, a) * (-4 / (count_x * own_x))
     sum_yy, w = _sums(b, b, rates)
-    value = value + (sum_yy - alone * count_y) / (count_y * own_y)
+    value = value + sum_yy / (count_y * own_y)
     dy = _pull(w, b, b) * (-4 / (count_y * own_y)) if need_dy else None
     sum_xy, w = _sums(a, b, rates)
     value = value - sum_xy * (2 / (count_x * count_y))
@@ -114,19 +116,10 @@ def gaussian_mmd(
     return value, dx, dy
 
 
-def _sums(a: Array, b: Array, rates: Sequence[float]) -> tuple[Array, Array]:
-    """Sum of the kernel over all pairs, and w of each, shape (A, B)."""
-    xp = module_of(a)
-    s = squared_distances(a, b)
-    part, w = xp.empty_like(s), xp.zeros_like(s)
-    total = xp.zeros((), np.float64)
-    for rate in rates:
-        xp.multiply(s, -rate, out=part)
-        xp.exp(part, out=part)
-        total = total + part.sum(dtype=np.float64)
-        part *= rate
-        w += part
-    return total, w
+def _sums(a: Array, b: Array, rates: tuple[float, ...]) -> tuple[Array, Array]:
+    """Sum over all pairs of the kernel less its value at 0, and w of each pair, shape (A, B)."""
+    less, w = gaussians(squared_distances(a, b), rates)
+    return less.sum(dtype=np.float64), w
 
 
 def _pull(w: Array, a: Array, b: Array) -> Array:

@@ -71,6 +71,10 @@ SAMPLES: dict[str, Sample] = {
     ),
     "nets.primitives.adam.adam": adam,
     "nets.primitives.clipping.clamp": lambda rng: (rng.standard_normal(int(rng.integers(1, 200))), 0.5),
+    "nets.primitives.gaussians.gaussians": lambda rng: (
+        rng.exponential(size=tuple(rng.integers(1, 9, 2))) ** 3,
+        (0.5, 0.1, 3.0),
+    ),
     "nets.primitives.l2.l2": l2,
     "nets.primitives.momentum.momentum": momentum,
     "nets.primitives.rmsprop.rmsprop": rmsprop,

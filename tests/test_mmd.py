@@ -112,6 +112,20 @@ def test_float32_keeps_small_discrepancies():
     assert float(value) == pytest.approx(float(gaussian_mmd2(x.astype(float), y.astype(float), WIDTHS)[0]), rel=1e-3)
 
 
+@on_each_device
+def test_float32_sees_samples_that_are_close_beside_the_widths(device):
+    """Codes of a network with clipped weights: all kernels are 1 to the last digit of float32."""
+    rng = np.random.default_rng(5)
+    x, y = (1e-5 * (rng.standard_normal((30, 3)) + shift) for shift in (0, 1))
+    small = [device.put(samples.astype(np.float32)) for samples in (x, y)]
+    for function in (gaussian_mmd2, gaussian_mmd):
+        value, dx, dy = function(*small, WIDTHS)
+        expected = function(*(samples.astype(np.float64) for samples in small), WIDTHS)
+        assert float(value) == pytest.approx(float(expected[0]), rel=1e-4)
+        for gradient, exact in zip((dx, dy), expected[1:], strict=True):
+            np.testing.assert_allclose(to_numpy(gradient), to_numpy(exact), rtol=1e-4)
+
+
 def test_the_gradient_of_y_is_left_out_on_demand():
     x, y = np.random.default_rng(4).standard_normal((2, 5, 2))
     for function in (gaussian_mmd2, gaussian_mmd):

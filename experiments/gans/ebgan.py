@@ -57,7 +57,7 @@ class Config(GANConfig):
 
 
 class EBGAN(GAN):
-    r"""The players of an EBGAN and their moves (Zhao et al. 2017, Eqs 1 to 3).
+    r"""The players of an EBGAN and their moves (Zhao et al. 2017, sections 2.1, 2.3 and 2.4).
 
     The discriminator is an autoencoder, in two players since the pulling-away term looks at the code between them; both
     descend on the discriminator's loss. With the error :math:`r = Dec(Enc(v)) - v` of a sample of n numbers, its energy

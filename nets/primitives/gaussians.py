@@ -1,0 +1,56 @@
+"""A sum of Gaussians and its slope at many squared distances in one pass."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from coulombfield.arrays import Array, Primitive, jit
+from coulombfield.elementary import expm1
+from nets.primitives.inplace import module_of
+from nets.primitives.shares import share_rows
+
+
+@Primitive
+def gaussians(s: Array, rates: tuple[float, ...]) -> tuple[Array, Array]:
+    r"""Sum of Gaussians less its value at 0, and minus its slope, at squared distances s of shape (A, B).
+
+    .. math:: f(s) = \sum_r \bigl(e^{-r s} - 1\bigr), \qquad w(s) = \sum_r r\,e^{-r s}
+
+    Returns
+    -------
+    f, w : array, shape (A, B)
+        Each of f's terms has its own digits, also where :math:`e^{-r s}` is 1 to the last one; those of w have an error
+        of eps r. f is in the memory of s.
+    """
+    xp = module_of(s)
+    f, w = xp.zeros_like(s), xp.zeros_like(s)
+    for rate in rates:
+        less = xp.expm1(s * -rate)
+        f += less
+        less += 1
+        less *= rate
+        w += less
+    s[...] = f
+    return s, w
+
+
+@gaussians.version("numpy")
+def _gaussians(s: np.ndarray, rates: tuple[float, ...]) -> tuple[np.ndarray, np.ndarray]:
+    w = np.empty_like(s)
+    share_rows(_gaussians_part, (s, w), np.asarray(rates, s.dtype))
+    return s, w
+
+
+@jit
+def _gaussians_part(s, w, rates):
+    one = s.dtype.type(1)
+    f = np.empty(s.shape[1], s.dtype)
+    for i in range(s.shape[0]):
+        f[:] = 0
+        w[i] = 0
+        for rate in rates:
+            for j in range(s.shape[1]):
+                less = expm1(-rate * s[i, j])
+                f[j] += less
+                w[i, j] += rate * (less + one)
+        s[i] = f
