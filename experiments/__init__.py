@@ -10,6 +10,10 @@ class UserError(Exception):
     exit_code = 2
 
 
+class DataError(UserError):
+    """Data that can't be opened, or not be used as asked."""
+
+
 def __getattr__(name: str) -> Any:
     """``load`` of :mod:`experiments.trained`, which is imported when it is first asked for."""
     if name == "load":

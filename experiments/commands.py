@@ -142,12 +142,12 @@ def table(arguments: argparse.Namespace) -> None:
         names = ", ".join(kind.replace("_", "-") for kind in registry.kinds("tables", "publish"))
         raise UserError(f"unknown table {arguments.name!r}; expected one of {names}") from error
     out = arguments.out or Path("runs") / arguments.name
-    runs = collection.members(module.presets(), out, arguments.set)
+    runs = collection.members({name: (name, arguments.set) for name in module.presets()}, out)
     say(f"{out}:")
     collection.plan(runs, arguments.device, arguments.jobs, say)
     if arguments.plan:
         return
-    collection.complete(runs, arguments.device, arguments.jobs, arguments.set, say)
+    collection.complete(runs, arguments.device, arguments.jobs, say)
     for line in module.lines(runs):
         say(line)
     say(str(module.publish(runs, out)))

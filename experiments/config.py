@@ -224,6 +224,18 @@ def to_dict(config: Any) -> dict[str, Any]:
     return plain
 
 
+def differences(one: Any, other: Any, prefix: str = "") -> dict[str, tuple[Any, Any]]:
+    """Dotted keys in which two configurations, as plain mappings, differ, with both values; None stands for none."""
+    if isinstance(one, list) and isinstance(other, list) and _is_tables(one) and _is_tables(other):
+        one, other = ({str(index): table for index, table in enumerate(tables)} for tables in (one, other))
+    if not (isinstance(one, Mapping) and isinstance(other, Mapping)):
+        return {} if one == other else {prefix.rstrip("."): (one, other)}
+    found: dict[str, tuple[Any, Any]] = {}
+    for key in dict.fromkeys([*one, *other]):
+        found |= differences(one.get(key), other.get(key), f"{prefix}{key}.")
+    return found
+
+
 def instances(config: Any, cls: type[T], prefix: str = "") -> Iterator[tuple[str, T]]:
     """Dotted name and value of everything of a class within a configuration."""
     if isinstance(config, cls):

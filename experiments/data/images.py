@@ -22,7 +22,7 @@ from tqdm import tqdm
 
 from coulombfield.arrays import Array, Device
 
-from .. import UserError
+from .. import DataError
 from ..config import ConfigError
 from .dataset import DataConfig
 
@@ -32,7 +32,7 @@ BLOCK = 1024  # images read at once on the way to memory
 HASHED = 4096  # images behind the checksum: 50 MB at 64 x 64 in colour
 
 
-class ImageError(UserError):
+class ImageError(DataError):
     """Images that can't be used as asked."""
 
 

@@ -150,7 +150,7 @@ class CheckpointFolder:
     def files(self) -> list[Path]:
         """Existing files, newest first."""
         found = [path for path in self.path.glob("step-*.h5") if re.fullmatch(r"step-\d{9,}\.h5", path.name)]
-        return sorted(found, key=_step_of, reverse=True)
+        return sorted(found, key=step_of, reverse=True)
 
     def save(self, checkpoint: Checkpoint) -> Path:
         """Write one more and delete what is too old.
@@ -159,8 +159,8 @@ class CheckpointFolder:
         """
         path = self.file(checkpoint.step)
         save(path, checkpoint)
-        older = [other for other in self.files() if _step_of(other) < checkpoint.step]
-        later = [other for other in self.files() if _step_of(other) > checkpoint.step]
+        older = [other for other in self.files() if step_of(other) < checkpoint.step]
+        later = [other for other in self.files() if step_of(other) > checkpoint.step]
         with writing(self.path):
             for other in older[self.keep - 1 :] + later:
                 other.unlink()
@@ -191,7 +191,8 @@ class CheckpointFolder:
         return None
 
 
-def _step_of(path: Path) -> int:
+def step_of(path: Path) -> int:
+    """Step of a checkpoint's file, from its name [updates]."""
     return int(path.stem.removeprefix("step-"))
 
 

@@ -16,6 +16,7 @@ from typing import Any
 from .. import UserError, config
 from ..config import Setup
 from ..runs import life
+from ..runs.checkpoint import CheckpointFolder, step_of
 from ..runs.folder import RunFolder
 
 WARM_UP, TIMED = 5, 20  # updates before and while the time of one is measured
@@ -38,17 +39,23 @@ class Member:
 
     Attributes
     ----------
+    name : str
+        What it is called in the table.
     preset : str
-        Its name.
+        Name of its preset, or the path of a .toml file.
+    overrides : sequence of str
+        Settings that are not the preset's.
     setup : Setup
-        The preset with the table's overrides.
+        Both, resolved.
     folder : RunFolder
         Where it is, or will be.
     done : bool
         Whether it is finished, report and all.
     """
 
+    name: str
     preset: str
+    overrides: Sequence[str]
     setup: Setup
     folder: RunFolder
     done: bool
@@ -64,17 +71,15 @@ class Member:
         return self.folder.read_summary()
 
 
-def members(presets: Sequence[str], out: Path, overrides: Sequence[str]) -> list[Member]:
+def members(wanted: Mapping[str, tuple[str, Sequence[str]]], out: Path) -> list[Member]:
     """The runs of a table, as they are now.
 
     Parameters
     ----------
-    presets : sequence of str
-        Names of presets.
+    wanted : mapping of str to pair
+        Preset and overrides of each run, by its name.
     out : Path
-        Folder with a run folder for each, under the preset's name.
-    overrides : sequence of str
-        Settings that all of them get.
+        Folder with a run folder for each, under its name.
 
     Raises
     ------
@@ -82,18 +87,19 @@ def members(presets: Sequence[str], out: Path, overrides: Sequence[str]) -> list
         If a folder holds a run with other settings.
     """
     found = []
-    for preset in presets:
-        setup, folder = config.resolve(preset, overrides), RunFolder(out / preset)
+    for name, (preset, overrides) in wanted.items():
+        setup, folder = config.resolve(preset, overrides), RunFolder(out / name)
         done = False
         if folder.config.is_file():
             there = config.resolve(folder.config)
-            if differences := _differences(config.to_dict(there.config), config.to_dict(setup.config)):
+            if differences := config.differences(config.to_dict(there.config), config.to_dict(setup.config)):
+                said = "; ".join(f"{key} {one!r}, here {other!r}" for key, (one, other) in differences.items())
                 raise TableError(
-                    f"{folder.path}: holds a run with other settings ({'; '.join(differences)}); give another --out, or "
-                    "the --set that it had"
+                    f"{folder.path}: holds a run with other settings ({said}); give another --out, or the --set that "
+                    "it had"
                 )
             done = folder.report.exists() and folder.read_summary()["updates"] == setup.config.training.updates
-        found.append(Member(preset, setup, folder, done))
+        found.append(Member(name, preset, overrides, setup, folder, done))
     return found
 
 
@@ -102,19 +108,21 @@ def plan(runs: Sequence[Member], device: str, jobs: int, say: Say) -> None:
     total = 0.0
     for member in runs:
         if member.done:
-            say(f"  {member.preset:28} finished")
+            say(f"  {member.name:28} finished")
             continue
         updates = member.setup.config.training.updates
         left = updates - _done(member)
         seconds = left * _seconds_an_update(member.setup, device)
         total += seconds
-        state = f"{updates - left} of {updates} updates" if left < updates else f"{updates} updates"
-        say(f"  {member.preset:28} {'goes on after' if left < updates else 'to run:'} {state}, about {_duration(seconds)}")
+        state = (
+            f"goes on after {updates - left} of {updates} updates" if left < updates else f"to run: {updates} updates"
+        )
+        say(f"  {member.name:28} {state}, about {_duration(seconds)}")
     if total:
         say(f"{_duration(total / jobs)} in all, {jobs} at a time")
 
 
-def complete(runs: Sequence[Member], device: str, jobs: int, overrides: Sequence[str], say: Say) -> None:
+def complete(runs: Sequence[Member], device: str, jobs: int, say: Say) -> None:
     """Bring all runs to their ends, each in a process of its own.
 
     Raises
@@ -131,21 +139,21 @@ def complete(runs: Sequence[Member], device: str, jobs: int, overrides: Sequence
         while waiting or running:
             while waiting and len(running) < jobs:
                 member = waiting.pop(0)
-                running[member.preset] = _start(member, device, jobs, overrides)
-                say(f"{member.preset}: started")
+                running[member.name] = _start(member, device, jobs)
+                say(f"{member.name}: started")
             time.sleep(CHECK_SECONDS)
-            for preset, process in list(running.items()):
+            for name, process in list(running.items()):
                 if process.poll() is None:
                     continue
-                del running[preset]
+                del running[name]
                 if process.returncode in (128 + signal.SIGINT, 128 + signal.SIGTERM):
                     raise KeyboardInterrupt
-                log = _log(next(member for member in runs if member.preset == preset))
+                log = _log(next(member for member in runs if member.name == name))
                 if process.returncode:
-                    failed[preset] = (log.read_text().strip().splitlines() or [f"exit code {process.returncode}"])[-1]
-                say(f"{preset}: {failed.get(preset, 'finished')}")
+                    failed[name] = (log.read_text().strip().splitlines() or [f"exit code {process.returncode}"])[-1]
+                say(f"{name}: {failed.get(name, 'finished')}")
     if failed:
-        raise TableError("; ".join(f"{preset}: {reason}" for preset, reason in failed.items()))
+        raise TableError("; ".join(f"{name}: {reason}" for name, reason in failed.items()))
 
 
 @contextlib.contextmanager
@@ -162,12 +170,12 @@ def _ended(running: Mapping[str, subprocess.Popen[bytes]]) -> Iterator[None]:
         raise StoppedError(name, "; the runs are saved, and the same command goes on") from error
 
 
-def _start(member: Member, device: str, jobs: int, overrides: Sequence[str]) -> subprocess.Popen[bytes]:
+def _start(member: Member, device: str, jobs: int) -> subprocess.Popen[bytes]:
     if member.begun:
         command = ["resume", str(member.folder.path)]
     else:
         member.folder.discard_unstarted()
-        sets = [word for override in overrides for word in ("--set", override)]
+        sets = [word for override in member.overrides for word in ("--set", override)]
         command = ["run", member.preset, "--out", str(member.folder.path), "--device", device, *sets]
     member.folder.path.parent.mkdir(parents=True, exist_ok=True)
     threads = str(max(1, (os.cpu_count() or 1) // jobs))
@@ -184,12 +192,13 @@ def _start(member: Member, device: str, jobs: int, overrides: Sequence[str]) -> 
 
 def _log(member: Member) -> Path:
     """What the run's own process prints."""
-    return member.folder.path.with_name(f"{member.preset}.log")
+    return member.folder.path.with_name(f"{member.name}.log")
 
 
 def _done(member: Member) -> int:
     """Updates of the newest checkpoint."""
-    return max((int(path.stem.removeprefix("step-")) for path in member.folder.checkpoints.glob("step-*.h5")), default=0)
+    store = CheckpointFolder(member.folder.checkpoints, 1)
+    return max((step_of(path) for path in store.files()), default=0)
 
 
 def _seconds_an_update(setup: Setup, device: str) -> float:
@@ -203,18 +212,6 @@ def _seconds_an_update(setup: Setup, device: str) -> float:
         for loss in losses.values():
             float(loss)  # waits for a GPU
         return (time.perf_counter() - start) / TIMED
-
-
-def _differences(there: Mapping[str, Any], asked: Mapping[str, Any], prefix: str = "") -> list[str]:
-    """Keys and values in which two configurations differ."""
-    found = []
-    for key in dict.fromkeys([*there, *asked]):
-        one, other = there.get(key), asked.get(key)
-        if isinstance(one, Mapping) and isinstance(other, Mapping):
-            found += _differences(one, other, f"{prefix}{key}.")
-        elif one != other:
-            found.append(f"{prefix}{key} {one!r}, here {other!r}")
-    return found
 
 
 def _duration(seconds: float) -> str:

@@ -53,13 +53,13 @@ def publish(members: Sequence[Member], out: Path) -> Path:
     out : Path
         Folder of the runs.
     """
-    summaries = {member.preset.removeprefix(PREFIX): member.summary for member in members}
+    summaries = {member.name.removeprefix(PREFIX): member.summary for member in members}
     first = members[0].setup.config
     rng, host = Streams(first.seed).stream("data"), Device(np, "cpu")
     data = first.data.open(batch=1, rng=rng, dtype=first.dtype, device=host)
     points = {"data": data.held_out.first(SAMPLES)}
     for member in members:
-        points[member.preset.removeprefix(PREFIX)] = trained.load(member.folder.path).sample(SAMPLES)
+        points[member.name.removeprefix(PREFIX)] = trained.load(member.folder.path).sample(SAMPLES)
     figure = out / "figure-4.png"
     captions = {"data": ""} | {name: _caption(summary) for name, summary in summaries.items()}
     panels(figure, points, captions, data.extent)
@@ -84,7 +84,7 @@ def lines(members: Sequence[Member]) -> list[str]:
     rows = [("GAN", *COLUMNS.values())]
     first = members[0].summary["data"]
     rows.append(("data", *map(_text, _row(first).values())))
-    rows += [(m.preset.removeprefix(PREFIX), *map(_text, _row(m.summary).values())) for m in members]
+    rows += [(m.name.removeprefix(PREFIX), *map(_text, _row(m.summary).values())) for m in members]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return ["  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
 
@@ -126,6 +126,6 @@ def _table(rows: Sequence[Mapping[str, Any]]) -> str:
 def _settings(member: Member) -> str:
     setup = member.setup
     return (
-        f"<details><summary>{html.escape(setup.title or member.preset)}</summary>"
+        f"<details><summary>{html.escape(setup.title or member.name)}</summary>"
         f'<p class="note">{html.escape(setup.notes)}</p><pre>{html.escape(setup.text())}</pre></details>'
     )
