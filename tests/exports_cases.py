@@ -99,6 +99,11 @@ SETTINGS = (
     Sample("batch-norm with running statistics", _running, (6, 4, 4, 2)),
     Sample("frozen batch-norm", lambda: frozen(_running()), (6, 4, 4, 2)),
     Sample(
+        "frozen batch-norm between numbers and an image",
+        lambda: _of(Linear(3, 24), BatchNorm(24, running=True).frozen(), Reshape((2, 3, 4))),
+        (6, 3),
+    ),
+    Sample(
         "frozen batch-norm of numbers alone",
         lambda: BatchNorm(3, scale=None, shift=None, running=True).frozen(),
         (6, 2, 3),
