@@ -8,6 +8,7 @@ from typing import Any, Protocol, runtime_checkable
 from coulombfield.arrays import Array
 from nets.layers.base import Cache, Layer, SecondOrder
 from nets.parameters import Parameters
+from nets.primitives.elementwise import add, copy
 from nets.workspace import Workspace, allocate, scratch
 
 
@@ -94,7 +95,7 @@ def backward_keeping(
     kept = None
     if _second_order(layer).needs_dy:
         kept = allocate(workspace, layer, "kept dy", dy.shape, dy)
-        kept[...] = dy
+        copy(dy, kept)
     return layer.backward(params, cache, dy, workspace=workspace), kept
 
 
@@ -135,13 +136,12 @@ def backward_from(
             own = Parameters(into.layout, vector)
         dx = layer.backward(params, cache, dy, into=own, need_dx=need_dx, workspace=workspace)
         if into is not None and own is not None:
-            into.vector[...] += own.vector
+            add(own.vector, into.vector)
     if not need_dx or sources is None:
         return dx
     if dx is None:
         return sources
-    dx += sources
-    return dx
+    return add(sources, dx)
 
 
 def _second_order(layer: Layer) -> SecondOrder:

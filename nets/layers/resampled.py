@@ -10,19 +10,19 @@ is likewise the transpose of one: :math:`y_r = \sum_i x_i\, \tilde w_{r + p' - s
 :math:`\tilde w_t = \sum_{d<s} w_{k-1-t+d}`. Of 3 x 3 windows and s = 2 that is 4 = 16 / 4 multiplications a pixel of
 the larger image in the place of 9, and that image is not formed where it is the convolution's result or argument alone.
 
-:class:`~nets.network.Sequential` runs such pairs of its layers as one.
+:class:`~nets.layers.sequential.Sequential` runs such pairs of its layers as one.
 """
 
 from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from coulombfield.arrays import Array
+from coulombfield.arrays import Array, library
 from nets.layers.activations import Identity
 from nets.layers.base import Layer
 from nets.layers.conv2d import Conv2d
@@ -33,7 +33,11 @@ from nets.layers.upsample import Upsample
 from nets.parameters import Parameters
 from nets.primitives.geometry import Geometry, Pair
 from nets.primitives.inplace import module_of
+from nets.primitives.shares import share_numbers
 from nets.workspace import Workspace, allocate, scratch
+
+IN_CACHE = 2**17
+"""Numbers of a wide kernel at a time."""
 
 
 class Step(NamedTuple):
@@ -117,24 +121,46 @@ class _Resampled(Convolution):
 
     def _sums(self, weight: Array, workspace: Workspace | None) -> Array:
         """Sums of the weights over shifts by less than the factor: the wide kernel."""
-        kernel = weight.shape[:2]
-        wide = allocate(
-            workspace, self, "wide", (*_wide((kernel[0], kernel[1]), self._factor), *weight.shape[2:]), weight
-        )
-        wide[...] = 0
-        for shifted in self._shifts(wide):
-            shifted += weight
+        rows, columns, *channels = weight.shape
+        wide = allocate(workspace, self, "wide", (*_wide((rows, columns), self._factor), *channels), weight)
+
+        def work(start: int, stop: int) -> None:
+            wide[:, :, start:stop] = 0
+            for shifted in self._shifts(wide):
+                shifted[:, :, start:stop] += weight[:, :, start:stop]
+
+        _share_channels(work, wide)
         return wide
 
     def _sums_transposed(self, wide: Array, out: Array) -> Array:
-        out[...] = 0
-        for shifted in self._shifts(wide):
-            out += shifted
+        def work(start: int, stop: int) -> None:
+            first, *others = self._shifts(wide)
+            out[:, :, start:stop] = first[:, :, start:stop]
+            for shifted in others:
+                out[:, :, start:stop] += shifted[:, :, start:stop]
+
+        _share_channels(work, wide)
         return out
 
     def _shifts(self, wide: Array) -> list[Array]:
         rows, columns = self._convolution.kernel
         return [wide[i : i + rows, j : j + columns] for i, j in itertools.product(range(self._factor), repeat=2)]
+
+
+def _share_channels(work: Callable[[int, int], None], weight: Array) -> None:
+    """Call ``work`` for parts of the third axis: on the host in threads, and few at a time, which stay in the cache."""
+    channels = weight.shape[2]
+    if library(type(weight)) != "numpy":
+        work(0, channels)
+        return
+    few = max(1, IN_CACHE * channels // weight.size)
+    parts = -(-channels // few)
+
+    def some(start: int, stop: int) -> None:
+        for part in range(start, stop):
+            work(part * few, min(channels, (part + 1) * few))
+
+    share_numbers(some, parts, weight.size)
 
 
 class PooledConv2d(_Resampled, Conv2d):

@@ -19,6 +19,7 @@ from nets.layers.composition import (
     second_order,
 )
 from nets.parameters import Parameters
+from nets.primitives.elementwise import add, copy
 from nets.workspace import Workspace, allocate, scratch
 
 
@@ -106,11 +107,10 @@ class Residual(Composed):
         y = of_body
         if self._keeps_branch:  # for its backward pass
             y = allocate(workspace, self, "y", of_body.shape, x)
-            y[...] = of_body
+            copy(of_body, y)
         if self.factor != 1:
             y *= self.factor
-        y += of_shortcut
-        return y, ResidualCache(body, shortcut)
+        return add(of_shortcut, y), ResidualCache(body, shortcut)
 
     def backward(
         self,
@@ -183,19 +183,18 @@ class Residual(Composed):
             )
 
         of_body = self._memory(workspace, "x_dot of the body", x_dot)
-        of_body[...] = x_dot
+        copy(x_dot, of_body)
         through, sources = x_dot, None
         if self.shortcut is None:
             of_body, through = x_dot, of_body
         else:
             of_shortcut, sources = forth("shortcut", self.shortcut, x_dot)
             through = self._memory(workspace, "y_dot of the shortcut", of_shortcut)
-            through[...] = of_shortcut
+            copy(of_shortcut, through)
         y_dot, of_x = forth("body", self.body, of_body)
         if self.factor != 1:
             y_dot *= self.factor
-        y_dot += through
-        return y_dot, ResidualCache(of_x, sources)
+        return add(through, y_dot), ResidualCache(of_x, sources)
 
     def backward_from(
         self,
@@ -235,7 +234,7 @@ class Residual(Composed):
         of_shortcut = None
         if dy is not None:
             of_shortcut = self._memory(workspace, "dy of the shortcut", dy)
-            of_shortcut[...] = dy
+            copy(dy, of_shortcut)
             if self.factor != 1:
                 dy *= self.factor
         dx = back("body", self.body, dy)
@@ -243,12 +242,12 @@ class Residual(Composed):
         if self.shortcut is not None:
             if dx is not None:
                 of_body, dx = dx, self._memory(workspace, "dx of the body", dx)
-                dx[...] = of_body
+                copy(of_body, dx)
             through = back("shortcut", self.shortcut, of_shortcut)
             if dx is None:
                 return through
         if dx is not None and through is not None:
-            dx += through
+            add(through, dx)
         return dx
 
     def _memory(self, workspace: Workspace | None, purpose: str, like: Array) -> Array:

@@ -1,0 +1,182 @@
+"""Layers in sequence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from coulombfield.arrays import Array
+from nets.layers.base import Cache, Layer
+from nets.layers.composition import Composed, backward_from, backward_keeping, refuse_repeated, second_order
+from nets.layers.resampled import steps
+from nets.parameters import Parameters
+from nets.workspace import Workspace
+
+
+class Sequential(Composed):
+    """Layers one after the other; itself a layer, so that sequences nest.
+
+    Some pairs of layers run as one, see :mod:`nets.layers.resampled`; a cache still has one part for each layer, ()
+    for the one of a pair that has no parameters.
+
+    Parameters
+    ----------
+    layers : sequence of Layer
+        At least one, and each a layer of its own, since a layer owns its memory in a workspace.
+
+    Raises
+    ------
+    ValueError
+        If there is none, or the same one twice.
+    """
+
+    def __init__(self, layers: Sequence[Layer]):
+        if not layers:
+            raise ValueError("layers: expected at least one layer, got none")
+        self.layers = list(layers)
+        refuse_repeated(self)
+        self._steps = steps(self.layers)
+        parametric = [i for i, step in enumerate(self._steps) if step.layer.shapes()]
+        self._first_with_parameters = parametric[0] if parametric else len(self._steps)
+
+    @property
+    def keeps_result(self) -> bool:
+        """Whether the last layer does."""
+        return getattr(self.layers[-1], "keeps_result", True)
+
+    def children(self) -> Sequence[Layer]:
+        """The layers."""
+        return self.layers
+
+    def with_children(self, children: Sequence[Layer]) -> Sequential:
+        """Other layers one after the other."""
+        return Sequential(children)
+
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Every layer's parameters, as ``index.name``."""
+        return {f"{i}.{name}": shape for i, layer in enumerate(self.layers) for name, shape in layer.shapes().items()}
+
+    def initialize(self, rng: np.random.Generator) -> dict[str, np.ndarray]:
+        """Every layer's initial values, drawn in the order of the layers."""
+        return {f"{i}.{name}": v for i, layer in enumerate(self.layers) for name, v in layer.initialize(rng).items()}
+
+    def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """That of the last layer."""
+        for layer in self.layers:
+            shape = layer.output_shape(shape)
+        return shape
+
+    def operations(self, shape: tuple[int, ...]) -> int:
+        """Sum over the layers."""
+        total = 0
+        for layer in self.layers:
+            total += layer.operations(shape)
+            shape = layer.output_shape(shape)
+        return total
+
+    def forward(self, params: Parameters, x: Array, workspace: Workspace | None = None) -> tuple[Array, Cache]:
+        """Output of the last layer and the caches of all."""
+        caches: list[Cache] = [()] * len(self.layers)
+        for layer, place, _ in self._steps:
+            x, caches[place] = layer.forward(params.child(str(place)), x, workspace)
+        return x, tuple(caches)
+
+    def backward(
+        self,
+        params: Parameters,
+        cache: Cache,
+        dy: Array,
+        *,
+        into: Parameters | None = None,
+        need_dx: bool = True,
+        workspace: Workspace | None = None,
+    ) -> Array | None:
+        """The chain rule, from the last layer to the first that anything is needed of."""
+        if into is None and not need_dx:
+            return None
+        first = 0 if need_dx else self._first_with_parameters
+        gradient: Array | None = dy
+        for i in range(len(self._steps) - 1, first - 1, -1):
+            layer, place, _ = self._steps[i]
+            gradient = layer.backward(
+                params.child(str(place)),
+                cache[place],
+                gradient,
+                into=None if into is None else into.child(str(place)),
+                need_dx=need_dx or i > first,
+                workspace=workspace,
+            )
+        return gradient if need_dx else None
+
+    def jvp(self, params: Parameters, cache: Cache, x_dot: Array, params_dot: Parameters | None = None) -> Array:
+        """The chain rule, from the first layer to the last."""
+        for layer, place, _ in self._steps:
+            child = None if params_dot is None else params_dot.child(str(place))
+            x_dot = layer.jvp(params.child(str(place)), cache[place], x_dot, child)
+        return x_dot
+
+    def backward_keeping(
+        self, params: Parameters, cache: Cache, dy: Array, *, workspace: Workspace | None = None
+    ) -> tuple[Array, Any]:
+        """See :class:`~nets.layers.composition.Composed`."""
+        kept: list[Any] = [None] * len(self.layers)
+        gradient: Any = dy
+        for layer, place, _ in reversed(self._steps):
+            gradient, kept[place] = backward_keeping(layer, params.child(str(place)), cache[place], gradient, workspace)
+        return gradient, tuple(kept)
+
+    def second_order(
+        self,
+        params: Parameters,
+        cache: Cache,
+        x_dot: Array,
+        dy: Any,
+        *,
+        into: Parameters | None = None,
+        workspace: Workspace | None = None,
+    ) -> tuple[Array, Any]:
+        r"""See :class:`~nets.layers.composition.Composed`.
+
+        Layer i makes :math:`\dot x_{i+1} = J_i(x_i)\,\dot x_i` beside :math:`x_{i+1}`, and its Jacobian adds to the
+        gradients by :math:`x_i` and by its parameters, given that by :math:`\dot x_{i+1}`, which comes from that by
+        :math:`\dot x_{i+2}` alone: a backward pass, by which it was kept.
+        """
+        sources: list[Any] = [None] * len(self.layers)
+        for layer, place, _ in self._steps:
+            child = None if into is None else into.child(str(place))
+            x_dot, sources[place] = second_order(
+                layer, params.child(str(place)), cache[place], x_dot, dy[place], child, workspace
+            )
+        return x_dot, tuple(sources)
+
+    def backward_from(
+        self,
+        params: Parameters,
+        cache: Cache,
+        dy: Array | None,
+        sources: Any,
+        *,
+        into: Parameters | None = None,
+        need_dx: bool = True,
+        workspace: Workspace | None = None,
+    ) -> Array | None:
+        """See :class:`~nets.layers.composition.Composed`."""
+        if into is None and not need_dx:
+            return None
+        first = 0 if need_dx else self._first_with_parameters
+        for i in range(len(self._steps) - 1, first - 1, -1):
+            layer, place, _ = self._steps[i]
+            child = None if into is None else into.child(str(place))
+            dy = backward_from(
+                layer,
+                params.child(str(place)),
+                cache[place],
+                dy,
+                sources[place],
+                child,
+                need_dx or i > first,
+                workspace,
+            )
+        return dy if need_dx else None
