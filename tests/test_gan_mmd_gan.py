@@ -89,6 +89,16 @@ def test_the_encoder_alone_stays_within_its_bound(device):
     assert min(largest("decoder"), largest("generator")) > 0.5
 
 
+def test_the_encoder_is_clipped_after_each_move_of_the_critic():
+    gan = build(DEVICES[0], clip=0.05)
+    encoder = gan.players["encoder"].params.vector
+    encoder[...] = 1
+    gan.after("generator", {})
+    assert (encoder == 1).all()
+    gan.after("critic", {})
+    assert (encoder == 0.05).all()
+
+
 def test_a_state_goes_on_bit_for_bit():
     gan, other = (build(DEVICES[0], warm_up=1, warm_up_every=0, warm_up_steps=7) for _ in range(2))
     gan.step()
