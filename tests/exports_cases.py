@@ -86,6 +86,12 @@ ORDERS = (
         lambda: Residual(_of(Flatten(), Linear(24, 24), Reshape((2, 3, 4))), factor=-1.0),
         (4, 2, 3, 4),
     ),
+    Sample(
+        "numbers of an image into and out of both branches",
+        lambda: _of(Residual(_of(Flatten(), Linear(24, 24)), Flatten()), Linear(24, 4)),
+        (4, 2, 3, 4),
+    ),
+    Sample("an image's numbers into a residual block", lambda: _of(Flatten(), Residual(Linear(24, 24))), (4, 2, 3, 4)),
     Sample("sequences", lambda: _of(Linear(3, 24), Reshape((6, 4)), BatchNorm(4), Flatten(), Linear(24, 1)), (7, 3)),
 )
 """Layers between which PyTorch has the numbers of flat samples in another order."""
