@@ -1,5 +1,6 @@
 """The benchmark of the GANs: that it measures what it says, and that every GAN's gradients are PyTorch's."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 
 from coulombfield.rng import Streams
 from experiments import registry
+from experiments.gans.gan import GAN
 from experiments.players.player import OptimizerConfig, Player, ScheduleConfig
 from nets.layers.conv2d import Conv2d
 from nets.layers.linear import Linear
@@ -14,8 +16,9 @@ from nets.layers.reshape import Flatten
 from nets.network import Network, Sequential
 from nets.parameters import Parameters
 from validation.__main__ import main
+from validation.assembly import CONSTANT
 from validation.context import Context
-from validation.gradients.gans import small
+from validation.gradients.gans import SAMPLES, small
 from validation.speed import gans
 from validation.speed.gans import memory, settings
 from validation.speed.gans.settings import QUICK, STEADY, Setting, image_presets, kind_of_preset, narrowed, resolved
@@ -143,33 +146,78 @@ def test_losses_of_other_players_than_those_that_move_are_an_error():
     assert "expected losses of ['generator'] in both, got ['discriminator', 'generator']" in found.quantity
 
 
-def test_the_peer_makes_the_moves_of_an_update_and_counts_it(monkeypatch):
+@pytest.mark.parametrize("name", SAMPLES)
+def test_an_update_of_the_peer_ends_where_ours_does(name, monkeypatch):
+    """All moves, what follows them and the optimizers, given one draw of each kind."""
+    pytest.importorskip("torch")
+    end_where_ours_does(small(name, Streams(0), Context()), monkeypatch)
+
+
+@pytest.mark.parametrize("reuse", [False, True])
+def test_a_pass_of_the_generator_is_used_again_where_latent_vectors_are(reuse, monkeypatch):
+    pytest.importorskip("torch")
+    gan = small("DCGAN of points", Streams(0), Context())
+    gan.config = dataclasses.replace(gan.config, reuse_latent=reuse, generator_steps=2)
+    called = end_where_ours_does(gan, monkeypatch)
+    assert called.count("generator") == (2 if reuse else 3)
+
+
+def end_where_ours_does(gan, monkeypatch):
+    """Make an update of ours and one of the peer, and compare; return the players that the peer's passes were of."""
+    from validation.speed.gans.torch_peer import Peer
+
+    draws = {name: getattr(gan, f"draw_{name}")().copy() for names in gan.draws.values() for name in names}
+    monkeypatch.setattr(GAN, "draw_latent", lambda self: draws["latent"])
+    for name in draws.keys() - {"latent"}:
+        monkeypatch.setattr(gan, f"draw_{name}", lambda name=name: draws[name])
+    peer = Peer(gan, gan.data.first(2), dict.fromkeys(gan.players, CONSTANT))
+    peers, called = peer.put(draws), []
+    monkeypatch.setattr(peer, "draw", lambda name: peers[name])
+    for name, twin in peer.players.items():
+        peer.players[name] = Counted(name, twin, called)
+    gan.step()
+    peer()
+    assert peer.updates == gan.updates == 1
+    for name, player in gan.players.items():
+        found = peer.players[name].twin.vector(peer.players[name].parameters())
+        np.testing.assert_allclose(found, player.params.vector, rtol=1e-7, atol=1e-9, err_msg=name)
+    for name, value in gan.memory.items():
+        np.testing.assert_allclose(np.asarray(peer.memory[name]), value, rtol=1e-9)
+    return called
+
+
+class Counted:
+    """A network that notes its passes."""
+
+    def __init__(self, name, twin, called):
+        self.name, self.twin, self.called = name, twin, called
+        self.parameters = twin.parameters
+
+    def __call__(self, x):
+        self.called.append(self.name)
+        return self.twin(x)
+
+
+def test_the_peer_draws_anew_for_each_move(monkeypatch):
     pytest.importorskip("torch")
     from validation.speed.gans.torch_peer import Peer
     from validation.speed.torch_gans import coulomb
 
     gan = small("CoulombGAN of points", Streams(0), Context())
-    gan.updates = 7
     gan.moves = lambda: ("both", "both")
     seen, original = [], coulomb.losses
 
     def losses(gan, move, draws):
-        seen.append((move, gan.updates, draws["latent"].clone(), draws["real"].clone()))
+        seen.append(draws)
         return original(gan, move, draws)
 
     monkeypatch.setattr(coulomb, "losses", losses)
-    monkeypatch.setattr(coulomb, "after", lambda gan, move, losses: seen.append("after"), raising=False)
     data = gan.data.first(8)
-    peer = Peer(gan, data, dict.fromkeys(gan.players, OptimizerConfig(RATE)))
-    before = [tensor.detach().clone() for twin in peer.players.values() for tensor in twin.parameters()]
-    peer()
-    (first, _, second, _) = seen
-    assert [each if each == "after" else each[:2] for each in seen] == [("both", 7), "after"] * 2
-    assert not np.array_equal(first[2], second[2])
-    assert all(any(np.array_equal(row, real) for real in data) for row in first[3].numpy())
-    assert peer.updates == 8
-    after = [tensor for twin in peer.players.values() for tensor in twin.parameters()]
-    assert all((a != b).any() for a, b in zip(after, before, strict=True))
+    Peer(gan, data, dict.fromkeys(gan.players, CONSTANT))()
+    first, second = seen
+    assert not np.array_equal(first["latent"], second["latent"])
+    assert not np.array_equal(first["real"], second["real"])
+    assert all(any(np.array_equal(row, real) for real in data) for row in first["real"].numpy())
 
 
 @pytest.mark.parametrize(

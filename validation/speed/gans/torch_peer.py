@@ -68,7 +68,8 @@ class Peer:
     def __call__(self) -> None:
         """One update."""
         for move in self._moves:
-            losses, gradients = self.gradients(move, {name: self.draw(name) for name in self._draws[move]})
+            draws = {name: self._drawn(name, move) for name in self._draws[move]}
+            losses, gradients = self.gradients(move, draws)
             for name, gradient in gradients.items():
                 for parameter, part in zip(self.players[name].parameters(), gradient, strict=True):
                     parameter.grad = part
@@ -102,7 +103,7 @@ class Peer:
             self._losses.after(self, move, losses)
 
     def draw(self, name: str) -> Tensor:
-        """What a move draws: latent vectors, real samples, and uniform numbers on [0, 1) for all else."""
+        """What moves draw: latent vectors, real samples, and uniform numbers on [0, 1) for all else."""
         if name == "real":
             return self._data[torch.randint(len(self._data), (self.batch,))]
         if name != "latent":
@@ -113,6 +114,10 @@ class Peer:
             if self._prior == "normal"
             else torch.rand(self._latent, dtype=dtype) * 2 - 1
         )
+
+    def _drawn(self, name: str, move: str) -> Tensor:
+        own = getattr(self._losses, f"draw_{name}", None)
+        return self.draw(name) if own is None else own(self, move)
 
     def put(self, draws: Mapping[str, np.ndarray]) -> dict[str, Tensor]:
         """Our draws as tensors."""

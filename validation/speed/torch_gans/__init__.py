@@ -9,6 +9,8 @@ A file defines
     ``torch.autograd.grad(..., create_graph=True)``.
 ``after(gan, move, losses) -> None``, where ours has it
     What follows the update of a move: clipping, projections, numbers in ``gan.memory``.
+``draw_NAME(gan, move) -> Tensor``, where ours draws in a way of its own
+    What is not there is drawn by ``gan.draw(name)``.
 
 ``gan`` is a :class:`~validation.speed.gans.torch_peer.Peer`:
 

@@ -10,14 +10,23 @@ from torch.nn import functional
 
 
 def losses(gan: Any, move: str, draws: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Of the player that moves."""
-    generator, discriminator = gan.players["generator"], gan.players["discriminator"]
+    """Of the player that moves; a generator that moves by the same latent vectors takes the pass that it has made."""
+    generator, discriminator, z = gan.players["generator"], gan.players["discriminator"], draws["latent"]
     if move == "generator":
-        return {"generator": _cross_entropy(discriminator(generator(draws["latent"])), True)}
-    with torch.no_grad():
-        x = generator(draws["latent"])
-    at_real, at_generated = discriminator(draws["real"]), discriminator(x)
+        seen, x = getattr(gan, "seen", (None, None))
+        x = generator(z) if x is None or seen is not z else x
+        gan.seen = z, None  # it is another generator after this move
+        return {"generator": _cross_entropy(discriminator(x), True)}
+    with torch.set_grad_enabled(gan.config.reuse_latent):
+        x = generator(z)
+    gan.seen = z, x if gan.config.reuse_latent else None
+    at_real, at_generated = discriminator(draws["real"]), discriminator(x.detach())
     return {"discriminator": _cross_entropy(at_real, True) + _cross_entropy(at_generated, False)}
+
+
+def draw_latent(gan: Any, move: str) -> Tensor:
+    """New latent vectors, or again those of the discriminator's move."""
+    return gan.seen[0] if move == "generator" and gan.config.reuse_latent else gan.draw("latent")
 
 
 def _cross_entropy(logits: Tensor, real: bool) -> Tensor:
