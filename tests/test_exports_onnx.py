@@ -74,6 +74,7 @@ def test_what_a_model_says_of_itself():
     assert [(pair.key, pair.value) for pair in model.metadata_props] == [("step", "12")]
     assert model.doc_string == "Images have channels second."
     last = onnx.load_model_from_string(to_onnx(drawn.network, drawn.params, drawn.shape, channels_last=True))
+    assert last.doc_string == "Images have channels last."
     assert [axis.dim_value for axis in last.graph.output[0].type.tensor_type.shape.dim[1:]] == [4, 4, 2]
 
 
