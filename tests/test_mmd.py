@@ -78,17 +78,18 @@ def test_the_gradients_are_derivatives(device, unbiased, count_x, count_y, shape
 
 
 @on_each_device
-def test_samples_trade_places_and_move_together(device):
+@pytest.mark.parametrize("shape", [(3,), (FEW + 4,)])
+def test_samples_trade_places_and_move_together(device, shape):
     """MMD is symmetric, knows no origin, and pulls on no common centre: all gradients sum to 0."""
-    x, y, _ = draw(device, 5, 4, (3,), 1)
+    x, y, _ = draw(device, 5, 4, shape, 1)
     value, dx, dy = gaussian_mmd2(x, y, WIDTHS)
     other, swapped_dy, swapped_dx = gaussian_mmd2(y, x, WIDTHS)
-    far, far_dx, _ = gaussian_mmd2(x + 1e3, y + 1e3, WIDTHS)
+    far, far_dx, _ = gaussian_mmd2(x + 1e4, y + 1e4, WIDTHS)
     assert float(other) == pytest.approx(float(value), rel=1e-13)
-    assert float(far) == pytest.approx(float(value), rel=1e-10)
+    assert float(far) == pytest.approx(float(value), rel=1e-9)  # 1e4 takes 1e-12 of each coordinate
     np.testing.assert_allclose(to_numpy(swapped_dx), to_numpy(dx), rtol=1e-12, atol=1e-15)
     np.testing.assert_allclose(to_numpy(swapped_dy), to_numpy(dy), rtol=1e-12, atol=1e-15)
-    np.testing.assert_allclose(to_numpy(far_dx), to_numpy(dx), atol=1e-10)
+    np.testing.assert_allclose(to_numpy(far_dx), to_numpy(dx), atol=1e-9)
     np.testing.assert_allclose(to_numpy(dx.sum(axis=0) + dy.sum(axis=0)), 0, atol=1e-15)
 
 
@@ -96,12 +97,13 @@ def test_samples_trade_places_and_move_together(device):
 @in_each_dtype
 @pytest.mark.parametrize("shape", [(2,), (40,)])
 def test_equal_samples_have_no_discrepancy_and_finite_gradients(device, dtype, shape):
-    x, _, _ = draw(device, 6, 1, shape, 2, dtype)
-    value, dx, dy = gaussian_mmd(x, x.copy(), WIDTHS)
     eps = float(np.finfo(dtype).eps)
-    assert 0 <= float(value) <= (100 * eps) ** 0.5
-    for gradient in (dx, dy):
-        assert np.isfinite(to_numpy(gradient)).all()
+    for seed in range(20):  # in another order, so that rounding makes some squares negative
+        x, _, _ = draw(device, 6, 1, shape, seed, dtype)
+        value, dx, dy = gaussian_mmd(x, x[::-1].copy(), WIDTHS)
+        assert 0 <= float(value) <= (100 * eps) ** 0.5
+        for gradient in (dx, dy):
+            assert np.isfinite(to_numpy(gradient)).all()
 
 
 def test_float32_keeps_small_discrepancies():
