@@ -59,6 +59,7 @@ def test_what_bounds_the_features_leaves_the_hyperplane(device, setting):
     gan = build(device, **{setting: 0.125})
     before, _ = hyperplane(gan)
     gan.after("generator", {})
+    assert max(abs(to_numpy(part)).max() for part in hyperplane(gan)[1]) > 0.125
     gan.after("discriminator", {})
     after, features = hyperplane(gan)
     for part, kept in zip(after, before, strict=True):

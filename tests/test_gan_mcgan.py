@@ -93,15 +93,25 @@ def test_constraints_hold_from_the_start_and_after_every_update(device):
         assert abs(gan.players["discriminator"].params.vector).max() <= 0.25
 
 
+@pytest.mark.parametrize("device", DEVICES)
+def test_arrays_are_projected_into_their_ball(device):
+    gan = build(device, clip=0.0, radius=0.125)
+    gan.after("critic", {})
+    sizes = [np.linalg.norm(to_numpy(part)) for part in gan.players["discriminator"].params.values()]
+    assert max(sizes) == pytest.approx(0.125, rel=1e-12)
+
+
 def test_orthonormal_columns_stay_as_they_are():
     """The signs of a QR decomposition are fixed: without them, columns would flip from move to move."""
     gan = build(DEVICES[0], mean="l1", components=3)
     weight = gan.players["projection"].params["weight"]
     weight[:, 0] = [3, -3, 0.5, -0.5, 1]
-    before = weight.copy()
-    gan.after("critic", {})
-    np.testing.assert_allclose(weight[:, 1:], before[:, 1:], rtol=0, atol=1e-14)
-    np.testing.assert_array_equal(weight[:, 0], [1, -1, 0.5, -0.5, 1])
+    for sign in (1, -1):
+        weight[:, 1:] *= sign
+        before = weight.copy()
+        gan.after("critic", {})
+        np.testing.assert_allclose(weight[:, 1:], before[:, 1:], rtol=0, atol=1e-14)
+        np.testing.assert_array_equal(weight[:, 0], [1, -1, 0.5, -0.5, 1])
 
 
 @pytest.mark.parametrize(
@@ -112,6 +122,7 @@ def test_orthonormal_columns_stay_as_they_are():
         ({"features": 2, "components": -1}, "components: expected at least 0, got -1"),
         ({"features": 2, "mean": "none"}, "components: expected at least 1 where no means are matched, got 0"),
         ({"features": 2, "clip": -0.1}, "clip: expected a number that is not negative, got -0.1"),
+        ({"features": 2, "radius": 1.0}, "radius: expected 0 with a clip of 0.01, got 1.0"),
         ({"features": 2, "critic_steps": 0}, "critic_steps: expected at least 1, got 0"),
     ],
 )

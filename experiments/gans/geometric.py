@@ -34,6 +34,7 @@ from nets.optimizers import clip
 
 from ..data.dataset import Source
 from ..players.player import Player
+from .bounds import project
 from .gan import GAN, GANConfig, Gradients, Losses
 
 
@@ -116,10 +117,7 @@ class GeometricGAN(GAN):
         if config.clip:
             clip(params, config.clip, self._features)
         if config.radius:
-            xp = self.device.xp
-            for name in self._features:
-                part = params[name]
-                part *= config.radius / xp.maximum(xp.sqrt((part * part).sum()), config.radius)
+            project(params, config.radius, self._features)
 
     def _separation(self, samples: Array) -> tuple[Losses, Gradients]:
         """Hinge losses of both halves and the margin's width, as a loss of the discriminator."""

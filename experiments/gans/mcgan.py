@@ -26,8 +26,10 @@ signs such that R has a positive diagonal, and the discriminator's parameters ar
 
 Notes
 -----
-Metrics, projections, clipping and the order of moves are the paper's. Its program is not public; what it says of sizes
-could not be looked up: rates, c, m, k and the number of critic steps in the presets are WGAN's or chosen.
+Metrics, projections, clipping and the order of moves are the paper's. No program of its authors was found, and the
+sizes that it says could not be looked up: rates, c, m, k and the number of critic steps in the presets are WGAN's or
+chosen. Lim & Ye (2017) ran mean matching on their toy data, beside clipping also with each parameter array of the
+discriminator projected into the unit ball: the setting ``radius``.
 """
 
 from __future__ import annotations
@@ -41,6 +43,7 @@ from nets.optimizers import clip
 
 from ..data.dataset import Source
 from ..players.player import Player, Role, Shape
+from .bounds import project
 from .gan import GAN, GANConfig, Gradients, Losses
 
 
@@ -58,6 +61,8 @@ class Config(GANConfig):
         k, singular values of the difference of the covariances; 0 for no matching of covariances.
     clip : float
         Bound of each parameter of the discriminator; 0 for none.
+    radius : float
+        Bound of the l2 norm of each parameter array of the discriminator; 0 for none.
     critic_steps : int
         Moves of discriminator and projection before each of the generator.
     """
@@ -68,6 +73,7 @@ class Config(GANConfig):
     mean: Literal["l1", "l2", "none"] = "l2"
     components: int = 0
     clip: float = 0.01
+    radius: float = 0.0
     critic_steps: int = 5
 
     def __post_init__(self) -> None:
@@ -78,8 +84,11 @@ class Config(GANConfig):
             raise ValueError(f"components: expected at most the {self.features} features, got {self.components}")
         if self.mean == "none" and not self.components:
             raise ValueError("components: expected at least 1 where no means are matched, got 0")
-        if self.clip < 0:
-            raise ValueError(f"clip: expected a number that is not negative, got {self.clip}")
+        for name in ("clip", "radius"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name}: expected a number that is not negative, got {getattr(self, name)}")
+        if self.clip and self.radius:
+            raise ValueError(f"radius: expected 0 with a clip of {self.clip}, got {self.radius}")
 
     def roles(self, latent: int, sample: Shape) -> dict[str, Role]:
         """Samples to features, and features to their products with v, U and W."""
@@ -148,10 +157,13 @@ class McGAN(GAN):
         return {"generator": -loss}, {"generator": self.pull_dparams("generator", of_samples, d_samples)}
 
     def after(self, move: str, losses: Losses) -> None:
-        """Clip the discriminator, and put the projection back on its constraints."""
+        """Clip or project the discriminator, and put the projection back on its constraints."""
         if move == "critic":
-            if self.config.clip:
-                clip(self.players["discriminator"].params, self.config.clip)
+            config, params = self.config, self.players["discriminator"].params
+            if config.clip:
+                clip(params, config.clip)
+            if config.radius:
+                project(params, config.radius)
             self._constrain()
 
     def _critic(self, products: Array) -> tuple[Array, Array]:

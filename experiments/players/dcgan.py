@@ -57,7 +57,7 @@ class GeneratorConfig(LatentConfig):
 
 @dataclass(frozen=True, kw_only=True)
 class DiscriminatorConfig(PlayerConfig):
-    """The discriminator: images to one number.
+    """The discriminator: images to one number, or with the variant ``pytorch`` to as many as the GAN asks for.
 
     Parameters
     ----------
@@ -80,5 +80,5 @@ class DiscriminatorConfig(PlayerConfig):
         """The network for square images."""
         size, channels = image_shape(role.input)
         if self.variant == "pytorch":
-            return mmd_gan_encoder(size, 1, channels, base=self.base)
+            return mmd_gan_encoder(size, role.output[0], channels, base=self.base)
         return dcgan_discriminator(size, channels, base=self.base, variant=self.variant)

@@ -30,9 +30,11 @@ def after(gan: Any, move: str, losses: dict[str, Tensor]) -> None:
     """Clip the features, project v into its ball, make U and W orthonormal."""
     if move != "critic":
         return
-    if gan.config.clip:
-        for part in gan.players["discriminator"].parameters():
+    for part in gan.players["discriminator"].parameters():
+        if gan.config.clip:
             part.clamp_(-gan.config.clip, gan.config.clip)
+        if gan.config.radius:
+            part.mul_(gan.config.radius / part.norm().clamp(min=gan.config.radius))
     (weight,) = gan.players["projection"].parameters()
     first, k = int(gan.config.mean != "none"), gan.config.components
     v, *both = weight.split([first, k, k])  # rows, where ours has columns
