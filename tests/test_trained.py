@@ -133,6 +133,10 @@ def test_a_loaded_gan_says_what_it_is(folder):
         params = run.gan.generator.averaged if name == "generator" else player.params
         assert list(loaded.parameters[name]) == list(params)
         np.testing.assert_equal(loaded.parameters[name], dict(params))
+    last = experiments.load(CheckpointFolder(folder / "checkpoints", 1).files()[0])
+    np.testing.assert_equal(last.parameters, loaded.parameters)
+    z = loaded.draw_latent(4)
+    np.testing.assert_array_equal(last.generate(z), loaded.generate(z))
     before = loaded.sample(4)
     loaded.parameters["generator"]["0.weight"][...] = 0
     np.testing.assert_array_equal(loaded.sample(4), before)
@@ -452,11 +456,17 @@ def channels_second(x: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("player", ["generator", "discriminator"])
 def test_what_was_exported_comes_back(folder, tmp_path, form, player):
     pytest.importorskip(form)
-    weights, out = exported(folder, tmp_path / f"net.{form}", "--player", player), tmp_path / "new.h5"
+    """The weights of an earlier update, beside the other player of the last."""
+    older = CheckpointFolder(folder / "checkpoints", 3).files()[1]
+    weights, out = tmp_path / f"net.{form}", tmp_path / "new.h5"
+    exported(folder, weights, "--player", player, "--checkpoint", str(older))
     assert main(["import", str(folder), str(weights), "--player", player, "--out", str(out)]) == 0
-    loaded, again = experiments.load(folder), experiments.load(out)
-    np.testing.assert_equal(again.parameters, loaded.parameters)
-    np.testing.assert_array_equal(again.sample(5), loaded.sample(5))
+    loaded, before, again = (experiments.load(place) for place in (folder, older, out))
+    expected = {**loaded.parameters, player: before.parameters[player]}
+    np.testing.assert_equal(again.parameters, expected)
+    assert not np.array_equal(expected[player]["0.weight"], loaded.parameters[player]["0.weight"])
+    source = before if player == "generator" else loaded
+    np.testing.assert_array_equal(again.sample(5), source.sample(5))
     assert (again.step, again.config) == (loaded.step, loaded.config)
 
 
