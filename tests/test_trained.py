@@ -464,7 +464,7 @@ def test_what_was_exported_comes_back(folder, tmp_path, form, player):
     loaded, before, again = (experiments.load(place) for place in (folder, older, out))
     expected = {**loaded.parameters, player: before.parameters[player]}
     np.testing.assert_equal(again.parameters, expected)
-    assert not np.array_equal(expected[player]["0.weight"], loaded.parameters[player]["0.weight"])
+    assert any(not np.array_equal(value, loaded.parameters[player][name]) for name, value in expected[player].items())
     source = before if player == "generator" else loaded
     np.testing.assert_array_equal(again.sample(5), source.sample(5))
     assert (again.step, again.config) == (loaded.step, loaded.config)
