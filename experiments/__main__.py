@@ -15,6 +15,8 @@ from . import UserError
 
 NEEDED = ("array_api_compat", "h5py", "matplotlib", "numba", "numpy", "PIL", "scipy", "threadpoolctl", "tqdm")
 
+MOST_SEEDS = 10_000  # in a range: more is a slip of the finger
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; return its exit status: 0, 2 for the user's mistakes, 1 for a failed run, 128 + a signal."""
@@ -58,8 +60,13 @@ def _parser() -> argparse.ArgumentParser:
 
     run = add("run", "run", "train a preset from the start, in a new folder")
     run.add_argument("name", metavar="NAME", help="a preset, or the path of your own .toml file")
-    run.add_argument("--out", type=Path, metavar="DIR", help="new folder (default: runs/NAME-date-time)")
+    run.add_argument(
+        "--out", type=Path, metavar="DIR", help="new folder (default: runs/NAME-date-time, of seeds runs/NAME-seeds)"
+    )
     run.add_argument("--seed", type=_count, metavar="N", help="seed of all randomness, instead of the preset's")
+    run.add_argument(
+        "--seeds", type=_seeds, metavar="N-M", help="seeds such as 0-4 or 0,3,7: a run for each, and their comparison"
+    )
     run.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="(default: %(default)s)")
     run.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", help="override, such as training.updates=1000"
@@ -112,6 +119,16 @@ def _parser() -> argparse.ArgumentParser:
     report = add("report", "rebuild_report", "write figures, summary and report again")
     report.add_argument("folder", type=Path, metavar="DIR")
 
+    compare = add("compare", "compare", "write a page with several runs beside each other")
+    compare.add_argument("folders", nargs="+", type=Path, metavar="DIR", help="a run's folder, or a folder of such")
+    compare.add_argument(
+        "--out", type=Path, metavar="DIR", help="folder of the page (default: runs/comparison-date-time)"
+    )
+
+    events = add("tensorboard", "event_files", "write a run's metrics as TensorBoard's event files")
+    events.add_argument("folder", type=Path, metavar="DIR")
+    events.add_argument("--out", type=Path, metavar="DIR", help="new folder (default: DIR/tensorboard)")
+
     table = add("table", "table", "make a table or figure of the paper from many runs, and run what is missing")
     table.add_argument("name", metavar="NAME", help="such as figure-4")
     table.add_argument("--out", type=Path, metavar="DIR", help="folder of its runs (default: runs/NAME)")
@@ -140,6 +157,21 @@ def _positive(text: str) -> int:
     if (number := _count(text)) < 1:
         raise argparse.ArgumentTypeError(f"expected a positive integer, got {text!r}")
     return number
+
+
+def _seeds(text: str) -> list[int]:
+    found: list[int] = []
+    for part in text.split(","):
+        first, dash, last = part.partition("-")
+        if not first.isdecimal() or (dash and not last.isdecimal()):
+            raise argparse.ArgumentTypeError(f"expected numbers and ranges such as 0-4 or 0,3,7, got {text!r}")
+        numbers = range(int(first), int(last or first) + 1)
+        if not numbers or len(numbers) > MOST_SEEDS:
+            raise argparse.ArgumentTypeError(f"expected ranges that rise, of up to {MOST_SEEDS} seeds, got {part!r}")
+        found += numbers
+    if len(set(found)) < len(found):
+        raise argparse.ArgumentTypeError(f"expected each seed once, got {text!r}")
+    return found
 
 
 def _count(text: str) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import functools
 import io
+import time
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from coulombfield.rng import Streams
 
 from . import UserError, config, networks, registry, trained
 from .files import write_atomically
-from .runs import life
+from .runs import comparison, comparison_page, life, seeds, tensorboard
 from .runs.folder import RunFolder
 from .runs.life import StoppedError, Terminated
 from .tables import collection
@@ -21,7 +22,9 @@ from .tables import collection
 __all__ = [
     "StoppedError",
     "Terminated",
+    "compare",
     "describe_networks",
+    "event_files",
     "export",
     "import_weights",
     "list_presets",
@@ -47,7 +50,13 @@ def list_presets(_arguments: argparse.Namespace) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Train from the start, in a new folder."""
+    """Train from the start, in a new folder; with several seeds, one run for each."""
+    if arguments.seeds:
+        if arguments.seed is not None or any(text.partition("=")[0].strip() == "seed" for text in arguments.set):
+            raise UserError("--seeds: expected without another seed, by --seed or --set")
+        options = {"say": say, "source": arguments.source}
+        seeds.complete(arguments.name, arguments.seeds, arguments.out, arguments.device, arguments.set, **options)
+        return
     seed = [] if arguments.seed is None else [f"seed={arguments.seed}"]
     setup = config.resolve(arguments.name, [*arguments.set, *seed])
     say(setup.text())
@@ -128,10 +137,22 @@ def import_weights(arguments: argparse.Namespace) -> None:
 
 def rebuild_report(arguments: argparse.Namespace) -> None:
     """Write summary, figures and report again, as of the last good checkpoint."""
-    folder = RunFolder.open(arguments.folder)
-    setup = config.resolve(folder.config)
-    experiment, checkpoint = life.restored(folder, setup, say)
-    life.publish(folder, setup, experiment, checkpoint.step, checkpoint.state["loop"]["seconds"], say)
+    life.report_again(arguments.folder, say)
+
+
+def compare(arguments: argparse.Namespace) -> None:
+    """Write a page with several runs beside each other."""
+    runs = comparison.read(arguments.folders)
+    out = arguments.out or Path("runs") / f"comparison-{time.strftime('%Y%m%d-%H%M%S')}"
+    page = comparison_page.publish(runs, out)
+    for row in comparison.rows(runs):
+        say(f"{row.name:28} n = {len(row.runs)}  {row.state}".rstrip())
+    say(str(page))
+
+
+def event_files(arguments: argparse.Namespace) -> None:
+    """Write the metrics of a run as TensorBoard's event files."""
+    say(str(tensorboard.convert(RunFolder.open(arguments.folder), arguments.out)))
 
 
 def table(arguments: argparse.Namespace) -> None:

@@ -76,13 +76,15 @@ def test_a_run_leaves_summary_figures_and_report(finished):
     assert summary["updates"] == 60
     assert summary["data"]["high_quality_share"] > 0.95
     report = (finished / "report.html").read_text()
-    assert report.count("data:image/png;base64,") == 4
+    assert report.count("data:image/png;base64,") == 5
     assert not re.search(r"""(src|href)=["']https?:""", report)
     assert {file.name for file in (finished / "figures").iterdir()} == {
         "samples.png",
         "histograms.png",
         "potential.png",
+        "evolution.png",
         "training_curves.png",
+        *(f"samples-{step:08}.npy" for step in (30, 60)),
     }
 
 

@@ -73,9 +73,9 @@ def test_a_run_leaves_summary_figures_and_report(finished):
     assert names <= summary.keys()
     assert summary["data"].keys() == names
     report = (finished / "report.html").read_text()
-    assert report.count("data:image/png;base64,") == 4
+    assert report.count("data:image/png;base64,") == 5
     assert not re.search(r"""(src|href)=["']https?:""", report)
-    names = {"samples", "data", "neighbours", "training_curves", "samples-00000003", "samples-00000006"}
+    names = {"samples", "data", "neighbours", "evolution", "training_curves", "samples-00000003", "samples-00000006"}
     assert {file.stem for file in (finished / "figures").iterdir()} == names
     start = json.loads((finished / "provenance.json").read_text())
     assert "data_sha256" in json.dumps(start)

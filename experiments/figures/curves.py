@@ -6,9 +6,12 @@ import itertools
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import matplotlib
+import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import to_hex
 
 from ..metrics.metric import Column
 from .style import CURVES, FEW, REFERENCE, new_figure, save
@@ -17,7 +20,7 @@ from .style import CURVES, FEW, REFERENCE, new_figure, save
 def training_curves(
     path: Path, records: Iterable[Mapping[str, Any]], metrics: Mapping[str, Column], reference: Mapping[str, float]
 ) -> None:
-    """Losses, schedules and metrics over the updates, with the data's own metrics as dashed lines.
+    """Losses, schedules and metrics over the updates, with the data's own metrics as dashed lines where they are known.
 
     Only records of the loop are expected: each has either losses and schedule, or metrics.
 
@@ -49,17 +52,23 @@ def training_curves(
     for name, metric in drawn.items():
         axes = next(panels)
         there = [record for record in evaluated if name in record["metrics"]]
-        _draw_values(axes, there, "metrics", [name], name.replace("_", " "))
-        axes.axhline(reference[name], ls="--", lw=1, color=REFERENCE, label="data itself")
-        axes.set_yscale("linear" if metric.axis == "symlog" else metric.axis)
-        if metric.noise:
-            noise = reference[metric.noise]
+        _draw_values(axes, there, "metrics", [name], axis_label(name, metric))
+        noise = reference.get(metric.noise, 0.0)
+        if name in reference:
+            axes.axhline(reference[name], ls="--", lw=1, color=REFERENCE, label="data itself")
+        if noise > 0:
             axes.axhspan(-noise, noise, color=REFERENCE, alpha=0.2, lw=0, label="noise floor")
-            axes.set_yscale(metric.axis, linthresh=10.0 ** math.ceil(math.log10(noise)))
-        axes.legend(fontsize=7, frameon=False)
+        _scale(axes, metric.axis, noise)
+        if axes.get_legend_handles_labels()[1][1:]:
+            axes.legend(fontsize=7, frameon=False)
     for axes in panels:
         axes.set_visible(False)
     save(figure, path)
+
+
+def axis_label(name: str, metric: Column) -> str:
+    """Name of a metric and its unit."""
+    return name.replace("_", " ") + (f" [{metric.unit}]" if metric.unit else "")
 
 
 def _draw_values(axes: Axes, records: Sequence[Mapping[str, Any]], kind: str, names: Sequence[str], label: str) -> None:
@@ -77,3 +86,109 @@ def _draw_values(axes: Axes, records: Sequence[Mapping[str, Any]], kind: str, na
     axes.ticklabel_format(axis="x", style="sci", scilimits=(-3, 4))
     if len(names) > 1:
         axes.legend(fontsize=7, frameon=False)
+
+
+class Curve(NamedTuple):
+    """One run over its updates, or several as one.
+
+    Attributes
+    ----------
+    label, colour : str
+        What the legend says, and in which colour.
+    steps, values : array, shape (n,)
+        Updates, and the run's values, or the mean over runs.
+    lowest, highest : array, shape (n,)
+        Over runs; the values again where there is one run.
+    """
+
+    label: str
+    colour: str
+    steps: np.ndarray
+    values: np.ndarray
+    lowest: np.ndarray
+    highest: np.ndarray
+
+
+class Panel(NamedTuple):
+    """Curves of one quantity.
+
+    Attributes
+    ----------
+    label : str
+        Of the vertical axis.
+    axis : str
+        ``linear``, ``log`` or ``symlog``, or ``auto``: logarithmic where all values are positive.
+    curves : sequence of Curve
+        To be drawn over each other.
+    data : sequence of float
+        The data's own values, of each run.
+    noise : float
+        Up to where a ``symlog`` axis is linear.
+    """
+
+    label: str
+    axis: str
+    curves: Sequence[Curve]
+    data: Sequence[float] = ()
+    noise: float = 0.0
+
+
+NAMED = 12  # [curves]; a legend of more would be larger than the figure
+
+
+def colours(count: int) -> list[str]:
+    """Colours that tell so many curves apart: those of all figures where they suffice."""
+    if count <= len(CURVES):
+        return list(CURVES[:count])
+    return [to_hex(colour) for colour in matplotlib.colormaps["turbo"](np.linspace(0.02, 0.98, count))]
+
+
+def compared_curves(path: Path, panels: Sequence[Panel]) -> None:
+    """Curves of several runs over each other, a panel for each quantity.
+
+    Parameters
+    ----------
+    path : Path
+        PNG file to write.
+    panels : sequence of Panel
+        What to draw, row by row.
+    """
+    columns = 2
+    rows = max(1, math.ceil(len(panels) / columns))
+    figure = new_figure(2.9 * rows + 0.5)
+    grid = figure.subplots(rows, columns, squeeze=False).flatten().tolist()
+    handles: dict[str, Any] = {}
+    for axes, panel in zip(grid, panels, strict=False):
+        for curve in panel.curves:
+            marker = "." if len(curve.steps) < FEW else ""
+            (line,) = axes.plot(curve.steps, curve.values, lw=1.2, marker=marker, ms=3, color=curve.colour)
+            handles.setdefault(curve.label, line)
+            if np.any(curve.lowest < curve.highest):
+                axes.fill_between(curve.steps, curve.lowest, curve.highest, color=curve.colour, alpha=0.2, lw=0)
+        if panel.data:
+            line = axes.axhline(float(np.mean(panel.data)), ls="--", lw=1, color="0.45")
+            axes.axhspan(min(panel.data), max(panel.data), color="0.45", alpha=0.15, lw=0)
+            handles.setdefault("data itself", line)
+        values = np.concatenate([curve.lowest for curve in panel.curves]) if panel.curves else np.empty(0)
+        positive = "log" if len(values) and np.all(values > 0) else "linear"
+        _scale(axes, positive if panel.axis == "auto" else panel.axis, panel.noise)
+        axes.set(xlabel="updates")
+        axes.set_ylabel(panel.label, fontsize=8)
+        axes.ticklabel_format(axis="x", style="sci", scilimits=(-3, 4))
+    for axes in grid[len(panels) :]:
+        axes.set_visible(False)
+    if len(handles) <= NAMED:
+        figure.legend(
+            list(handles.values()), list(handles), loc="outside lower center", ncols=3, fontsize=8, frameon=False
+        )
+    save(figure, path)
+
+
+def _scale(axes: Axes, kind: str, noise: float) -> None:
+    """Scale of the vertical axis; ``symlog`` needs a positive width of its linear part."""
+    if kind != "symlog":
+        axes.set_yscale(kind)
+    elif noise > 0 and math.isfinite(noise):
+        axes.set_yscale("symlog", linthresh=10.0 ** math.ceil(math.log10(noise)))
+    else:
+        axes.set_yscale("linear")

@@ -12,6 +12,7 @@ from ..data.dataset import DataSet
 from ..files import write_atomically
 from ..gans.gan import GAN
 from ..metrics.nearest import nearest
+from . import evolution
 from .style import Figure
 
 GRID = 10  # images along each side of a figure, as the authors have it
@@ -22,7 +23,7 @@ TILES_WIDTH = 640  # [pixels]; a grid of small images is enlarged to at least th
 
 
 def draw(folder: Path, data: DataSet, gan: GAN, samples: np.ndarray) -> list[Figure]:
-    """Samples, real images, and samples beside the training images nearest to them.
+    """Samples, real images, samples beside the training images nearest to them, and how samples changed.
 
     Parameters
     ----------
@@ -50,6 +51,7 @@ def draw(folder: Path, data: DataSet, gan: GAN, samples: np.ndarray) -> list[Fig
             "Nearest training images",
             f"In every other row samples, and below each the nearest of {len(training)} training images.",
         ),
+        *evolution.of_images(folder, gan.updates, GRID),
     ]
 
 

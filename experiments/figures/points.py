@@ -17,6 +17,7 @@ from .. import UserError
 from ..data.gaussian_mixture import MixtureData
 from ..gans.coulomb import CoulombGAN
 from ..gans.gan import GAN
+from . import evolution
 from .animation import animate
 from .style import DIVERGING, GENERATED, REAL, WIDTH, Figure, new_figure, save, square_axes
 
@@ -79,7 +80,24 @@ def draw(folder: Path, data: MixtureData, gan: GAN, samples: np.ndarray) -> list
         )
         potential_and_field(fields, ticks, panels, held_out[:SHOWN], samples[:SHOWN])
         figures.append(Figure(fields, "Potential and field (Fig 1)", text))
-    return figures
+    return figures + _evolution(folder, held_out, gan.updates, extent)
+
+
+def snapshot(folder: Path, updates: int, samples: np.ndarray) -> None:
+    """Some of the samples as of now, as numbers, for the figure that shows how they changed."""
+    evolution.keep_points(folder, updates, samples)
+
+
+def _evolution(folder: Path, data: np.ndarray, updates: int, extent: float) -> list[Figure]:
+    """Points of the same latent vectors after several numbers of updates, beside data."""
+    kept = evolution.kept_points(folder, updates)
+    if len(kept) < 2:
+        return []
+    path = folder / "evolution.png"
+    points = {"data": data[: evolution.POINTS]} | {f"{step:,} updates": there for step, there in kept.items()}
+    panels(path, points, dict.fromkeys(points, ""), extent)
+    text = f"{evolution.POINTS} points of the data, and samples of the same latent vectors after so many updates."
+    return [Figure(path, "Samples over time", text)]
 
 
 def _empirical(gan: CoulombGAN, ticks: np.ndarray, data: np.ndarray, samples: np.ndarray) -> Panel:

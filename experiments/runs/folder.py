@@ -15,6 +15,7 @@ from typing import Any
 
 from .. import UserError
 from ..files import to_json, write_atomically, writing
+from ..metrics.metric import Column
 
 
 class RecordError(UserError):
@@ -23,6 +24,10 @@ class RecordError(UserError):
 
 class RunFolder:
     """One run on disk: its configuration, where it came from, metrics, checkpoints, figures, summary and report.
+
+    ``columns.json`` says of each metric what it is, and ``figures.json`` of each figure of the report what there is to
+    see, so that a folder can be read without its experiment and its data. ``metrics.csv`` is ``metrics.jsonl`` with one
+    row for each step, made with the report.
 
     Parameters
     ----------
@@ -34,9 +39,12 @@ class RunFolder:
         self.path = path
         self.config = path / "config.toml"
         self.provenance = path / "provenance.json"
+        self.columns = path / "columns.json"
         self.metrics = path / "metrics.jsonl"
+        self.table = path / "metrics.csv"
         self.checkpoints = path / "checkpoints"
         self.figures = path / "figures"
+        self.captions = path / "figures.json"
         self.generator = path / "generator.h5"
         self.summary = path / "summary.json"
         self.report = path / "report.html"
@@ -86,7 +94,7 @@ class RunFolder:
     def discard_unstarted(self) -> None:
         """Remove the folder of a run that was stopped before it could be resumed; one that can be stays."""
         if self.path.is_dir() and not self.config.exists():
-            for file in (self.provenance, *self.path.glob(".*.tmp"), *self.checkpoints.glob("*")):
+            for file in (self.provenance, self.columns, *self.path.glob(".*.tmp"), *self.checkpoints.glob("*")):
                 file.unlink(missing_ok=True)
             for folder in (self.checkpoints, self.figures, self.path):
                 with contextlib.suppress(OSError):  # somebody else's files stay, and so does their folder
@@ -116,17 +124,28 @@ class RunFolder:
 
     def read_starts(self) -> list[dict[str, Any]]:
         """Provenance of every start, first to last."""
-        try:
-            return json.loads(self.provenance.read_text())
-        except (OSError, ValueError) as error:
-            raise RecordError(f"{self.provenance}: can't be read ({error})") from error
+        return self._read(self.provenance)
 
     def read_summary(self) -> dict[str, Any]:
         """Content of ``summary.json``."""
+        return self._read(self.summary)
+
+    def read_captions(self) -> list[dict[str, str]] | None:
+        """File, title and caption of each figure of the last report; None before there is one."""
+        return self._read(self.captions) if self.captions.exists() else None
+
+    def write_columns(self, columns: Mapping[str, Column]) -> None:
+        """Keep what each metric is."""
+        write_atomically(self.columns, to_json({name: column._asdict() for name, column in columns.items()}))
+
+    def read_columns(self) -> dict[str, Column]:
+        """What each metric is; empty for a folder that does not say."""
+        if not self.columns.exists():
+            return {}
         try:
-            return json.loads(self.summary.read_text())
-        except (OSError, ValueError) as error:
-            raise RecordError(f"{self.summary}: can't be read ({error})") from error
+            return {name: Column(**fields) for name, fields in self._read(self.columns).items()}
+        except (TypeError, AttributeError) as error:
+            raise RecordError(f"{self.columns}: expected the columns of metrics ({error})") from error
 
     def append_metrics(self, record: Mapping[str, Any]) -> None:
         """Add one line to the metrics; ``record`` has a ``step``."""
@@ -160,3 +179,9 @@ class RunFolder:
             for temporary in folder.glob(".*.tmp"):
                 with contextlib.suppress(OSError):
                     temporary.unlink()
+
+    def _read(self, path: Path) -> Any:
+        try:
+            return json.loads(path.read_text())
+        except (OSError, ValueError) as error:
+            raise RecordError(f"{path}: can't be read ({error})") from error

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import signal
 import tomllib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,6 +23,7 @@ from .checkpoint import load as load_checkpoint
 from .experiment import Experiment
 from .folder import RecordError, RunFolder
 from .loop import LoopConfig, Training
+from .records import named_columns
 
 Say = Callable[[str], None]
 
@@ -114,12 +115,12 @@ def resume(path: Path, say: Say = print, overrides: Sequence[str] = ()) -> Finis
     folder = RunFolder.open(path)
     with folder.locked():
         folder.remove_leftovers()
-        setup = _altered(config.resolve(folder.config), folder, overrides)
+        setup = _altered(config.resolve(folder.config), folder, overrides, say)
         checkpoint = latest(folder, setup, say)
         step, total = checkpoint.step if checkpoint else 0, setup.config.training.updates
         if step > total:
             raise ConfigError(f"training.updates: expected at least the {step} updates that are done, got {total}")
-        if step == total and folder.report.exists():
+        if step == total and folder.report.exists() and folder.read_summary()["planned_updates"] == total:
             say(f"finished: all {total} updates are done\n{folder.report}")
             return Finished(folder, folder.read_summary())
         device = device_of(_recorded_device(folder))
@@ -128,7 +129,7 @@ def resume(path: Path, say: Say = print, overrides: Sequence[str] = ()) -> Finis
         if step < total:
             _add_start(folder, setup, device, experiment, step, say)
             folder.cut_metrics(step)
-            folder.report.unlink(missing_ok=True)
+        folder.report.unlink(missing_ok=True)
         if overrides:
             write_atomically(folder.config, setup.text())
         return _train(folder, setup, experiment, checkpoint, say)
@@ -148,10 +149,43 @@ def restored(
     if checkpoint is None:
         raise RecordError(f"{folder.path}: no checkpoint yet")
     check_config(setup, checkpoint)
-    # A checkpoint of a GPU serves on a CPU as well: here nothing has to agree bit for bit.
-    experiment = build(setup, device_of("auto" if _recorded_device(folder) == "cuda" else "cpu"))
+    experiment = _build_anywhere(folder, setup)
     experiment.load_state(checkpoint.state["experiment"])
     return experiment, checkpoint
+
+
+def report_again(path: Path, say: Say = print) -> Finished:
+    """Write summary, figures and report again, as of the last good checkpoint.
+
+    Where the experiment can't be built any more, as when its images have been moved, the report is made of what the
+    folder holds.
+
+    Parameters
+    ----------
+    path : Path
+        Folder of the run.
+    say : callable
+        Is told what a person wants to know.
+
+    Raises
+    ------
+    UserError
+        If there is no run, or no checkpoint that fits it.
+    """
+    folder = RunFolder.open(path)
+    setup = config.resolve(folder.config)
+    checkpoint = latest(folder, setup, say)
+    if checkpoint is None:
+        raise RecordError(f"{folder.path}: no checkpoint yet")
+    step, seconds = checkpoint.step, checkpoint.state["loop"]["seconds"]
+    try:
+        experiment = _build_anywhere(folder, setup)
+    except UserError as error:
+        say(f"{error}; the report is made of what the folder holds, with the figures as they are")
+        summary = report.rebuild(folder, setup, step, seconds, str(error))
+        return _published(folder, named_columns(folder.read_columns(), folder.read_metrics()), summary, say)
+    experiment.load_state(checkpoint.state["experiment"])
+    return publish(folder, setup, experiment, step, seconds, say)
 
 
 def latest(folder: RunFolder, setup: Setup, say: Say = print) -> Checkpoint | None:
@@ -223,14 +257,24 @@ def publish(
     folder: RunFolder, setup: Setup, experiment: Experiment, step: int, seconds: float, say: Say = print
 ) -> Finished:
     """Write summary, figures and report, and say what came out."""
-    summary = report.publish(folder, setup, experiment, step, seconds)
-    for name in experiment.metrics:
-        say(f"{name:28} {summary[name]:<12.6g} data itself: {summary['data'][name]:.6g}")
-    say(f"{step} updates in {seconds:.1f} s\n{folder.report}")
+    return _published(folder, experiment.metrics, report.publish(folder, setup, experiment, step, seconds), say)
+
+
+def _published(folder: RunFolder, names: Iterable[str], summary: dict[str, Any], say: Say) -> Finished:
+    for name in names:
+        if name in summary:
+            data = f"data itself: {summary['data'][name]:.6g}" if name in summary["data"] else ""
+            say(f"{name:28} {summary[name]:<12.6g} {data}".rstrip())
+    say(f"{summary['updates']} updates in {summary['seconds']:.1f} s\n{folder.report}")
     return Finished(folder, summary)
 
 
-def _altered(setup: Setup, folder: RunFolder, overrides: Sequence[str]) -> Setup:
+def _build_anywhere(folder: RunFolder, setup: Setup) -> Experiment:
+    # A checkpoint of a GPU serves on a CPU as well: here nothing has to agree bit for bit.
+    return build(setup, device_of("auto" if _recorded_device(folder) == "cuda" else "cpu"))
+
+
+def _altered(setup: Setup, folder: RunFolder, overrides: Sequence[str], say: Say) -> Setup:
     """The folder's setup with other settings of the loop."""
     if not overrides:
         return setup
@@ -244,6 +288,10 @@ def _altered(setup: Setup, folder: RunFolder, overrides: Sequence[str]) -> Setup
             f"training.updates: can't be changed where it decides what other settings mean: {', '.join(tied)}; start a "
             "new run with --from"
         )
+    before, now = setup.config.training.blas_threads, altered.config.training.blas_threads
+    if before != now:
+        changed = f"training.blas_threads: {before} before, {now} now"
+        say(f"warning: the result may differ from an uninterrupted run in the last bits ({changed})")
     return altered
 
 
@@ -286,5 +334,6 @@ def _add_start(
 ) -> None:
     data = dict(experiment.provenance())
     start = provenance.gather(device=device.name, seed=setup.config.seed, from_step=step, data=data)
+    folder.write_columns(experiment.metrics)
     folder.add_start(start if source is None else {**start, "parameters_from": str(source)})
     provenance.warn_of_changes(folder.read_starts(), say)

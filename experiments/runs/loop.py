@@ -169,7 +169,8 @@ class Training:
     def _log(self, progress: Progress) -> None:
         start = time.perf_counter()
         losses = {name: float(values.mean()) for name, values in self._checked_window().items()}
-        self._window.clear()
+        if self.step % self.plan.log_every == 0:  # else the run may go on to be longer, and its next line needs these
+            self._window.clear()
         # Reading the losses waits for the device, so that this time belongs to the steps.
         rate = self._timed_steps / (self._stepping_seconds + time.perf_counter() - start)
         self._timed_steps, self._stepping_seconds = 0, 0.0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ..config import Setup
@@ -14,6 +14,9 @@ from ..metrics.metric import Column
 from ..page import facts, page, picture
 from .experiment import Experiment
 from .folder import RunFolder
+from .records import last_metrics, named_columns, table
+
+CURVES = "training_curves.png"
 
 
 def publish(run: RunFolder, setup: Setup, experiment: Experiment, step: int, seconds: float) -> dict[str, Any]:
@@ -46,14 +49,71 @@ def publish(run: RunFolder, setup: Setup, experiment: Experiment, step: int, sec
         "data": reference,
     }
     write_atomically(run.summary, to_json(summary))
-    curves = run.figures / "training_curves.png"
-    training_curves(curves, run.read_metrics(), experiment.metrics, reference)
-    figures = [
-        *experiment.figures(run.figures),
-        Figure(curves, "Training", "Losses, schedules and metrics; dashed, the metrics of the data itself."),
-    ]
+    run.write_columns(experiment.metrics)
+    curves = _tables_and_curves(run, run.read_metrics(), experiment.metrics, reference)
+    figures = [*experiment.figures(run.figures), curves]
+    captions = [{"file": figure.path.name, "title": figure.title, "caption": figure.caption} for figure in figures]
+    write_atomically(run.captions, to_json(captions))
     write_atomically(run.report, render(setup, summary, experiment.metrics, figures, run.read_starts()))
     return summary
+
+
+def rebuild(run: RunFolder, setup: Setup, step: int, seconds: float, reason: str) -> dict[str, Any]:
+    """Write the report again from what the folder holds, without the experiment; return the summary.
+
+    Parameters
+    ----------
+    run, setup, step, seconds
+        As for :func:`publish`.
+    reason : str
+        Why the experiment can't be had, for the page.
+
+    Notes
+    -----
+    Figures stay as they are, but for the curves of the training. Metrics are those of the summary where it is of this
+    update, and otherwise the last ones recorded.
+    """
+    records = [record for record in run.read_metrics() if record["step"] <= step]
+    columns = named_columns(run.read_columns(), records)
+    old = run.read_summary() if run.summary.exists() else {}
+    if old.get("updates") != step:
+        old = {
+            **last_metrics(records),
+            "updates": step,
+            "seconds": round(seconds, 3),
+            "planned_updates": setup.config.training.updates,
+            "data": old.get("data", {}),
+        }
+        write_atomically(run.summary, to_json(old))
+    curves = _tables_and_curves(run, records, columns, old["data"])
+    figures = [*_figures_there(run, step), curves]
+    note = f"Made of what the folder holds: {reason}. Figures are as they were drawn before, metrics as recorded."
+    write_atomically(run.report, render(setup, old, columns, figures, run.read_starts(), note))
+    return old
+
+
+def _tables_and_curves(
+    run: RunFolder, records: Sequence[Mapping[str, Any]], columns: Mapping[str, Column], reference: Mapping[str, float]
+) -> Figure:
+    """Write the metrics as CSV and as curves."""
+    write_atomically(run.table, table(records))
+    path = run.figures / CURVES
+    training_curves(path, records, columns, reference)
+    return Figure(path, "Training", "Losses, schedules and metrics; dashed, the metrics of the data itself.")
+
+
+def _figures_there(run: RunFolder, step: int) -> Iterable[Figure]:
+    """The figures of the last report, or all there are, but for the curves and all snapshots save the last."""
+    captions = run.read_captions()
+    if captions is None:
+        files = sorted(file for kind in ("png", "gif") for file in run.figures.glob(f"*.{kind}"))
+        snapshots = [file for file in files if file.stem[-8:].isdigit() and int(file.stem[-8:]) <= step]
+        files = [file for file in files if not file.stem[-8:].isdigit()] + snapshots[-1:]
+        captions = [{"file": file.name, "title": file.stem, "caption": ""} for file in files]
+    for entry in captions:
+        file = run.figures / entry["file"]
+        if file.name != CURVES and file.exists():
+            yield Figure(file, entry["title"], entry["caption"])
 
 
 def render(
@@ -62,6 +122,7 @@ def render(
     metrics: Mapping[str, Column],
     figures: Sequence[Figure],
     starts: Sequence[Mapping[str, Any]],
+    note: str = "",
 ) -> str:
     """HTML of a report, with its figures inside.
 
@@ -77,6 +138,8 @@ def render(
         Files to embed.
     starts : sequence of mapping
         Provenance of the run's start, and of each time that it was resumed.
+    note : str
+        What a reader has to know of the report itself.
     """
     title = html.escape(setup.title or setup.experiment)
     done, planned = summary["updates"], summary["planned_updates"]
@@ -84,7 +147,7 @@ def render(
     device, seed = html.escape(starts[-1]["device"]), starts[0]["seed"]
     body = [
         f"<h1>{title}</h1>",
-        *(f'<p class="note">{html.escape(text)}</p>' for text in (setup.notes, setup.results) if text),
+        *(f'<p class="note">{html.escape(text)}</p>' for text in _texts(setup, note)),
         f"<p>{progress} in {summary['seconds']:.1f} s on {device}, seed {seed}.</p>",
         "<h2>Metrics</h2>",
         _metrics_table(summary, metrics),
@@ -98,10 +161,16 @@ def render(
     return page(setup.title or setup.experiment, body)
 
 
+def _texts(setup: Setup, note: str) -> list[str]:
+    """What stands above the numbers."""
+    results = setup.results.strip() and f"What the preset reached: {setup.results.strip()}"
+    return [text for text in (note, setup.notes, results) if text]
+
+
 def _metrics_table(summary: Mapping[str, Any], metrics: Mapping[str, Column]) -> str:
     rows = [
-        f'<tr><td class="name">{html.escape(name)}</td><td class="number">{summary[name]:.4g}</td>'
-        f'<td class="number">{summary["data"][name]:.4g}</td><td>{html.escape(text_of(metric))}</td></tr>'
+        f'<tr><td class="name">{html.escape(name)}</td><td class="number">{shown(summary.get(name))}</td>'
+        f'<td class="number">{shown(summary["data"].get(name))}</td><td>{html.escape(text_of(metric))}</td></tr>'
         for name, metric in metrics.items()
     ]
     head = "<tr><th>Metric</th><th>Generated</th><th>Data itself</th><th>Definition</th></tr>"
@@ -115,3 +184,8 @@ def _plain(value: float) -> float | int:
 def text_of(column: Column) -> str:
     """Definition of a number, with its unit."""
     return column.definition + (f" [{column.unit}]" if column.unit else "")
+
+
+def shown(value: float | None) -> str:
+    """A number in a table; a dash where there is none."""
+    return "–" if value is None else f"{value:.4g}"
