@@ -63,6 +63,9 @@ def test_settings_are_found_by_their_names_and_kinds(tmp_path, alone, monkeypatc
     rows = speed_gans(tmp_path, "--only", "coulomb", "--batch", "2,3")
     expected = [(name, batch) for name in image_presets() if kind_of_preset(name) == "coulomb" for batch in (2, 3)]
     assert [(row["name"], row["batch"]) for row in rows] == expected
+    monkeypatch.setattr(memory, "measure", lambda *_, **__: Peak(1.0, 2.0))
+    rows = speed_gans(tmp_path, "--only", "coulomb-images", "--batch", "2", "--memory")
+    assert [row["table"] for row in rows] == ["updates", "memory"]
 
 
 @pytest.mark.parametrize("preset", image_presets())
@@ -271,8 +274,7 @@ def test_memory_is_that_of_a_fresh_process(tmp_path, monkeypatch, alone):
         return Peak(100.0, 150.0)
 
     monkeypatch.setattr(memory, "measure", measure)
-    monkeypatch.setattr(gans, "image_presets", lambda: ("coulomb-images",))
-    (row,) = speed_gans(tmp_path, "--only", "memory")
+    (row,) = speed_gans(tmp_path, "--only", "memory,coulomb-images")
     assert asked == [("ours", "coulomb-images", gans.QUICK_BATCH, QUICK)]
     assert (row["table"], row["ours_mb"]) == ("memory", 50.0)
 

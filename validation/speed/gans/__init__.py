@@ -46,7 +46,8 @@ def run(
     seconds : float
         Time to spend on each side of a row [s]; at least three updates are timed.
     only : sequence of str
-        Which of :func:`names`. A kind means all settings of that GAN, and its gradients; all settings if empty.
+        Which of :func:`names`. A kind means all settings of that GAN, and its gradients; a table that is named comes
+        without the times.
     batch : sequence of int
         Sizes of minibatches, in place of the presets'.
     quick : bool
@@ -63,7 +64,7 @@ def run(
         for name in chosen
         for size in batch or ((QUICK_BATCH,) if quick else (None,))
     ]
-    if wanted or not only:
+    if wanted == {*only}:
         bench.time(settings)
     if MEMORY in tables:
         bench.weigh(settings)
