@@ -216,6 +216,15 @@ def test_a_band_holds_every_run_and_the_line_is_their_mean(tmp_path):
     assert [panel.label for panel in panels] == ["kl [nat]", "d loss (mean)"]
 
 
+def test_every_data_set_has_a_line_of_its_own(tmp_path):
+    for seed in (0, 1):
+        pretend(tmp_path / f"seed-{seed}", seed=seed)
+    other = RunFolder(pretend(tmp_path / "other"))
+    other.config.write_text(other.config.read_text() + '[data]\nkind = "else"\n')
+    panel, _ = comparison.panels(comparison.rows(comparison.read([tmp_path])), colours(2))
+    assert panel.data == [[0.25], [0.25, 0.25]]
+
+
 @given(numbers=st.sets(st.integers(0, 40), min_size=1))
 def test_ranges_say_every_number_once(numbers):
     found = []

@@ -120,8 +120,8 @@ class Panel(NamedTuple):
         ``linear``, ``log`` or ``symlog``, or ``auto``: logarithmic where all values are positive.
     curves : sequence of Curve
         To be drawn over each other.
-    data : sequence of float
-        The data's own values, of each run.
+    data : sequence of sequence of float
+        The data's own values, of each run on each data set.
     noise : float
         Up to where a ``symlog`` axis is linear.
     """
@@ -129,7 +129,7 @@ class Panel(NamedTuple):
     label: str
     axis: str
     curves: Sequence[Curve]
-    data: Sequence[float] = ()
+    data: Sequence[Sequence[float]] = ()
     noise: float = 0.0
 
 
@@ -158,6 +158,7 @@ def compared_curves(path: Path, panels: Sequence[Panel]) -> None:
     figure = new_figure(2.9 * rows + 0.5)
     grid = figure.subplots(rows, columns, squeeze=False).flatten().tolist()
     handles: dict[str, Any] = {}
+    reference = None
     for axes, panel in zip(grid, panels, strict=False):
         for curve in panel.curves:
             marker = "." if len(curve.steps) < FEW else ""
@@ -165,19 +166,19 @@ def compared_curves(path: Path, panels: Sequence[Panel]) -> None:
             handles.setdefault(curve.label, line)
             if np.any(curve.lowest < curve.highest):
                 axes.fill_between(curve.steps, curve.lowest, curve.highest, color=curve.colour, alpha=0.2, lw=0)
-        if panel.data:
-            line = axes.axhline(float(np.mean(panel.data)), ls="--", lw=1, color="0.45")
-            axes.axhspan(min(panel.data), max(panel.data), color="0.45", alpha=0.15, lw=0)
-            handles.setdefault("data itself", line)
-        values = np.concatenate([curve.lowest for curve in panel.curves]) if panel.curves else np.empty(0)
-        positive = "log" if len(values) and np.all(values > 0) else "linear"
+        for values in panel.data:
+            reference = axes.axhline(float(np.mean(values)), ls="--", lw=1, color="0.45")
+            axes.axhspan(min(values), max(values), color="0.45", alpha=0.15, lw=0)
+        positive = "log" if panel.curves and all(np.all(curve.lowest > 0) for curve in panel.curves) else "linear"
         _scale(axes, positive if panel.axis == "auto" else panel.axis, panel.noise)
         axes.set(xlabel="updates")
         axes.set_ylabel(panel.label, fontsize=8)
         axes.ticklabel_format(axis="x", style="sci", scilimits=(-3, 4))
     for axes in grid[len(panels) :]:
         axes.set_visible(False)
-    if len(handles) <= NAMED:
+    if reference is not None:
+        handles["data itself"] = reference
+    if len(handles) <= NAMED + 1:
         figure.legend(
             list(handles.values()), list(handles), loc="outside lower center", ncols=3, fontsize=8, frameon=False
         )

@@ -154,6 +154,12 @@ class Row:
         """The same of the data itself."""
         return [run.data[name] for run in self.runs if name in run.data]
 
+    @property
+    def data_set(self) -> str:
+        """The settings of its data."""
+        settings = {key: value for key, value in self.runs[0].settings.items() if key.startswith("data.")}
+        return json.dumps(settings, sort_keys=True)
+
     def setting(self, key: str) -> Any:
         """One setting; None where there is none of that name."""
         return self.seeds if key == "seed" else self.runs[0].settings.get(key)
@@ -238,10 +244,19 @@ def panels(rows: Sequence[Row], colours: Sequence[str]) -> list[Panel]:
     known, drawn = columns(run for row in rows for run in row.runs), []
     for name, column in known.items():
         if column.axis:
-            data = [value for row in rows for value in row.data(name)]
+            data: dict[str, list[float]] = {}
+            for row in rows:
+                if there := row.data(name):
+                    data.setdefault(row.data_set, []).extend(there)
             noise = max((value for row in rows for value in row.data(column.noise)), default=0.0)
             drawn.append(
-                Panel(axis_label(name, column), column.axis, _curves(rows, colours, "metrics", name), data, noise)
+                Panel(
+                    axis_label(name, column),
+                    column.axis,
+                    _curves(rows, colours, "metrics", name),
+                    list(data.values()),
+                    noise,
+                )
             )
     losses = dict.fromkeys(
         name for row in rows for run in row.runs for record in run.records for name in record.get("losses", {})
