@@ -123,6 +123,14 @@ class GANTraining:
         """One update of all players."""
         return self.gan.step()
 
+    def work(self, first: int, last: int) -> int:
+        """Moves of the players in the updates from ``first`` to before ``last``: their time goes with these."""
+        now, total = self.gan.updates, 0
+        for self.gan.updates in range(first, last):
+            total += len(self.gan.moves())
+        self.gan.updates = now
+        return total
+
     def schedule(self) -> Mapping[str, float]:
         """Learning rates, softening."""
         return self.gan.schedule()

@@ -70,14 +70,14 @@ def test_the_critic_moves_as_often_as_the_program_lets_it():
     for updates, moves in turns.items():
         gan.updates = updates
         assert gan.moves() == moves
-    never = build(DEVICES[0], warm_up=0, warm_up_every=0, critic_steps=2)
+    never = build(DEVICES[0], burst_steps=0, critic_steps=2)
     for never.updates in (0, 500):
         assert never.moves() == ("critic", "critic", "generator")
 
 
 @on_each_device
 def test_the_encoder_alone_stays_within_its_bound(device):
-    gan = build(device, clip=0.05, warm_up=0, warm_up_every=0)
+    gan = build(device, clip=0.05, burst_steps=0)
 
     def largest(player):
         return float(abs(gan.players[player].params.vector).max())
@@ -100,7 +100,7 @@ def test_the_encoder_is_clipped_after_each_move_of_the_critic():
 
 
 def test_a_state_goes_on_bit_for_bit():
-    gan, other = (build(DEVICES[0], warm_up=1, warm_up_every=0, warm_up_steps=7) for _ in range(2))
+    gan, other = (build(DEVICES[0], burst_first=1, burst_steps=7) for _ in range(2))
     gan.step()
     other.load_state(host(gan.state()))
     for made in (gan, other):
@@ -116,9 +116,9 @@ def test_a_state_goes_on_bit_for_bit():
         ({"clip": 0.0}, "clip: expected a positive number, got 0.0"),
         ({"code": 0}, "code: expected at least 1, got 0"),
         ({"critic_steps": 0}, "critic_steps: expected at least 1, got 0"),
-        ({"warm_up_steps": 0}, "warm_up_steps: expected at least 1, got 0"),
+        ({"burst_every": 0}, "burst_every: expected at least 1, got 0"),
         ({"feasible": -1.0}, "feasible: expected a number that is not negative, got -1.0"),
-        ({"warm_up": -1}, "warm_up: expected a number that is not negative, got -1"),
+        ({"burst_first": -1}, "burst_first: expected a number that is not negative, got -1"),
     ],
 )
 def test_settings_are_checked(setting, message):

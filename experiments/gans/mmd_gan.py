@@ -13,11 +13,12 @@ from nets.optimizers import clip
 
 from ..data.dataset import Source
 from ..players.player import Player, Role, Shape
-from .gan import GAN, GANConfig, Gradients, Losses
+from .gan import GAN, Gradients, Losses
+from .turns import TurnsConfig
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config(GANConfig):
+class Config(TurnsConfig):
     r"""Kernel, weights and turns; all defaults but the code's are those of the authors' program.
 
     Parameters
@@ -32,14 +33,6 @@ class Config(GANConfig):
         :math:`\lambda_{rg}`: weight of the penalty on codes whose mean is larger of generated samples.
     clip : float
         The encoder's parameters stay in [-clip, clip].
-    critic_steps : int
-        Moves of the critic, which encoder and decoder make, for each of the generator.
-    warm_up : int
-        So many first updates have ``warm_up_steps`` of them.
-    warm_up_every : int
-        So has each update whose number is a multiple of this; 0 for none.
-    warm_up_steps : int
-        How many those are.
     """
 
     players: ClassVar = ("generator", "encoder", "decoder")
@@ -49,20 +42,16 @@ class Config(GANConfig):
     reconstruction: float = 8.0
     feasible: float = 16.0
     clip: float = 0.01
-    critic_steps: int = 5
-    warm_up: int = 25
-    warm_up_every: int = 500
-    warm_up_steps: int = 100
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not self.widths or not min(self.widths) > 0:
             raise ValueError(f"widths: expected one or more positive numbers, got {self.widths}")
         if not self.clip > 0:
             raise ValueError(f"clip: expected a positive number, got {self.clip}")
-        for name, least in {"code": 1, "critic_steps": 1, "warm_up_steps": 1}.items():
-            if getattr(self, name) < least:
-                raise ValueError(f"{name}: expected at least {least}, got {getattr(self, name)}")
-        for name in ("reconstruction", "feasible", "warm_up", "warm_up_every"):
+        if self.code < 1:
+            raise ValueError(f"code: expected at least 1, got {self.code}")
+        for name in ("reconstruction", "feasible"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name}: expected a number that is not negative, got {getattr(self, name)}")
 
@@ -113,9 +102,7 @@ class MMDGAN(GAN):
 
     def moves(self) -> Sequence[str]:
         """Several moves of the critic, and one of the generator."""
-        config = self.config
-        often = self.updates < config.warm_up or (config.warm_up_every and self.updates % config.warm_up_every == 0)
-        return ("critic",) * (config.warm_up_steps if often else config.critic_steps) + ("generator",)
+        return ("critic",) * self.config.steps(self.updates) + ("generator",)
 
     def gradients(self, move: str, **draws: Array) -> tuple[Losses, Gradients]:
         """Losses of a move on one minibatch, and the gradients of the players that move.

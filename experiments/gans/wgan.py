@@ -33,47 +33,26 @@ from nets.optimizers import clip
 
 from ..data.dataset import Source
 from ..players.player import Player
-from .gan import GAN, GANConfig, Gradients, Losses
+from .gan import GAN, Gradients, Losses
+from .turns import TurnsConfig
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config(GANConfig):
+class Config(TurnsConfig):
     """How often the critic moves, and its bound.
 
     Parameters
     ----------
     clip : float
         c, the bound of each parameter of the critic.
-    critic_steps : int
-        Moves of the critic for each of the generator.
-    burst_steps : int
-        The same in the first updates and now and then; 0 for no such bursts.
-    burst_first : int
-        Number of updates at the start that have a burst [updates].
-    burst_every : int
-        Period of those that follow [updates].
     """
 
     clip: float = 0.01
-    critic_steps: int = 5
-    burst_steps: int = 100
-    burst_first: int = 25
-    burst_every: int = 500
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not self.clip > 0:
             raise ValueError(f"clip: expected a positive number, got {self.clip}")
-        for name in ("critic_steps", "burst_every"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name}: expected at least 1, got {getattr(self, name)}")
-        for name in ("burst_steps", "burst_first"):
-            if getattr(self, name) < 0:
-                raise ValueError(f"{name}: expected a number that is not negative, got {getattr(self, name)}")
-
-    def steps(self, update: int) -> int:
-        """Moves of the critic in an update, counted from 0."""
-        burst = self.burst_steps and (update < self.burst_first or update % self.burst_every == 0)
-        return self.burst_steps if burst else self.critic_steps
 
     def build(self, players: Mapping[str, Player], data: Source, **setting: Any) -> WGAN:
         """The GAN at its start."""

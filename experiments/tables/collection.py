@@ -19,7 +19,7 @@ from ..runs import life
 from ..runs.checkpoint import CheckpointFolder, step_of
 from ..runs.folder import RunFolder
 
-WARM_UP, TIMED = 5, 20  # updates before and while the time of one is measured
+MEASURED = 0.5  # time for which updates are made to measure theirs [s]
 CHECK_SECONDS = 0.2  # between looks at whether a run has ended
 
 Say = Callable[[str], None]
@@ -112,7 +112,7 @@ def plan(runs: Sequence[Member], device: str, jobs: int, say: Say) -> None:
             continue
         updates = member.setup.config.training.updates
         left = updates - _done(member)
-        seconds = left * _seconds_an_update(member.setup, device)
+        seconds = _seconds(member.setup, device, updates - left, updates)
         total += seconds
         state = (
             f"goes on after {updates - left} of {updates} updates" if left < updates else f"to run: {updates} updates"
@@ -201,17 +201,20 @@ def _done(member: Member) -> int:
     return max((step_of(path) for path in store.files()), default=0)
 
 
-def _seconds_an_update(setup: Setup, device: str) -> float:
-    experiment = life.build(setup, life.device_of(device))
+def _seconds(setup: Setup, device: str, first: int, last: int) -> float:
+    """Time that updates will take by that of some, in proportion to their work where the experiment tells it [s]."""
+    experiment, made = life.build(setup, life.device_of(device)), 0
+    work: Callable[[int, int], int] = getattr(experiment, "work", lambda start, end: end - start)
     with life.blas_threads(setup):
-        for _ in range(WARM_UP):
-            experiment.step()
+        experiment.step()  # compiles and allocates
         start = time.perf_counter()
-        for _ in range(TIMED):
+        while time.perf_counter() - start < MEASURED:
             losses = experiment.step()
+            made += 1
         for loss in losses.values():
             float(loss)  # waits for a GPU
-        return (time.perf_counter() - start) / TIMED
+        seconds = time.perf_counter() - start
+    return seconds * work(first, last) / work(1, 1 + made)
 
 
 def _duration(seconds: float) -> str:
