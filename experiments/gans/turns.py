@@ -16,7 +16,7 @@ class TurnsConfig(GANConfig):
     critic_steps : int
         Moves of the critic for each of the generator.
     burst_steps : int
-        The same in the first updates and now and then, so that the critic is near its best there; 0 for none.
+        The same in the first updates and now and then, for a critic near its best there; 0 for none.
     burst_first : int
         Number of updates at the start that have a burst [updates].
     burst_every : int
