@@ -16,7 +16,7 @@ class TurnsConfig(GANConfig):
     critic_steps : int
         Moves of the critic for each of the generator.
     burst_steps : int
-        The same in the first updates and now and then, for a critic near its best there; 0 for none.
+        The same in the first updates and now and then, for a critic that is near its best; 0 for none.
     burst_first : int
         Number of updates at the start that have a burst [updates].
     burst_every : int
@@ -24,7 +24,7 @@ class TurnsConfig(GANConfig):
 
     Notes
     -----
-    Defaults are those of martinarjovsky/WassersteinGAN, ``main.py``, which MMD-GAN's program and others have taken over.
+    Defaults are those of martinarjovsky/WassersteinGAN, ``main.py``, which MMD-GAN's program has taken over.
     """
 
     critic_steps: int = 5

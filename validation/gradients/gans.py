@@ -52,7 +52,7 @@ CONSTANT = ScheduleConfig(start=1.0, kind="constant")
 POINTS, IMAGES = (2,), (4, 4, 1)
 
 Networks = Callable[[], dict[str, Network]]
-Loss = Callable[[GAN, str, str, Mapping[str, Array]], Callable[[], float]]
+Loss = Callable[[Any, str, str, Mapping[str, Array]], Callable[[], float]]
 Kinks = Callable[[GAN, Mapping[str, Array]], Array]
 
 
@@ -159,6 +159,9 @@ def _coulomb(**settings: Any) -> coulomb.Config:
     return coulomb.Config(exponent=1.0, softening=CONSTANT, scale=3.0, **settings)
 
 
+MATCHED: tuple[tuple[Any, int], ...] = (("l1", 0), ("l2", 2), ("none", 3))
+"""What McGAN matches: means by a norm, and components of covariances."""
+
 SAMPLES: dict[str, Sample] = {
     "CoulombGAN of points": Sample(coulomb.CoulombGAN, _coulomb(), of_points),
     "CoulombGAN of points by sums": Sample(coulomb.CoulombGAN, _coulomb(reduction="sum", exclude_self=True), of_points),
@@ -208,7 +211,7 @@ SAMPLES: dict[str, Sample] = {
             functools.partial(projected, functools.partial(networks, CODE), (mean != "none") + 2 * components),
             shape,
         )
-        for mean, components in (("l1", 0), ("l2", 2), ("none", 3))
+        for mean, components in MATCHED
         for data, networks, shape in (("points", of_points, POINTS), ("images", of_images, IMAGES))
     },
     "Direct of points": Sample(direct.Direct, _direct(), generator_of(of_points)),
