@@ -179,10 +179,10 @@ SAMPLES: dict[str, Sample] = {
         began.BEGAN, began.Config(start=0.3), of_autoencoded_images, IMAGES, kinks=gan_kinks.errors
     ),
     "EBGAN of points": Sample(ebgan.EBGAN, ebgan.Config(margin=2.0, code=CODE), of_codes, kinks=gan_kinks.below_margin),
-    "EBGAN of points, pulling away": Sample(
+    "EBGAN of points with pulling away": Sample(
         ebgan.EBGAN, ebgan.Config(margin=2.0, code=CODE, pulling_away=0.5), of_codes, kinks=gan_kinks.below_margin
     ),
-    "EBGAN of images, mean square": Sample(
+    "EBGAN of images by mean square": Sample(
         ebgan.EBGAN,
         ebgan.Config(margin=0.5, code=CODE, pulling_away=0.5, energy="mean_square"),
         of_image_codes,
