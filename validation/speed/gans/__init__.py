@@ -16,7 +16,6 @@ from experiments import registry
 from ..networks_turns import take_turns
 from ..process_memory import Peak
 from ..rows import FORMATS, OURS, Row, compared, has_torch, milliseconds, timed, weighed
-from . import memory as gans_memory
 from .settings import QUICK, WHOLE, Setting, image_presets, kind_of_preset
 
 QUICK_BATCH = 4
@@ -107,9 +106,11 @@ class _Bench:
 
     def weigh(self, settings: Sequence[Setting]) -> None:
         """Peak memory of two updates of each setting."""
+        from . import memory  # what runs as a program of its own is not imported by its package
+
         print("peak memory of two updates in a fresh process, beyond that with all packages:")
         for setting in settings:
-            measure: Callable[[str], Peak] = functools.partial(gans_memory.measure, setting=setting)
+            measure: Callable[[str], Peak] = functools.partial(memory.measure, setting=setting)
             row, text = weighed(_row("memory", setting), measure, FORMATS if self.peer else ())
             self._add(row, f"  {_title(row):<36}{text}")
 
