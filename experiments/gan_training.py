@@ -14,11 +14,11 @@ from coulombfield.arrays import Array, Device
 from coulombfield.rng import Streams
 
 from . import UserError, registry
-from .config import ConfigError, Kind, Tables, instances
 from .figures.style import Figure
 from .metrics.metric import Column, Metric
-from .players.player import ScheduleConfig
+from .players.optimizer import ScheduleConfig
 from .runs.loop import LoopConfig
+from .schema import ConfigError, Kind, Tables, instances
 
 
 @dataclass(frozen=True, kw_only=True)

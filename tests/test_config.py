@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from experiments import config
+from experiments import config, schema
 from experiments.config import ConfigError
 from experiments.runs.loop import LoopConfig
 from tests.tiny_experiment import Config, write_preset
@@ -118,10 +118,10 @@ def test_the_text_of_a_setup_is_a_preset_of_the_same(tmp_path_factory, title, no
 class WithKinds:
     """A choice of a data set, players that a GAN asks for, and a list of metrics."""
 
-    data: Annotated[Any, config.Kind("data")]
-    gan: Annotated[Any, config.Kind("gans")]
-    players: Annotated[Any, config.Tables(lambda values: dict.fromkeys(values["gan"].players, int))]
-    metrics: tuple[Annotated[Any, config.Kind("metrics")], ...] = ()
+    data: Annotated[Any, schema.Kind("data")]
+    gan: Annotated[Any, schema.Kind("gans")]
+    players: Annotated[Any, schema.Tables(lambda values: dict.fromkeys(values["gan"].players, int))]
+    metrics: tuple[Annotated[Any, schema.Kind("metrics")], ...] = ()
 
 
 CHOSEN = {

@@ -12,7 +12,8 @@ from coulombfield.arrays import Device, to_numpy
 from coulombfield.calculus import best_step, difference_tolerance, directional_derivative, random_direction
 from coulombfield.rng import Streams
 from experiments.gans.coulomb import Config
-from experiments.players.player import OptimizerConfig, Player, ScheduleConfig
+from experiments.players.optimizer import OptimizerConfig, ScheduleConfig
+from experiments.players.player import Player
 from nets.architectures import mlp
 from nets.initializers import normal, uniform
 from nets.layers.activations import ELU, Tanh

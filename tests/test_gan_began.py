@@ -8,7 +8,8 @@ from gan_support import DEVICES, forward, host, players_of, small
 
 from experiments.gans.began import Config
 from experiments.players import began as players
-from experiments.players.player import OptimizerConfig, Role, ScheduleConfig
+from experiments.players.optimizer import OptimizerConfig, ScheduleConfig
+from experiments.players.player import Role
 
 CONSTANT = OptimizerConfig(ScheduleConfig(start=1e-2, kind="constant"))
 

@@ -12,7 +12,8 @@ from coulombfield.arrays import to_numpy
 from experiments import config
 from experiments.gans.dcgan import Config
 from experiments.players import dcgan as players
-from experiments.players.player import OptimizerConfig, Role, ScheduleConfig
+from experiments.players.optimizer import OptimizerConfig, ScheduleConfig
+from experiments.players.player import Role
 from nets.layers.linear import Linear
 from nets.network import Network
 

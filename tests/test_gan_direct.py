@@ -8,7 +8,7 @@ from gan_support import BATCH, DEVICES, forward, players_of, small
 
 from coulombfield import Plummer, energy_gradient, interaction_energy
 from experiments.gans.direct import Config
-from experiments.players.player import ScheduleConfig
+from experiments.players.optimizer import ScheduleConfig
 from nets.layers.linear import Linear
 from nets.network import Network
 

@@ -12,7 +12,7 @@ from nets_support import assert_derivative, on_each_device, seeds
 from coulombfield.arrays import to_numpy
 from experiments.gans.ebgan import Config, pulling_away
 from experiments.players import ebgan as players
-from experiments.players.player import OptimizerConfig, ScheduleConfig
+from experiments.players.optimizer import OptimizerConfig, ScheduleConfig
 
 CODE = 4
 CONSTANT = OptimizerConfig(ScheduleConfig(start=1e-2, kind="constant"))

@@ -10,7 +10,7 @@ from nets_support import on_each_device
 from coulombfield.arrays import to_numpy
 from experiments.gans.mmd_gan import Config
 from experiments.players import mmd_gan as players
-from experiments.players.player import OptimizerConfig, ScheduleConfig
+from experiments.players.optimizer import OptimizerConfig, ScheduleConfig
 from nets.mmd import gaussian_mmd
 
 CODE = 4

@@ -11,7 +11,8 @@ from experiments import config
 from experiments.gans import wgan
 from experiments.gans.wgan_gp import Config
 from experiments.players import residual
-from experiments.players.player import OptimizerConfig, Role, ScheduleConfig
+from experiments.players.optimizer import OptimizerConfig, ScheduleConfig
+from experiments.players.player import Role
 from nets.layers.linear import Linear
 from nets.network import Network
 from nets.penalties import gradient_penalty

@@ -15,7 +15,8 @@ from nets_support import DEVICES, assert_same, in_each_dtype, normal, on_each_de
 
 import nets.optimizers
 from coulombfield.arrays import to_numpy
-from experiments.players.player import OptimizerConfig, Player, ScheduleConfig
+from experiments.players.optimizer import OptimizerConfig, ScheduleConfig
+from experiments.players.player import Player
 from nets.layers.activations import Tanh
 from nets.layers.linear import Linear
 from nets.network import Network

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from experiments.players import lim_ye, linear
-from experiments.players.player import OptimizerConfig, Role, ScheduleConfig
+from experiments.players.optimizer import OptimizerConfig, ScheduleConfig
+from experiments.players.player import Role
 from nets.layers.batchnorm import BatchNorm
 
 OPTIMIZER = OptimizerConfig(ScheduleConfig(start=1e-3, kind="constant"))

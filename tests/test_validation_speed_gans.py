@@ -9,7 +9,8 @@ import pytest
 from coulombfield.rng import Streams
 from experiments import registry
 from experiments.gans.gan import GAN
-from experiments.players.player import OptimizerConfig, Player, ScheduleConfig
+from experiments.players.optimizer import OptimizerConfig, ScheduleConfig
+from experiments.players.player import Player
 from nets.layers.conv2d import Conv2d
 from nets.layers.linear import Linear
 from nets.layers.reshape import Flatten

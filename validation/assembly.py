@@ -10,7 +10,8 @@ from coulombfield.arrays import Device
 from coulombfield.rng import Streams
 from experiments.data.dataset import ArrayPart
 from experiments.gans.gan import GAN, GANConfig
-from experiments.players.player import Generator, LatentConfig, OptimizerConfig, Player, ScheduleConfig
+from experiments.players.optimizer import OptimizerConfig, ScheduleConfig
+from experiments.players.player import Generator, LatentConfig, Player
 from nets.network import Network
 from nets.running import in_groups_of
 

@@ -12,7 +12,8 @@ from nets.losses import Reduction, generator_potential, potential_regression
 from nets.network import first_rows
 
 from ..data.dataset import Source
-from ..players.player import Player, ScheduleConfig
+from ..players.optimizer import ScheduleConfig
+from ..players.player import Player
 from .gan import GAN, GANConfig, Gradients, Losses
 
 

@@ -29,7 +29,8 @@ from coulombfield import Charges, Plummer, generated_charges, potential, potenti
 from coulombfield.arrays import Array
 
 from ..data.dataset import Source
-from ..players.player import Player, Role, ScheduleConfig, Shape
+from ..players.optimizer import ScheduleConfig
+from ..players.player import Player, Role, Shape
 from .gan import GAN, GANConfig, Gradients, Losses
 
 

@@ -7,7 +7,7 @@ import json
 import math
 import os
 import statistics
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import UserError, config
+from .. import UserError, config, schema
 from ..figures.curves import Curve, Panel, axis_label
 from ..metrics.metric import Column
 from .folder import RunFolder
@@ -66,7 +66,7 @@ class Recorded:
         folder = RunFolder(path)
         mapping = config.read(folder.config)
         title = str(mapping.get("title", ""))
-        settings = dict(dotted({key: value for key, value in mapping.items() if key not in PRESENTATION}))
+        settings = dict(schema.dotted({key: value for key, value in mapping.items() if key not in PRESENTATION}))
         summary = folder.read_summary() if folder.summary.exists() else {}
         starts = folder.read_starts() if folder.provenance.exists() else []
         return cls(name, folder, title, settings, folder.read_metrics(), summary, starts)
@@ -229,7 +229,7 @@ def provenances(rows: Sequence[Row]) -> dict[str, list[str]]:
     for row in rows:
         table: dict[str, list[str]] = {}
         for start in (start for run in row.runs for start in run.starts):
-            for key, value in dotted({key: value for key, value in start.items() if key not in CHANGING}):
+            for key, value in schema.dotted({key: value for key, value in start.items() if key not in CHANGING}):
                 if (text := _text(value)) not in table.setdefault(key, []):
                     table[key].append(text)
         tables.append(table)
@@ -297,20 +297,6 @@ def spread(values: Sequence[float]) -> float | None:
     if len(values) < 2:
         return None
     return statistics.stdev(values) if all(map(math.isfinite, values)) else math.nan
-
-
-def dotted(mapping: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Dotted names and values of nested tables; a table of a list has its kind as a name, or its number."""
-    for key, value in mapping.items():
-        if isinstance(value, Mapping):
-            yield from dotted(value, f"{prefix}{key}.")
-        elif isinstance(value, list) and value and all(isinstance(entry, Mapping) for entry in value):
-            kinds = [entry.get("kind") for entry in value]
-            for index, entry in enumerate(value):
-                name = kinds[index] if kinds[index] is not None and kinds.count(kinds[index]) == 1 else index
-                yield from dotted(entry, f"{prefix}{key}.{name}.")
-        else:
-            yield prefix + key, value
 
 
 def ranges(seeds: Iterable[Any]) -> str:

@@ -14,7 +14,7 @@ from threadpoolctl import threadpool_limits
 from coulombfield.arrays import Device, select_device
 from coulombfield.rng import Streams
 
-from .. import UserError, config
+from .. import UserError, config, schema
 from ..config import ConfigError, Setup
 from ..files import WriteError, write_atomically
 from . import provenance, report
@@ -200,6 +200,15 @@ def latest(folder: RunFolder, setup: Setup, say: Say = print) -> Checkpoint | No
     if checkpoint is not None:
         check_config(setup, checkpoint)
     return checkpoint
+
+
+def differing(folder: RunFolder, setup: Setup) -> list[str]:
+    """Settings of a folder's run that are not those of a setup, each with both values; empty where there is no run."""
+    if not folder.config.is_file():
+        return []
+    there = config.resolve(folder.config).config
+    found = schema.differences(schema.to_dict(there), schema.to_dict(setup.config))
+    return [f"{name} {one!r}, here {other!r}" for name, (one, other) in found.items()]
 
 
 def check_config(setup: Setup, checkpoint: Checkpoint) -> None:

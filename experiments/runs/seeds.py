@@ -81,10 +81,7 @@ def _check(folder: RunFolder, setup: Setup, source: Path | None) -> None:
     """Raise ConfigError if a folder holds a run with other settings, or that started from elsewhere."""
     if not folder.config.is_file():
         return
-    there = dict(comparison.dotted(config.to_dict(config.resolve(folder.config).config)))
-    asked = dict(comparison.dotted(config.to_dict(setup.config)))
-    names = [key for key in dict.fromkeys([*there, *asked]) if there.get(key) != asked.get(key)]
-    differ = [f"{name} {there.get(name)!r}, here {asked.get(name)!r}" for name in names]
+    differ = life.differing(folder, setup)
     before = folder.read_starts()[0].get("parameters_from")
     if before != (str(source) if source else None):
         differ.append(f"--from {before}, here {source}")

@@ -90,14 +90,12 @@ def members(wanted: Mapping[str, tuple[str, Sequence[str]]], out: Path) -> list[
     for name, (preset, overrides) in wanted.items():
         setup, folder = config.resolve(preset, overrides), RunFolder(out / name)
         done = False
+        if differ := life.differing(folder, setup):
+            raise TableError(
+                f"{folder.path}: holds a run with other settings ({'; '.join(differ)}); give another --out, or the "
+                "--set that it had"
+            )
         if folder.config.is_file():
-            there = config.resolve(folder.config)
-            if differences := config.differences(config.to_dict(there.config), config.to_dict(setup.config)):
-                said = "; ".join(f"{key} {one!r}, here {other!r}" for key, (one, other) in differences.items())
-                raise TableError(
-                    f"{folder.path}: holds a run with other settings ({said}); give another --out, or the --set that "
-                    "it had"
-                )
             done = folder.report.exists() and folder.read_summary()["updates"] == setup.config.training.updates
         found.append(Member(name, preset, overrides, setup, folder, done))
     return found

@@ -10,7 +10,8 @@ import numpy as np
 from coulombfield.rng import Streams
 from experiments.gans.coulomb import Config
 from experiments.gans.gan import GAN
-from experiments.players.player import Player, ScheduleConfig
+from experiments.players.optimizer import ScheduleConfig
+from experiments.players.player import Player
 from nets.architectures import mlp
 from nets.initializers import normal, uniform
 from nets.layers.activations import ELU

@@ -27,7 +27,7 @@ from experiments.gans import (
     wgan_gp,
 )
 from experiments.gans.gan import GAN, GANConfig
-from experiments.players.player import ScheduleConfig
+from experiments.players.optimizer import ScheduleConfig
 from nets.architectures import mlp
 from nets.initializers import normal, uniform
 from nets.layers.activations import ELU, Tanh

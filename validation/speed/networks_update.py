@@ -9,7 +9,7 @@ from coulombfield.arrays import select_device
 from coulombfield.rng import Streams
 from experiments.gans.coulomb import Config
 from experiments.gans.gan import GAN
-from experiments.players.player import OptimizerConfig, ScheduleConfig
+from experiments.players.optimizer import OptimizerConfig, ScheduleConfig
 from validation.assembly import assemble
 
 from .networks_cases import LATENT, players

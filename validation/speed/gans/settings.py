@@ -14,7 +14,8 @@ from coulombfield.rng import Streams
 from experiments import config, gan_training, registry
 from experiments.data.dataset import ArrayPart
 from experiments.gans.gan import GAN
-from experiments.players.player import OptimizerConfig, PlayerConfig
+from experiments.players.optimizer import OptimizerConfig
+from experiments.players.player import PlayerConfig
 
 ENDING = "-images"
 SIDE, CHANNELS, IMAGES = 64, 3, 512

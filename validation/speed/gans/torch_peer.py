@@ -13,7 +13,7 @@ from torch import Tensor
 
 from experiments import registry
 from experiments.gans.gan import GAN
-from experiments.players.player import OptimizerConfig
+from experiments.players.optimizer import OptimizerConfig
 
 from ..rows import FORMATS
 from ..torch_networks import Twin, use_all_processors
