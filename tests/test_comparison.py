@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from experiments import UserError
+from experiments import UserError, schema
 from experiments.__main__ import main
 from experiments.figures.curves import CURVES, colours
 from experiments.files import to_json
@@ -238,7 +238,7 @@ def test_tables_of_a_list_are_named_by_their_kind_or_number():
     mapping = tomllib.loads(
         '[[m]]\nkind = "a"\nn = 1\n[[m]]\nkind = "b"\nn = 2\n[[m]]\nkind = "b"\nn = 3\n[[p]]\nn = 4\n[x.y]\nz = [1, 2]'
     )
-    found = dict(comparison.dotted(mapping))
+    found = dict(schema.dotted(mapping))
     assert {name: value for name, value in found.items() if not name.endswith("kind")} == {
         "m.a.n": 1, "m.1.n": 2, "m.2.n": 3, "p.0.n": 4, "x.y.z": [1, 2],
     }  # fmt: skip

@@ -443,7 +443,8 @@ def test_a_player_updates_by_the_optimizer_that_its_configuration_names(device, 
         optimizer.update(gradients[1])
         state = one.state()
         host = {name: part if name == "step" else to_numpy(part).copy() for name, part in state["optimizer"].items()}
-        resumed.load_state({"parameters": to_numpy(state["parameters"]).copy(), "optimizer": host}, device.put)
+        parameters = {name: to_numpy(part).copy() for name, part in state["parameters"].items()}
+        resumed.load_state({"parameters": parameters, "optimizer": host}, device.put)
         for p in (resumed, one):
             p.update(Parameters(other.layout, gradients[0].vector.copy()))
             assert_same(p.params.vector, other.vector)
