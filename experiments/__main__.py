@@ -35,6 +35,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _fail(str(error), error.exit_code)
     except UserError as error:
         return _fail(f"error: {error}", error.exit_code)
+    except MemoryError as error:
+        return _fail(f"error: not enough memory ({error or 'for what was asked'})", 1)
     except KeyboardInterrupt:
         return _fail("stopped by SIGINT", 128 + signal.SIGINT)
     except commands.Terminated:

@@ -114,13 +114,18 @@ def export(arguments: argparse.Namespace) -> None:
     folder = place if place.is_dir() else place.parent
     out = arguments.out or folder / f"{arguments.player}.{arguments.to}"
     _check_parent(out)
+    if out.suffix != f".{arguments.to}":
+        raise UserError(f"--out: expected a name that ends in .{arguments.to}, got {str(out)!r}")
     gan = trained.load(arguments.checkpoint or place)
-    write_atomically(out, trained.export(gan, arguments.to, arguments.player))
-    print(out)
+    files = {out: trained.export(gan, arguments.to, arguments.player)}
     if arguments.to == "safetensors":
-        module = out.with_suffix(".py")
-        write_atomically(module, trained.torch_module(gan, arguments.player))
-        print(module)
+        module, text = out.with_suffix(".py"), trained.torch_module(gan, arguments.player)
+        if module.exists() and not module.read_bytes().startswith(text.partition("(")[0].encode()):
+            raise UserError(f"{module}: is there, and no module of an export, which would take its place")
+        files[module] = text.encode()
+    for path, content in files.items():
+        write_atomically(path, content)
+        print(path)
 
 
 def import_weights(arguments: argparse.Namespace) -> None:

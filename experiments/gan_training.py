@@ -235,4 +235,5 @@ def _under(table: str) -> Iterator[None]:
     except UserError:
         raise
     except ValueError as error:
-        raise ConfigError(f"{table}.{error}") from error
+        name = str(error).partition(":")[0]
+        raise ConfigError(f"{table}{'.' if name.isidentifier() else ': '}{error}") from error

@@ -47,11 +47,15 @@ def find(folder: str, kind: str, attribute: str = "Config") -> ModuleType:
     except ModuleNotFoundError as error:
         if error.name is None or not f"{name}.".startswith(f"{error.name}."):
             raise
-        raise KindError(f"unknown kind {kind!r}; expected {_expected(folder, kind, attribute)}") from error
+        what = f"unknown kind {kind!r}" if "." not in kind else f"no module {kind!r} can be imported"
+        raise KindError(f"{what}; expected {_expected(folder, kind, attribute)}") from error
     if not _defines(module, attribute):
         raise KindError(
             f"the kind {kind!r} of {folder} has no {attribute}; expected {_expected(folder, kind, attribute)}"
         )
+    base = getattr(importlib.import_module(f"{__package__}.{folder}"), "Base", None)
+    if base is not None and not issubclass(getattr(module, attribute), base):
+        raise KindError(f"{kind!r} is none of {folder}: its {attribute} is no {base.__name__}")
     return module
 
 

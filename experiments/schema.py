@@ -169,7 +169,9 @@ class _Reader:
                     name: self.convert(hint, mapping.get(name, {}), prefix + name)
                     for name, hint in marker.hints(values).items()
                 }
-        self._refuse_unknown(mapping, {**hints, **of_tables}, prefix)
+        open_ended = any(isinstance(_marker(hint), Tables) for hint in hints.values()) and None in values.values()
+        if not open_ended:  # else what is missing decides which tables there are
+            self._refuse_unknown(mapping, {**hints, **of_tables}, prefix)
         if len(self.missing) > before:
             return None
         try:
@@ -193,7 +195,7 @@ class _Reader:
                 return value
         elif hint is float and type(value) in (int, float) and math.isfinite(value):
             return float(value)
-        elif hint in (bool, int, str) and type(value) is hint:
+        elif hint in (bool, int, str) and type(value) is hint and (hint is not int or abs(value) < 2**63):
             return value
         raise ConfigError(f"{name}: expected {_describe(hint)}, got {value!r}")
 

@@ -36,7 +36,10 @@ def pretend(path: Path, *, seed=0, rate=0.1, updates=4, done=None, metrics=None,
         f'[training]\nupdates = {updates}\n[[metrics]]\nkind = "modes"\nsamples = 5\n'
     )
     run.columns.write_text(to_json(columns))
-    run.add_start({"seed": seed, "git_commit": "abc", "versions": {"numpy": "2"}, "command": path.name} | (start or {}))
+    run.add_start(
+        {"seed": seed, "device": "cpu", "git_commit": "abc", "versions": {"numpy": "2"}, "command": path.name}
+        | (start or {})
+    )
     last = {}
     for step in range(1, done + 1):
         last = metrics(step) if metrics else {"kl": (1 + seed) / step}
@@ -93,7 +96,7 @@ def test_only_settings_and_origins_that_differ_are_shown(tmp_path):
 
 def test_a_run_that_went_on_elsewhere_shows_both_origins(tmp_path):
     path = pretend(tmp_path / "a")
-    RunFolder(path).add_start({"git_commit": "def", "from_step": 2})
+    RunFolder(path).add_start({"seed": 0, "device": "cpu", "git_commit": "def", "from_step": 2})
     (row,) = comparison.rows(comparison.read([path]))
     assert comparison.provenances([row]) == {"git_commit": ["abc; def"]}
 

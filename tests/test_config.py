@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from experiments import config, schema
+from experiments import config, registry, schema
 from experiments.config import ConfigError
 from experiments.runs.loop import LoopConfig
 from tests.tiny_experiment import Config, write_preset
@@ -148,7 +148,7 @@ def test_kinds_choose_files_and_come_back_from_toml():
     [
         ({"gan": {"kind": "coulom"}}, "gan.kind: unknown kind 'coulom'; expected one of "),
         ({"gan": {"kind": "gan"}}, "gan.kind: the kind 'gan' of gans has no Config; expected one of "),
-        ({"gan": {"kind": "no.such"}}, "gan.kind: unknown kind 'no.such'"),
+        ({"gan": {"kind": "no.such"}}, "gan.kind: no module 'no.such' can be imported"),
         ({"gan": {"kind": 3}}, "gan.kind: expected a string, got 3"),
         ({"gan": 3}, "gan: expected a table, got 3"),
         ({"data": {"kind": "digits", "path": "x"}}, "data.path: unknown key (with value 'x'); expected one of "),
@@ -177,6 +177,31 @@ def test_all_that_is_missing_is_in_one_message():
         "metrics[0].kind",
     ):
         assert name in message
+
+
+def test_what_a_gan_lacks_is_told_before_what_its_players_are_called():
+    """Without the GAN's settings nobody knows its players: a right one must not be called unknown."""
+    for kind in ("gmmn", "ebgan", "coulomb"):
+        with pytest.raises(ConfigError, match=r"missing") as caught:
+            config.resolve("digits", [f"gan.kind={kind}"] + (["gan.kind=gmmn"] if kind == "coulomb" else []))
+        assert "unknown" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("folder", "kind", "message"),
+    [
+        ("gans", "experiments.data.digits", "is none of gans: its Config is no GANConfig"),
+        ("data", "experiments.gans.dcgan", "is none of data: its Config is no DataConfig"),
+        ("metrics", "experiments.gan_training", "is none of metrics"),
+        ("gans", "mine.lsgan", "no module 'mine.lsgan' can be imported"),
+        ("gans", "__init__", "unknown kind|has no Config"),
+        ("gans", "..", "no module"),
+        ("gans", "os.path", "has no Config"),
+    ],
+)
+def test_a_file_of_another_sort_is_no_kind(folder, kind, message):
+    with pytest.raises(registry.KindError, match=message):
+        registry.find(folder, kind)
 
 
 def derived(folder, content: str, base: str = "tiny.toml"):

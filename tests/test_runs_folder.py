@@ -81,8 +81,8 @@ def test_only_one_process_trains_in_a_folder(tmp_path):
 
 def test_every_start_is_kept(tmp_path):
     run = RunFolder.create(tmp_path / "run", "name")
-    run.add_start({"from_step": 0})
-    run.add_start({"from_step": 7})
+    run.add_start({"from_step": 0, "device": "cpu", "seed": 0})
+    run.add_start({"from_step": 7, "device": "cpu", "seed": 0})
     assert [start["from_step"] for start in run.read_starts()] == [0, 7]
 
 
@@ -94,6 +94,69 @@ def test_leftovers_of_a_kill_are_removed(tmp_path):
     run.remove_leftovers()
     assert not leftover.exists()
     assert other.exists()
+
+
+def test_only_what_a_start_writes_is_discarded(tmp_path):
+    """A folder with anything else, a later checkpoint or somebody's file, stays as it is, whole."""
+    for name in ("theirs", "lost", "ours"):
+        run = RunFolder.create(tmp_path / name, "name")
+        run.add_start({"from_step": 0, "device": "cpu", "seed": 0})
+        (run.checkpoints / ".step-000000000.h5.tmp").touch()
+        if name == "theirs":
+            (run.checkpoints / "precious.pt").touch()
+        if name == "lost":
+            (run.checkpoints / "step-000000020.h5").touch()
+        before = sorted(run.path.rglob("*"))
+        run.discard_unstarted()
+        assert sorted(run.path.rglob("*")) == ([] if name == "ours" else before)
+        assert run.path.exists() == (name != "ours")
+
+
+def test_a_folder_that_another_process_is_at_is_not_discarded(tmp_path):
+    run = RunFolder.create(tmp_path / "run", "name")
+    assert not run.busy
+    with run.locked():
+        assert run.busy
+        with pytest.raises(RecordError, match="another process"):
+            run.discard_unstarted()
+    assert run.path.exists()
+    assert not RunFolder(tmp_path / "none").busy
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{"step": "a"}',
+        '{"step": null}',
+        '{"step": 1, "losses": 5}',
+        "[]",
+        '{"step": 10, "metrics": []}',
+        '{"step": 1, "metrics": {"energy": "x"}}',
+        '{"step": 1, "losses": {"a": null}}',
+        '{"st',
+    ],
+)
+def test_a_line_that_is_no_record_is_named(tmp_path, line):
+    run = RunFolder.create(tmp_path / "run", "name")
+    run.metrics.write_text('{"step": 0}\n' + line + '\n{"step": 2}\n')
+    with pytest.raises(RecordError, match=r"metrics\.jsonl: line 2 is no record"):
+        run.read_metrics()
+
+
+@pytest.mark.parametrize("content", ["{}", "[]", "null", "5", "[1]", "[{}]", '[{"device": 1, "seed": 0}]'])
+def test_a_provenance_of_another_shape_is_named(tmp_path, content):
+    run = RunFolder.create(tmp_path / "run", "name")
+    run.provenance.write_text(content)
+    with pytest.raises(RecordError, match=r"provenance\.json: expected a list of starts"):
+        run.read_starts()
+
+
+@pytest.mark.parametrize("content", ["{}", "[]", "null", "5", '{"updates": 20}', '{"updates": "a"}'])
+def test_a_summary_of_another_shape_is_named(tmp_path, content):
+    run = RunFolder.create(tmp_path / "run", "name")
+    run.summary.write_text(content)
+    with pytest.raises(RecordError, match=r"summary\.json: expected an object"):
+        run.read_summary()
 
 
 def test_the_resume_command_quotes_the_folder(tmp_path):

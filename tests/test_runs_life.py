@@ -127,8 +127,11 @@ def test_a_schedule_over_the_whole_run_forbids_another_length_by_name(tmp_path, 
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        ("shape.rate=0.1", "--set: a run goes on with the settings that it was started with, but for training.updates"),
-        ("seed=9", "--set: a run goes on with the settings that it was started with"),
+        (
+            "shape.rate=0.1",
+            "shape.rate: a run goes on with the settings that it was started with, but for training.updates",
+        ),
+        ("seed=9", "seed: a run goes on with the settings that it was started with"),
         ("training.updates=59", "training.updates: expected at least the 60 updates that are done, got 59"),
         ("training.updates=many", "training.updates: expected an integer, got 'many'"),
         ("training.udpates=90", "training.udpates: unknown key"),
@@ -231,9 +234,9 @@ def test_a_run_starts_from_the_parameters_of_another_with_other_settings(tmp_pat
 @pytest.mark.parametrize(
     ("source", "options", "message"),
     [
-        ("nothing.h5", (), "no such file"),
+        ("nothing.h5", (), "--from: expected a file such as"),
         ("run/config.toml", (), "not a readable HDF5 file"),
-        ("run", (), "not a readable HDF5 file"),
+        ("run", (), "--from: expected a file such as"),
         ("weights.safetensors", (), "--from: expected an .h5 file; make one of "),
         ("run/checkpoints/step-000000004.h5", ("--set", "generator.layers.hidden=[6]"), "does not fit: generator."),
     ],

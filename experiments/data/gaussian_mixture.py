@@ -43,8 +43,8 @@ class GaussianMixture:
     variance: float = 1.0
 
     def __post_init__(self) -> None:
-        if self.components_per_side < 2:
-            raise ValueError(f"components_per_side: expected at least 2, got {self.components_per_side}")
+        if not 2 <= self.components_per_side <= 1_000:
+            raise ValueError(f"components_per_side: expected from 2 to 1000, got {self.components_per_side}")
         for name in ("extent", "variance"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name}: expected a positive number, got {getattr(self, name)}")

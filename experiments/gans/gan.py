@@ -96,6 +96,7 @@ class GAN:
         self.memory: dict[str, Array | float] = {}
         """Numbers, beside the players, that go on from update to update."""
         self.workspace = Workspace()
+        self._gradients: list[str] = []  # players whose gradients this move has asked for
         self._z = np.empty((batch, self.generator.latent), data.dtype)
 
     @property
@@ -137,14 +138,19 @@ class GAN:
         """One update; returns the losses of the last move of each kind."""
         losses: Losses = {}
         for move in self.moves():
-            draws = {name: getattr(self, f"draw_{name}")() for name in self.draws[move]}
-            found, gradients = self.gradients(move, **draws)
-            for name, gradient in gradients.items():
-                ranks.mean_(gradient.vector)
-                self.players[name].update(gradient)
-            self.after(move, found)
-            losses |= found
+            losses |= self._move(move)
         self.updates += 1
+        return losses
+
+    def _move(self, move: str) -> Losses:
+        """Do one move; what it holds of its gradients is gone before the next one needs their memory."""
+        draws = {name: getattr(self, f"draw_{name}")() for name in self.draws[move]}
+        self._gradients.clear()
+        losses, gradients = self.gradients(move, **draws)
+        for name, gradient in gradients.items():
+            ranks.mean_(gradient.vector)
+            self.players[name].update(gradient)
+        self.after(move, losses)
         return losses
 
     def forward(self, name: str, x: Array) -> tuple[Array, Cache]:
@@ -160,12 +166,22 @@ class GAN:
     def pull_dparams(self, name: str, cache: Cache, dy: Array) -> Parameters:
         """Gradient by a player's parameters."""
         player = self.players[name]
-        return player.network.backward(player.params, cache, dy, need_dx=False, workspace=self.workspace)[1]
+        into = self._gradient_memory(name)
+        return player.network.backward(player.params, cache, dy, need_dx=False, workspace=self.workspace, into=into)[1]
 
     def pull(self, name: str, cache: Cache, dy: Array) -> tuple[Array, Parameters]:
         """Both gradients, in one pass."""
         player = self.players[name]
-        return player.network.backward(player.params, cache, dy, workspace=self.workspace)
+        into = self._gradient_memory(name)
+        return player.network.backward(player.params, cache, dy, workspace=self.workspace, into=into)
+
+    def _gradient_memory(self, name: str) -> Parameters:
+        """Memory for a player's gradient, which the moves of an update share: only players of one move need both."""
+        if name not in self._gradients:
+            self._gradients.append(name)
+        params = self.players[name].params
+        key = "gradient", self._gradients.index(name)
+        return Parameters(params.layout, self.workspace.rows(key, params.vector.shape, params.vector))
 
     def together(self, generated: Array, real: Array) -> Array:
         """Generated samples followed by real ones, in memory of the shared workspace: one batch for one pass."""
@@ -233,8 +249,10 @@ def sample(
     generator: Generator, params: Parameters, count: int, batch: int, rng: np.random.Generator, device: Device
 ) -> np.ndarray:
     """Generated samples on the host, made in whole batches."""
-    z, parts = np.empty((batch, generator.latent), params.vector.dtype), []
-    for _ in range(0, count, batch):
+    dtype = params.vector.dtype
+    z, shape = np.empty((batch, generator.latent), dtype), generator.network.output_shape((generator.latent,))
+    samples = np.empty((count, *shape), dtype)
+    for start in range(0, count, batch):
         made, _ = generator.network.forward(params, device.put(generator.draw_latent(z, rng)))
-        parts.append(to_numpy(made).copy())
-    return np.concatenate(parts)[:count]
+        samples[start : start + batch] = to_numpy(made)[: count - start]
+    return samples

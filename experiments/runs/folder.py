@@ -92,13 +92,36 @@ class RunFolder:
         return run
 
     def discard_unstarted(self) -> None:
-        """Remove the folder of a run that was stopped before it could be resumed; one that can be stays."""
-        if self.path.is_dir() and not self.config.exists():
-            for file in (self.provenance, self.columns, *self.path.glob(".*.tmp"), *self.checkpoints.glob("*")):
-                file.unlink(missing_ok=True)
+        """Remove the folder of a run that was stopped before it could be resumed; one that holds anything else stays.
+
+        Raises
+        ------
+        RecordError
+            If another process is at it.
+        """
+        if not self.path.is_dir() or self.config.exists():
+            return
+        with self.locked():
+            files = [path for path in self.path.rglob("*") if not path.is_dir()]
+            own = {self.provenance, self.columns, self.checkpoints / "step-000000000.h5"}  # all that a start writes
+            if any(path not in own and not path.match(".*.tmp") for path in files):
+                return
+            for path in files:
+                path.unlink()
             for folder in (self.checkpoints, self.figures, self.path):
-                with contextlib.suppress(OSError):  # somebody else's files stay, and so does their folder
+                with contextlib.suppress(OSError):
                     folder.rmdir()
+
+    @property
+    def busy(self) -> bool:
+        """Whether another process is training in this folder."""
+        try:
+            with self.locked():
+                return False
+        except FileNotFoundError:
+            return False
+        except RecordError:
+            return True
 
     @property
     def resume_command(self) -> str:
@@ -124,11 +147,20 @@ class RunFolder:
 
     def read_starts(self) -> list[dict[str, Any]]:
         """Provenance of every start, first to last."""
-        return self._read(self.provenance)
+        starts = self._read(self.provenance)
+        if not isinstance(starts, list) or not starts or not all(map(_is_start, starts)):
+            raise RecordError(f"{self.provenance}: expected a list of starts, each with a device and a seed")
+        return starts
 
     def read_summary(self) -> dict[str, Any]:
         """Content of ``summary.json``."""
-        return self._read(self.summary)
+        summary = self._read(self.summary)
+        numbers = ("updates", "planned_updates", "seconds")
+        if not isinstance(summary, dict) or not all(isinstance(summary.get(name), int | float) for name in numbers):
+            raise RecordError(f"{self.summary}: expected an object with numbers {', '.join(numbers)}")
+        if not isinstance(summary.get("data"), dict):
+            raise RecordError(f"{self.summary}: expected an object data, the metrics of the data itself")
+        return summary
 
     def read_captions(self) -> list[dict[str, str]] | None:
         """File, title and caption of each figure of the last report; None before there is one."""
@@ -159,14 +191,26 @@ class RunFolder:
                 os.fsync(file.fileno())
 
     def read_metrics(self) -> list[dict[str, Any]]:
-        """All whole lines of the metrics, in order; a last line that a kill cut short is left out."""
+        """All whole lines of the metrics, in order; a last line that a kill cut short is left out.
+
+        Raises
+        ------
+        RecordError
+            If another line is no record of this program; the message has its number.
+        """
         if not self.metrics.exists():
             return []
-        records = []
-        for line in self.metrics.read_bytes().splitlines():
-            with contextlib.suppress(ValueError):
-                records.append(json.loads(line))
-        return [record for record in records if isinstance(record, dict) and "step" in record]
+        records, lines = [], self.metrics.read_bytes().splitlines()
+        for number, line in enumerate(lines, 1):
+            try:
+                record = json.loads(line)
+            except ValueError:
+                record = None
+            if _is_record(record):
+                records.append(record)
+            elif number < len(lines):
+                raise RecordError(f"{self.metrics}: line {number} is no record of a run")
+        return records
 
     def cut_metrics(self, step: int) -> None:
         """Drop what was recorded after ``step``: the run will record it again."""
@@ -185,3 +229,16 @@ class RunFolder:
             return json.loads(path.read_text())
         except (OSError, ValueError) as error:
             raise RecordError(f"{path}: can't be read ({error})") from error
+
+
+def _is_start(value: Any) -> bool:
+    """Whether a value can be the provenance of a start."""
+    return isinstance(value, dict) and isinstance(value.get("device"), str) and isinstance(value.get("seed"), int)
+
+
+def _is_record(value: Any) -> bool:
+    """Whether a value can be a line of the metrics: a step, and numbers by name."""
+    if not isinstance(value, dict) or type(value.get("step")) is not int:
+        return False
+    tables = [value.get(kind, {}) for kind in ("losses", "schedule", "metrics")]
+    return all(isinstance(t, dict) and all(isinstance(x, int | float) for x in t.values()) for t in tables)

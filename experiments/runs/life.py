@@ -288,9 +288,11 @@ def _altered(setup: Setup, folder: RunFolder, overrides: Sequence[str], say: Say
     if not overrides:
         return setup
     altered = config.resolve(folder.config, overrides)
-    if _without_loop(altered.config) != _without_loop(setup.config):
+    if fixed := schema.differences(_without_loop(setup.config), _without_loop(altered.config)):
         names = ", ".join(f"training.{name}" for name in LoopConfig.__dataclass_fields__)
-        raise ConfigError(f"--set: a run goes on with the settings that it was started with, but for {names}")
+        raise ConfigError(
+            f"{', '.join(fixed)}: a run goes on with the settings that it was started with, but for {names}"
+        )
     tied = tied_to_length(setup)
     if altered.config.training.updates != setup.config.training.updates and tied:
         raise ConfigError(
@@ -317,6 +319,8 @@ def _take_over(experiment: Experiment, source: Path, say: Say) -> None:
         raise UserError("--from: this experiment has no parameters to start from")
     if source.suffix in (".safetensors", ".onnx"):
         raise UserError(f"--from: expected an .h5 file; make one of {source} with: python -m experiments import")
+    if not source.is_file():
+        raise UserError(f"--from: expected a file such as a run's generator.h5 or a checkpoint, got {str(source)!r}")
     try:
         taken = take(load_checkpoint(source).state["experiment"])
     except (ValueError, KeyError) as error:

@@ -15,6 +15,7 @@ from typing import Any
 
 from .. import UserError, config
 from ..config import Setup
+from ..files import writing
 from ..runs import life
 from ..runs.checkpoint import CheckpointFolder, step_of
 from ..runs.folder import RunFolder
@@ -27,6 +28,12 @@ Say = Callable[[str], None]
 
 class TableError(UserError):
     """A table that can't be made as asked."""
+
+
+class RunsError(TableError):
+    """Some of the runs failed; the others are finished."""
+
+    exit_code = 1
 
 
 class StoppedError(life.StoppedError):
@@ -49,8 +56,6 @@ class Member:
         Both, resolved.
     folder : RunFolder
         Where it is, or will be.
-    done : bool
-        Whether it is finished, report and all.
     """
 
     name: str
@@ -58,7 +63,13 @@ class Member:
     overrides: Sequence[str]
     setup: Setup
     folder: RunFolder
-    done: bool
+
+    @property
+    def done(self) -> bool:
+        """Whether it is finished, report and all."""
+        if not (self.folder.config.is_file() and self.folder.report.exists()):
+            return False
+        return self.folder.read_summary()["updates"] == self.setup.config.training.updates
 
     @property
     def begun(self) -> bool:
@@ -86,18 +97,17 @@ def members(wanted: Mapping[str, tuple[str, Sequence[str]]], out: Path) -> list[
     TableError
         If a folder holds a run with other settings.
     """
+    if out.exists() and not out.is_dir():
+        raise TableError(f"--out: expected a folder, got the file {out}")
     found = []
     for name, (preset, overrides) in wanted.items():
         setup, folder = config.resolve(preset, overrides), RunFolder(out / name)
-        done = False
         if differ := life.differing(folder, setup):
             raise TableError(
                 f"{folder.path}: holds a run with other settings ({'; '.join(differ)}); give another --out, or the "
                 "--set that it had"
             )
-        if folder.config.is_file():
-            done = folder.report.exists() and folder.read_summary()["updates"] == setup.config.training.updates
-        found.append(Member(name, preset, overrides, setup, folder, done))
+        found.append(Member(name, preset, overrides, setup, folder))
     return found
 
 
@@ -121,22 +131,32 @@ def plan(runs: Sequence[Member], device: str, jobs: int, say: Say) -> None:
 
 
 def complete(runs: Sequence[Member], device: str, jobs: int, say: Say) -> None:
-    """Bring all runs to their ends, each in a process of its own.
+    """Bring all runs to their ends, each in a process of its own; those that another process is at are waited for.
 
     Raises
     ------
     StoppedError
         If a signal came; the runs that were under way have been saved.
-    TableError
+    RunsError
         If a run failed; the others have been finished.
     """
     waiting = [member for member in runs if not member.done]
     running: dict[str, subprocess.Popen[bytes]] = {}
     failed: dict[str, str] = {}
+    elsewhere: set[str] = set()
     with _ended(running):
         while waiting or running:
-            while waiting and len(running) < jobs:
-                member = waiting.pop(0)
+            for member in [member for member in waiting if len(running) < jobs]:
+                if len(running) == jobs:
+                    break
+                if member.folder.busy:
+                    if member.name not in elsewhere:
+                        elsewhere.add(member.name)
+                        say(f"{member.name}: another process is at it, and is waited for")
+                    continue
+                waiting.remove(member)
+                if member.done:  # by that other process
+                    continue
                 running[member.name] = _start(member, device, jobs)
                 say(f"{member.name}: started")
             time.sleep(CHECK_SECONDS)
@@ -144,14 +164,11 @@ def complete(runs: Sequence[Member], device: str, jobs: int, say: Say) -> None:
                 if process.poll() is None:
                     continue
                 del running[name]
-                if process.returncode in (128 + signal.SIGINT, 128 + signal.SIGTERM):
-                    raise KeyboardInterrupt
-                log = _log(next(member for member in runs if member.name == name))
                 if process.returncode:
-                    failed[name] = (log.read_text().strip().splitlines() or [f"exit code {process.returncode}"])[-1]
+                    failed[name] = _reason(next(m for m in runs if m.name == name), process.returncode)
                 say(f"{name}: {failed.get(name, 'finished')}")
     if failed:
-        raise TableError("; ".join(f"{name}: {reason}" for name, reason in failed.items()))
+        raise RunsError("; ".join(f"{name}: {reason}" for name, reason in failed.items()))
 
 
 @contextlib.contextmanager
@@ -175,9 +192,10 @@ def _start(member: Member, device: str, jobs: int) -> subprocess.Popen[bytes]:
         member.folder.discard_unstarted()
         sets = [word for override in member.overrides for word in ("--set", override)]
         command = ["run", member.preset, "--out", str(member.folder.path), "--device", device, *sets]
-    member.folder.path.parent.mkdir(parents=True, exist_ok=True)
+    with writing(member.folder.path.parent):
+        member.folder.path.parent.mkdir(parents=True, exist_ok=True)
     threads = str(max(1, (os.cpu_count() or 1) // jobs))
-    with open(_log(member), "ab") as log:
+    with writing(_log(member)), open(_log(member), "wb") as log:
         return subprocess.Popen(
             [sys.executable, "-m", "experiments", *command],
             stdin=subprocess.DEVNULL,
@@ -188,8 +206,15 @@ def _start(member: Member, device: str, jobs: int) -> subprocess.Popen[bytes]:
         )
 
 
+def _reason(member: Member, status: int) -> str:
+    """Why a run's process ended: the signal that killed it, or the last line that it printed."""
+    if status < 0:
+        return f"killed by {signal.Signals(-status).name}"
+    return (_log(member).read_text().strip().splitlines() or [f"exit code {status}, without a word: a full disk?"])[-1]
+
+
 def _log(member: Member) -> Path:
-    """What the run's own process prints."""
+    """What the run's own process prints, since its last start."""
     return member.folder.path.with_name(f"{member.name}.log")
 
 

@@ -69,7 +69,9 @@ def publish(members: Sequence[Member], out: Path) -> Path:
     body = [
         f"<h1>{TITLE}</h1>",
         f"<p>{html.escape(_said(first))}</p>",
-        picture("Samples", f"{SAMPLES} points of the data, and as many samples of each GAN.", figure.read_bytes()),
+        picture(
+            "Samples", f"{len(points['data'])} points of the data, {SAMPLES} samples of a GAN.", figure.read_bytes()
+        ),
         _table(rows),
         "<h2>Settings</h2>",
         *(_settings(member) for member in members),
@@ -93,11 +95,13 @@ def _said(configuration: Any) -> str:
     data = configuration.data
     return (
         f"{data.components_per_side**2} Gaussians of variance {data.variance:g} on a grid of ±{data.extent:g}; seed "
-        f"{configuration.seed}. The energy is the unbiased one between {SAMPLES} samples and as many held-out points."
+        f"{configuration.seed}. The energy is the unbiased one between samples and as many held-out points."
     )
 
 
 def _caption(summary: Mapping[str, Any]) -> str:
+    if "modes_covered" not in summary:  # other metrics were asked for
+        return ""
     return f"{summary['modes_covered']:.0f} modes, {summary['high_quality_share']:.0%} within 3σ"
 
 
