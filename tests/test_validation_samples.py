@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 import coulombfield as cf
+from experiments.gans.coulomb import CoulombGAN
 from validation.context import Context
-from validation.equations import definitions, definitions_losses, definitions_training, samples, samples_bias
+from validation.equations import definitions, definitions_losses, samples, samples_bias
 from validation.equations.densities import GaussianMixture, quadrature
 from validation.equations.evidence import Verdict
 from validation.equations.registry import resolve
@@ -155,12 +156,12 @@ def test_broken_bias_formula_settles_nothing(monkeypatch):
 
 def test_algorithm_is_right_with_the_species_the_other_way_round(monkeypatch):
     assert verdict("algorithm") is Verdict.MISPRINT
-    intact = definitions_training.CoulombGAN.gradients
+    intact = CoulombGAN.gradients
 
-    def half(gan, z, real):
-        losses, d_generator, d_discriminator = intact(gan, z, real)
-        d_generator.vector[...] *= 0.5
-        return losses, d_generator, d_discriminator
+    def half(gan, move, **draws):
+        losses, gradients = intact(gan, move, **draws)
+        gradients["generator"].vector[...] *= 0.5
+        return losses, gradients
 
-    monkeypatch.setattr(definitions_training.CoulombGAN, "gradients", half)
+    monkeypatch.setattr(CoulombGAN, "gradients", half)
     assert verdict("algorithm") is Verdict.UNSETTLED
