@@ -99,20 +99,18 @@ class Network:
         need_dx: bool = True,
         need_dparams: bool = True,
         workspace: Workspace | None = None,
-        into: Parameters | None = None,
     ) -> tuple[Array, Any]:
         """Pull ``dy = dL/dy`` back to ``(dL/dx, dL/dparams)``; what is not needed is None and costs nothing.
 
         The cache stays as it is, so that several ``dy`` can be pulled back through one forward pass. With a
-        workspace, the results are valid until the next backward pass with it. dL/dparams is written to ``into`` where
-        that is given.
+        workspace, the results are valid until the next backward pass with it.
 
         Raises
         ------
         ValueError
             If dy has not the shape and dtype of the y that the cache belongs to.
         """
-        gradient = (into or self._gradient(params, workspace)) if need_dparams else None
+        gradient = self._gradient(params, workspace) if need_dparams else None
         owned = allocate(workspace, self, "dy", dy.shape, dy)
         owned[...] = dy
         dx = self.body.backward(params, cache, owned, into=gradient, need_dx=need_dx, workspace=workspace)

@@ -96,7 +96,6 @@ class GAN:
         self.memory: dict[str, Array | float] = {}
         """Numbers, beside the players, that go on from update to update."""
         self.workspace = Workspace()
-        self._gradients: list[str] = []  # players whose gradients this move has asked for
         self._z = np.empty((batch, self.generator.latent), data.dtype)
 
     @property
@@ -138,19 +137,14 @@ class GAN:
         """One update; returns the losses of the last move of each kind."""
         losses: Losses = {}
         for move in self.moves():
-            losses |= self._move(move)
+            draws = {name: getattr(self, f"draw_{name}")() for name in self.draws[move]}
+            found, gradients = self.gradients(move, **draws)
+            for name, gradient in gradients.items():
+                ranks.mean_(gradient.vector)
+                self.players[name].update(gradient)
+            self.after(move, found)
+            losses |= found
         self.updates += 1
-        return losses
-
-    def _move(self, move: str) -> Losses:
-        """Do one move; what it holds of its gradients is gone before the next one needs their memory."""
-        draws = {name: getattr(self, f"draw_{name}")() for name in self.draws[move]}
-        self._gradients.clear()
-        losses, gradients = self.gradients(move, **draws)
-        for name, gradient in gradients.items():
-            ranks.mean_(gradient.vector)
-            self.players[name].update(gradient)
-        self.after(move, losses)
         return losses
 
     def forward(self, name: str, x: Array) -> tuple[Array, Cache]:
@@ -166,22 +160,12 @@ class GAN:
     def pull_dparams(self, name: str, cache: Cache, dy: Array) -> Parameters:
         """Gradient by a player's parameters."""
         player = self.players[name]
-        into = self._gradient_memory(name)
-        return player.network.backward(player.params, cache, dy, need_dx=False, workspace=self.workspace, into=into)[1]
+        return player.network.backward(player.params, cache, dy, need_dx=False, workspace=self.workspace)[1]
 
     def pull(self, name: str, cache: Cache, dy: Array) -> tuple[Array, Parameters]:
         """Both gradients, in one pass."""
         player = self.players[name]
-        into = self._gradient_memory(name)
-        return player.network.backward(player.params, cache, dy, workspace=self.workspace, into=into)
-
-    def _gradient_memory(self, name: str) -> Parameters:
-        """Memory for a player's gradient, which the moves of an update share: only players of one move need both."""
-        if name not in self._gradients:
-            self._gradients.append(name)
-        params = self.players[name].params
-        key = "gradient", self._gradients.index(name)
-        return Parameters(params.layout, self.workspace.rows(key, params.vector.shape, params.vector))
+        return player.network.backward(player.params, cache, dy, workspace=self.workspace)
 
     def together(self, generated: Array, real: Array) -> Array:
         """Generated samples followed by real ones, in memory of the shared workspace: one batch for one pass."""
