@@ -178,6 +178,7 @@ def test_a_signal_outside_the_loop_is_no_traceback(tmp_path, uninterrupted, monk
 
 
 def test_a_second_signal_does_not_wait_for_the_loop(tmp_path):
+    inherited = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
     before = signal.getsignal(signal.SIGINT)
     with training.stop_requests() as requests:
         signal.raise_signal(signal.SIGINT)
@@ -185,6 +186,7 @@ def test_a_second_signal_does_not_wait_for_the_loop(tmp_path):
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
     assert signal.getsignal(signal.SIGINT) is before
+    signal.signal(signal.SIGINT, inherited)
 
 
 @pytest.mark.parametrize(("step", "good"), [(5, None), (15, None), (16, 15), (44, 30), (60, 45)])
