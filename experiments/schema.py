@@ -161,16 +161,14 @@ class _Reader:
                 values[field.name] = self._absent(hint, name)
             elif field.default is not dataclasses.MISSING:
                 values[field.name] = field.default
-        for field in dataclasses.fields(cls):
-            marker = _marker(hints[field.name])
-            if isinstance(marker, Tables) and None not in values.values():
-                of_tables |= marker.hints(values)
-                values[field.name] = {
-                    name: self.convert(hint, mapping.get(name, {}), prefix + name)
-                    for name, hint in marker.hints(values).items()
+        tables = {name: marker for name, hint in hints.items() if isinstance(marker := _marker(hint), Tables)}
+        if not tables or None not in values.values():  # else what is missing decides which tables there are
+            for field_name, marker in tables.items():
+                there = marker.hints(values)
+                of_tables |= there
+                values[field_name] = {
+                    name: self.convert(hint, mapping.get(name, {}), prefix + name) for name, hint in there.items()
                 }
-        open_ended = any(isinstance(_marker(hint), Tables) for hint in hints.values()) and None in values.values()
-        if not open_ended:  # else what is missing decides which tables there are
             self._refuse_unknown(mapping, {**hints, **of_tables}, prefix)
         if len(self.missing) > before:
             return None

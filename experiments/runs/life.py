@@ -308,7 +308,7 @@ def _altered(setup: Setup, folder: RunFolder, overrides: Sequence[str], say: Say
 
 def _without_loop(configuration: Any) -> dict[str, Any]:
     """A configuration without the settings that leave the parameters of each update alone."""
-    plain = config.to_dict(configuration)
+    plain = schema.to_dict(configuration)
     plain["training"] = {k: v for k, v in plain["training"].items() if k not in LoopConfig.__dataclass_fields__}
     return plain
 
