@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import csv
-import math
+import decimal
+import numbers
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,7 @@ import numpy as np
 
 from .arrays import Array, backend, to_numpy
 from .charges import check_points
-
-SUFFIXES = {"npy": (".npy",), "csv": (".csv", ".txt", ".tsv", ".dat"), "hdf5": (".h5", ".hdf5", ".h5md")}
+from .point_files import find_columns, read_table
 
 
 def positions_from(
@@ -32,8 +32,9 @@ def positions_from(
     source : array, path, ase.Atoms or nested sequence
         An array-API array (NumPy, CuPy, PyTorch, ...) stays in its library and on its device; anything else with
         ``__dlpack__`` becomes a NumPy array that shares its memory, if that lies on the host. A path is read by its
-        suffix: .npy; .csv, .txt, .tsv and .dat as text with commas, semicolons, tabs or spaces; .h5, .hdf5 and .h5md.
-        Of ASE's ``Atoms`` the positions are taken, in Å.
+        suffix: .npy; .csv, .txt, .tsv and .dat as text with semicolons, tabs, commas or spaces between the columns,
+        the first of these that the first line has; .h5, .hdf5 and .h5md. Of ASE's ``Atoms`` the positions are taken, in
+        Å.
     columns : sequence of int or str, optional
         Which columns are the coordinates, in this order; all if it is left out. Of a text file with a header also by
         name.
@@ -52,24 +53,39 @@ def positions_from(
     Raises
     ------
     TypeError
-        If the source is nothing that points can come from, or is complex.
+        If the source is nothing that points can come from, or holds complex numbers, booleans or dates.
     ValueError
-        If it does not hold a table of numbers, or a column or a dataset isn't there.
+        If it does not hold a table of numbers, or a column or a dataset isn't there; if a file can't be read, or a cell
+        that is taken is no number. Of a file the error begins with its path.
     FileNotFoundError
         If there is no such file.
+
+    Notes
+    -----
+    The first row of text is a header if none of the cells that are taken is a number, or if columns are asked for by
+    name. Text is in UTF-8, or in UTF-16 with its mark. Numbers have decimal points: a decimal comma is an error where
+    semicolons or tabs part the columns, but a single column of them reads as two.
     """
+    name = "source"
     if isinstance(source, str | Path):
-        points = _from_file(Path(source), columns, dataset)
+        name = str(source)
+        points, columns = read_table(Path(source), columns, dataset)
     else:
-        points = _select(_from_object(source), columns)
-    xp = backend(source=points)
+        points = _from_object(source)
+    xp = backend(**{name: points})
+    if not xp.isdtype(points.dtype, ("integral", "real floating")):
+        raise TypeError(f"{name}: expected real numbers, got dtype {points.dtype}")
+    if points.ndim not in (1, 2):
+        raise ValueError(f"{name}: expected shape (count, m) or (count,), got {tuple(points.shape)}")
+    if columns is not None:
+        points = _select(xp, points, columns)
     if points.ndim == 1:
         points = points[:, None]
     if dtype is not None:
         points = xp.astype(points, _named(xp, dtype), copy=False)
     elif points.dtype not in (xp.float32, xp.float64):
         points = xp.astype(points, xp.float64)
-    check_points("source", points)
+    check_points(name, points)
     return points
 
 
@@ -167,76 +183,29 @@ def _from_object(source: Any) -> Array:
         return np.from_dlpack(source)
     if isinstance(source, list | tuple):
         try:
-            return np.asarray(source, dtype=float)
-        except (TypeError, ValueError) as error:
+            return _table(source)
+        except (TypeError, ValueError, OverflowError) as error:
             raise ValueError(f"source: expected a table of numbers ({error})") from error
     raise TypeError(f"source: expected an array, a path, ase.Atoms or a sequence, got {type(source).__name__}")
 
 
-def _from_file(path: Path, columns: Sequence[int | str] | None, dataset: str) -> np.ndarray:
-    if not path.exists():
-        raise FileNotFoundError(f"{path}: no such file")
-    suffix = path.suffix.lower()
-    if suffix in SUFFIXES["csv"]:
-        return _from_text(path, columns)
-    if suffix in SUFFIXES["npy"]:
-        return _select(np.load(path, allow_pickle=False), columns)
-    if suffix in SUFFIXES["hdf5"]:
-        with h5py.File(path, "r") as file:
-            item = file.get(dataset)
-            if isinstance(item, h5py.Group) and "value" in item:
-                return _select(item["value"][-1], columns)
-            if not isinstance(item, h5py.Dataset):
-                raise ValueError(f"dataset: {path} has no dataset {dataset!r}; it has {', '.join(file) or 'none'}")
-            return _select(item[()], columns)
-    known = ", ".join(suffix for group in SUFFIXES.values() for suffix in group)
-    raise ValueError(f"source: expected a file with one of the suffixes {known}, got {path.name}")
+def _table(source: Sequence[Any]) -> np.ndarray:
+    """Nested sequences as an array, whose type says what they were made of."""
+    table = np.asarray(source)
+    if table.dtype.kind == "O":  # integers beyond 64 bits, fractions, decimals: but not None, which would be NaN
+        for cell in table.flat:
+            if isinstance(cell, bool) or not isinstance(cell, numbers.Real | decimal.Decimal):
+                raise ValueError(f"got {cell!r}")
+        return table.astype(float)
+    if table.dtype.kind in "SU":
+        raise ValueError("got text")
+    return table
 
 
-def _from_text(path: Path, columns: Sequence[int | str] | None) -> np.ndarray:
-    lines = path.read_text(encoding="utf-8-sig").splitlines()
-    lines = [line for line in lines if line.strip() and not line.lstrip().startswith("#")]
-    if not lines:
-        raise ValueError(f"{path}: expected lines of numbers, got none")
-    delimiter = next((sign for sign in (",", ";", "\t") if sign in lines[0]), None)
-    rows = (
-        [line.split(delimiter) for line in lines] if delimiter is None else list(csv.reader(lines, delimiter=delimiter))
-    )
-    header = None if all(map(_is_number, rows[0])) else [name.strip() for name in rows[0]]
-    body = rows if header is None else rows[1:]
-    width = len(rows[0])
-    for number, row in enumerate(body, start=1 + (header is not None)):
-        if len(row) != width:
-            raise ValueError(f"{path}: expected {width} columns in every row, got {len(row)} in row {number}")
-    wanted = list(range(width)) if columns is None else [_column(name, header, width) for name in columns]
-    try:
-        return np.asarray([[float(row[i]) for i in wanted] for row in body], dtype=float).reshape(
-            len(body), len(wanted)
-        )
-    except ValueError as error:
-        raise ValueError(f"{path}: expected numbers in the columns taken: {error}; choose others by columns") from error
-
-
-def _column(name: int | str, header: list[str] | None, width: int) -> int:
-    if isinstance(name, str):
-        if header is None or name not in header:
-            raise ValueError(f"columns: no column is named {name!r}; the header is {header}")
-        return header.index(name)
-    if not -width <= name < width:
-        raise ValueError(f"columns: expected numbers from 0 to {width - 1}, got {name}")
-    return name % width
-
-
-def _select(points: Array, columns: Sequence[int | str] | None) -> Array:
-    if points.ndim not in (1, 2):
-        raise ValueError(f"source: expected shape (count, m) or (count,), got {tuple(points.shape)}")
-    if columns is None:
-        return points
-    xp, device = backend(source=points), array_api_compat.device(points)
+def _select(xp: Any, points: Array, columns: Sequence[int | str]) -> Array:
     if points.ndim == 1:
         points = points[:, None]
-    chosen = [_column(name, None, points.shape[1]) for name in columns]
-    return xp.take(points, xp.asarray(chosen, dtype=xp.int64, device=device), axis=1)
+    return xp.stack([points[:, i] for i in find_columns(columns, None, points.shape[1])], axis=1)
 
 
 def _named(xp: Any, dtype: Any) -> Any:
@@ -245,13 +214,6 @@ def _named(xp: Any, dtype: Any) -> Any:
         if name in text:
             return getattr(xp, name)
     raise TypeError(f"dtype: expected float32 or float64, got {dtype}")
-
-
-def _is_number(text: str) -> bool:
-    try:
-        return not math.isnan(float(text)) or text.strip().lower() == "nan"
-    except ValueError:
-        return False
 
 
 def _on_host(positions: Array) -> np.ndarray:

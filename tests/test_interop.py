@@ -1,5 +1,6 @@
 """Points from and to other libraries and files, and PyTorch's own derivatives through the package."""
 
+import re
 import sys
 import types
 
@@ -36,6 +37,11 @@ def test_integers_lists_and_half_precision_become_doubles():
         assert found.dtype == np.float64
         assert found.tolist() == [[0, 1], [2, 3], [4, 5]]
     assert interop.positions_from([[0.0]], dtype=float).dtype == np.float64
+
+
+def file(tmp_path, name, text):
+    (tmp_path / name).write_text(text)
+    return tmp_path / name
 
 
 class Exporter:
@@ -82,6 +88,14 @@ def test_every_bit_comes_back_from_a_file(tmp_path_factory, library, dtype, suff
         ("name;x;y\na;1;2\n", ["y", "x"], [[2, 1]]),
         ("# by hand\n\n1 2  3\n4 5 6\n", [0, -1], [[1, 3], [4, 6]]),
         ("x\ty\n", None, np.zeros((0, 2))),
+        ("a,1,2\nb,3,4\n", [1, 2], [[1, 2], [3, 4]]),
+        ("name,x,y\na,1,2\nNA,3,4\n", [1, 2], [[1, 2], [3, 4]]),
+        (",x\n0,1\n", None, [[0, 1]]),
+        ("0,1\n2,3\n", ["1"], [[3]]),
+        ("a, b;c\n1;2\n", None, [[1, 2]]),
+        ('"a;b",c\n1,2\n', None, [[1, 2]]),
+        ('"x\n(m)",y\n1,2\n', None, [[1, 2]]),
+        ("1,5\n2,5\n", None, [[1, 5], [2, 5]]),
         ("\ufeff7\n8\n", None, [[7], [8]]),
     ],
 )
@@ -89,6 +103,76 @@ def test_text_of_many_kinds_is_read(tmp_path, text, columns, expected):
     path = tmp_path / "a.csv"
     path.write_text(text, encoding="utf-8")
     np.testing.assert_array_equal(interop.positions_from(path, columns=columns), np.asarray(expected, float))
+
+
+@pytest.mark.parametrize(
+    ("text", "columns", "message"),
+    [
+        ("NA,2\n3,4\n5,6\n", None, "a number in row 1, column 0, got 'NA'; choose others"),
+        ("1,\n3,4\n5,6\n", None, "a number in row 1, column 1, got ''"),
+        ("1.0D0 2.0\n3 4\n", None, "a number in row 1, column 0, got '1.0D0'"),
+        ("1.5.2,2\n3,4\n", None, "a number in row 1, column 0, got '1.5.2'"),
+        ("# by hand\n\nx,y\n3,4\n5,?\n", None, r"a number in row 5, column 1, got '\?'"),
+        ("a,1,NA\nb,3,4\n", [1, 2], "a number in row 1, column 2, got 'NA'"),
+        ("a,1\nb,3\n", None, "a number in row 1, column 0, got 'a'; choose others by columns"),
+        ("1;2,5\n3,5;4,5\n", None, "in row 1, column 1, got '2,5'; decimal commas aren't read"),
+        ("x\ty\n1,5\t2\n", None, "in row 2, column 0, got '1,5'; decimal commas aren't read"),
+        ('"x,y\n1,2\n', None, "can't be read as a table of text: unexpected end of data"),
+    ],
+)
+def test_a_row_with_a_number_is_no_header(tmp_path, text, columns, message):
+    path = file(tmp_path, "a.csv", text)
+    with pytest.raises(ValueError, match=f"^{re.escape(str(path))}: .*{message}"):
+        interop.positions_from(path, columns=columns)
+
+
+def test_text_of_a_spreadsheet_is_read_or_named(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("x\ty\n1\t2\n", encoding="utf-16")
+    assert interop.positions_from(path).tolist() == [[1, 2]]
+    path.write_text("Länge\n1\n", encoding="latin-1")
+    with pytest.raises(ValueError, match=f"^{re.escape(str(path))}: can't be read as text in UTF-8 or UTF-16: 'utf-8'"):
+        interop.positions_from(path)
+
+
+def test_a_file_of_other_things_than_numbers_is_named(tmp_path):
+    np.save(tmp_path / "complex.npy", some() + 1j)
+    np.save(tmp_path / "objects.npy", np.asarray([{}, None]), allow_pickle=True)
+    np.save(tmp_path / "deep.npy", np.zeros((2, 2, 2)))
+    (tmp_path / "empty.npy").touch()
+    (tmp_path / "folder.csv").mkdir()
+    with h5py.File(tmp_path / "a.h5", "w") as made:
+        made["positions"] = ["text"]
+    for path in tmp_path.iterdir():
+        with pytest.raises(
+            (TypeError, ValueError), match=f"^{re.escape(str(path))}: (expected|can't be read as) "
+        ) as found:
+            interop.positions_from(path)
+        assert "pickle=True" not in str(found.value)
+        assert "\n" not in str(found.value)
+
+
+@pytest.mark.parametrize("suffix", [".npy", ".h5"])
+def test_a_damaged_file_is_named_or_still_has_numbers(tmp_path, suffix):
+    path = tmp_path / f"a{suffix}"
+    if suffix == ".npy":
+        np.save(path, some())
+    else:
+        with h5py.File(path, "w") as made:
+            made.create_dataset("positions", data=some(), chunks=(2, 3), compression="gzip")
+    whole, rng = path.read_bytes(), np.random.default_rng(0)
+    refused = []
+    for trial in range(60):
+        damaged = bytearray(whole[: rng.integers(len(whole))] if trial % 4 == 0 else whole)
+        for i in rng.integers(max(1, min(len(damaged), 2048)), size=4) if damaged else ():
+            damaged[i] ^= 1 << rng.integers(8)
+        path.write_bytes(damaged)
+        try:
+            interop.positions_from(path)
+        except (TypeError, ValueError) as error:
+            refused.append(str(error))
+    assert len(refused) > 10
+    assert [error for error in refused if not error.startswith(f"{path}: ")] == []
 
 
 def test_the_last_frame_of_an_h5md_element_is_read(tmp_path):
@@ -128,11 +212,6 @@ def test_ase_itself_agrees():
     assert atoms.get_initial_charges().tolist() == [0, 1, 2, 3]
 
 
-def file(tmp_path, name, text):
-    (tmp_path / name).write_text(text)
-    return tmp_path / name
-
-
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
@@ -143,6 +222,17 @@ def file(tmp_path, name, text):
             lambda p: interop.positions_from(np.zeros((1, 2)), columns=[2]),
             ValueError,
             r"^columns: expected numbers from 0",
+        ),
+        (
+            lambda p: interop.positions_from(np.zeros((1, 2)), columns=[]),
+            ValueError,
+            r"^columns: expected at least one",
+        ),
+        (lambda p: interop.positions_from(np.zeros((1, 2)), columns=1), TypeError, r"^columns: expected a sequence"),
+        (
+            lambda p: interop.positions_from(np.zeros((1, 2)), columns=[0.5]),
+            TypeError,
+            r"^columns: expected numbers or",
         ),
         (lambda p: interop.positions_from(np.zeros((1, 2)), dtype="int64"), TypeError, r"^dtype: expected float32 or"),
         (lambda p: interop.positions_from(p / "a.npy"), FileNotFoundError, "no such file"),

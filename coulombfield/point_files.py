@@ -1,0 +1,144 @@
+"""Tables of numbers in files: text, NumPy's own format, HDF5. Every error begins with the file's path."""
+
+from __future__ import annotations
+
+import codecs
+import contextlib
+import csv
+import numbers
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+SUFFIXES = {"npy": (".npy",), "csv": (".csv", ".txt", ".tsv", ".dat"), "hdf5": (".h5", ".hdf5", ".h5md")}
+UTF_16 = codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE
+QUOTED = re.compile('"[^"]*"')
+
+
+def read_table(path: Path, columns: Sequence[int | str] | None, dataset: str) -> tuple[np.ndarray, Any]:
+    """What a file holds, and which columns of it are yet to be taken; arguments as for ``positions_from``.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If it can't be read, has no such dataset or no such column, or a cell of text that is taken is no number.
+    """
+    if not path.exists():
+        raise FileNotFoundError(f"{path}: no such file")
+    suffix = path.suffix.lower()
+    if suffix in SUFFIXES["csv"]:
+        return _from_text(path, columns), None
+    if suffix in SUFFIXES["npy"]:
+        with _naming(path, "a NumPy array of numbers"), open(path, "rb") as file:
+            return np.lib.format.read_array(file, allow_pickle=False), columns
+    if suffix in SUFFIXES["hdf5"]:
+        return _from_hdf5(path, dataset), columns
+    known = ", ".join(suffix for group in SUFFIXES.values() for suffix in group)
+    raise ValueError(f"source: expected a file with one of the suffixes {known}, got {path.name}")
+
+
+def find_columns(columns: Sequence[int | str], header: list[str] | None, width: int) -> list[int]:
+    """Numbers of the columns that are asked for by number or by name."""
+    if isinstance(columns, str | int):
+        raise TypeError(f"columns: expected a sequence of numbers or names, got {columns!r}")
+    if len(columns) == 0:
+        raise ValueError("columns: expected at least one, got none")
+    return [_column(name, header, width) for name in columns]
+
+
+def _column(name: int | str, header: list[str] | None, width: int) -> int:
+    if isinstance(name, str):
+        if header is None or name not in header:
+            raise ValueError(f"columns: no column is named {name!r}; the header is {header}")
+        return header.index(name)
+    if isinstance(name, bool) or not isinstance(name, numbers.Integral):
+        raise TypeError(f"columns: expected numbers or names of columns, got {name!r}")
+    if not -width <= name < width:
+        raise ValueError(f"columns: expected numbers from 0 to {width - 1}, got {name}")
+    return int(name) % width
+
+
+@contextlib.contextmanager
+def _naming(path: Path, kind: str) -> Iterator[None]:
+    """Let whatever goes wrong begin with the file's path: damage shows as an error of any class, without a name."""
+    try:
+        yield
+    except Exception as error:
+        reason = str(error).partition("\n")[0]  # NumPy goes on with how to load what can't be trusted
+        raise ValueError(f"{path}: can't be read as {kind}: {reason or type(error).__name__}") from error
+
+
+def _from_hdf5(path: Path, dataset: str) -> np.ndarray:
+    table = None
+    with _naming(path, "HDF5"), h5py.File(path, "r") as file:
+        item = file.get(dataset)
+        if isinstance(item, h5py.Group) and "value" in item:
+            table = item["value"][-1]
+        elif isinstance(item, h5py.Dataset):
+            table = item[()]
+        there = ", ".join(file) or "none"
+    if table is None:
+        raise ValueError(f"{path}: has no dataset {dataset!r}; it has {there}")
+    return table
+
+
+def _from_text(path: Path, columns: Sequence[int | str] | None) -> np.ndarray:
+    delimiter, lines = _rows(path)
+    numbers, rows = [number for number, _ in lines], [row for _, row in lines]
+    first, width = [cell.strip() for cell in rows[0]], len(rows[0])
+    for number, row in lines:
+        if len(row) != width:
+            raise ValueError(f"{path}: expected {width} columns in every row, got {len(row)} in row {number}")
+    named = columns is not None and any(isinstance(name, str) for name in columns)
+    wanted = list(range(width)) if columns is None else find_columns(columns, first if named else None, width)
+    # A row of which a cell that is taken is a number has data: what else is in it is a fault, as in any later row.
+    if named or not any(_is_number(first[i]) for i in wanted):
+        numbers, rows = numbers[1:], rows[1:]
+    try:
+        cells = [[float(row[i]) for i in wanted] for row in rows]
+    except ValueError:
+        number, i, cell = next(
+            (number, i, row[i].strip())
+            for number, row in zip(numbers, rows, strict=True)
+            for i in wanted
+            if not _is_number(row[i])
+        )
+        commas = delimiter in (";", "\t") and _is_number(cell.replace(",", "."))
+        how = "decimal commas aren't read, write points" if commas else "choose others by columns"
+        raise ValueError(f"{path}: expected a number in row {number}, column {i}, got {cell!r}; {how}") from None
+    return np.asarray(cells, dtype=float).reshape(len(rows), len(wanted))
+
+
+def _rows(path: Path) -> tuple[str | None, list[tuple[int, list[str]]]]:
+    """The delimiter of a table of text, and of each row the line of the file, from 1, and the cells."""
+    with _naming(path, "text in UTF-8 or UTF-16"):
+        encoding = "utf-16" if path.read_bytes()[:2] in UTF_16 else "utf-8-sig"
+        text = path.read_text(encoding=encoding)
+    every = enumerate(text.split("\n"), start=1)
+    lines = [(number, line) for number, line in every if line.strip() and not line.lstrip().startswith("#")]
+    if not lines:
+        raise ValueError(f"{path}: expected lines of numbers, got none")
+    bare = QUOTED.sub("", "\n".join(line for _, line in lines[:100])).partition("\n")[
+        0
+    ]  # a name may have several lines
+    # The comma last: where another sign parts the columns, it stands inside of numbers.
+    delimiter = next((sign for sign in (";", "\t", ",") if sign in bare), None)
+    if delimiter is None:
+        return None, [(number, line.split()) for number, line in lines]
+    with _naming(path, "a table of text"):
+        reader = csv.reader((line for _, line in lines), delimiter=delimiter, strict=True)  # a quote has to end
+        return delimiter, [(lines[reader.line_num - 1][0], row) for row in reader]
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
