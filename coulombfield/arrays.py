@@ -23,6 +23,9 @@ import numpy as np
 Array = Any
 """An array of any supported library; the libraries share no common base class."""
 
+PLAIN = (np.ndarray, np.memmap)
+"""NumPy's arrays that are nothing but their numbers."""
+
 jit: Callable[..., Any] = functools.partial(numba.njit, cache=True, nogil=True, error_model="numpy")
 """Numba's compiler as this project uses it: cached on disk, without the GIL, dividing as NumPy does."""
 
@@ -33,7 +36,7 @@ def backend(**arrays: Array) -> ModuleType:
     Parameters
     ----------
     **arrays : array
-        The arguments to look at, under the names that an error should use; None is skipped.
+        The arguments to look at, under the names that an error should use.
 
     Returns
     -------
@@ -43,28 +46,42 @@ def backend(**arrays: Array) -> ModuleType:
     Raises
     ------
     TypeError
-        If an argument is no array, or two belong to different libraries: nothing is converted silently.
+        If an argument is no array or a NumPy array that is more than its numbers, such as a masked one, or two belong
+        to different libraries: nothing is converted silently.
     ValueError
-        If two live on different devices.
+        If a size is not known yet, or two arrays live on different devices.
     """
-    given = {name: array for name, array in arrays.items() if array is not None}
-    for name, array in given.items():
-        if not array_api_compat.is_array_api_obj(array) or isinstance(array, np.generic):
-            raise TypeError(f"{name}: expected an array, got {type(array).__name__}")
-    if not given:
+    for name, array in arrays.items():
+        _check_array(name, array)
+    if not arrays:
         raise TypeError("backend() needs at least one array")
-    (first, reference), *others = given.items()
+    (first, reference), *others = arrays.items()
+    xp, device = array_api_compat.array_namespace(reference), array_api_compat.device(reference)
     for name, array in others:
-        if library(type(array)) != library(type(reference)):
+        # Not by their types: what JAX hands to a function that it traces is of another package than its arrays.
+        if array_api_compat.array_namespace(array) is not xp:
             raise TypeError(
                 f"{name}: expected a {library(type(reference))} array like {first}, got one of {library(type(array))}"
             )
-        if array_api_compat.device(array) != array_api_compat.device(reference):
-            raise ValueError(
-                f"{name}: expected an array on {array_api_compat.device(reference)} like {first}, "
-                f"got one on {array_api_compat.device(array)}"
-            )
-    return array_api_compat.array_namespace(reference)
+        other = array_api_compat.device(array)
+        if other != device and other is not None and device is not None:  # what is traced may be on none yet
+            raise ValueError(f"{name}: expected an array on {device} like {first}, got one on {other}")
+    return xp
+
+
+def _check_array(name: str, array: Any) -> None:
+    """Raise unless something is an array of known shape that is nothing but its numbers."""
+    if not array_api_compat.is_array_api_obj(array) or isinstance(array, np.generic):
+        raise TypeError(f"{name}: expected an array, got {type(array).__name__}")
+    numbers = getattr(array, "_meta", array)  # of Dask's arrays an empty one like their blocks
+    if isinstance(numbers, np.ndarray) and type(numbers) not in PLAIN:
+        # Compiled loops would take the numbers under a mask, or without their unit, and other engines would not.
+        how = "fill or compress it first" if isinstance(numbers, np.ma.MaskedArray) else "pass np.asarray of it"
+        raise TypeError(f"{name}: expected a plain array, got {type(numbers).__name__}; {how}")
+    if any(size is None or size != size for size in array.shape):
+        shape = ", ".join("?" if size is None or size != size else str(size) for size in array.shape)
+        how = "; call its compute_chunk_sizes() first" if hasattr(array, "compute_chunk_sizes") else ""
+        raise ValueError(f"{name}: expected an array of known size, got shape ({shape}){how}")
 
 
 def library(array_type: type) -> str:
@@ -175,7 +192,22 @@ def to_numpy(array: Array) -> np.ndarray:
         return array.get()
     if isinstance(array, np.ndarray):
         return array
+    if not hasattr(array, "__dlpack__"):  # Dask, which computes what it has promised
+        return np.asarray(array)
     return np.from_dlpack(array, device="cpu")
+
+
+def number_in(array: Array, *, untold: float) -> float:
+    """The number in an array of one; ``untold`` where there is none yet.
+
+    While they trace, map or compile a function, JAX and PyTorch hand it arrays that have a shape and a dtype only, and
+    refuse a number, each with an error of its own.
+    """
+    try:
+        # PyTorch warns of a number that derivatives can't follow.
+        return float(array.detach() if hasattr(array, "detach") else array)
+    except (TypeError, ValueError, RuntimeError):
+        return untold
 
 
 def cuda_module(source: str, options: tuple[str, ...]) -> Any:

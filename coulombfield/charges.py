@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import array_api_compat
 
@@ -90,6 +91,12 @@ def signed_charges(real: Array, generated: Array) -> Charges:
     weights = xp.concat([_real_weights(real), _generated_weights(generated)])
     check_like("generated", generated, "real", real)
     return Charges(xp.concat([real, generated]), weights)
+
+
+def check_charges(charges: Any) -> None:
+    """Raise unless an argument is a set of charges."""
+    if not isinstance(charges, Charges):
+        raise TypeError(f"charges: expected Charges(positions, weights), got {type(charges).__name__}")
 
 
 def check_points(name: str, points: Array) -> None:

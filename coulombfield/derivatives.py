@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import array_api_compat
 
 from .arrays import Array, backend
-from .charges import Charges
+from .charges import Charges, check_charges, check_points
 from .kernels import RadialKernel
 from .sums import derivative, field, potential
 from .sums.request import Tangent
@@ -137,6 +137,7 @@ def potential_vjp(
     TypeError, ValueError
         As for :func:`potential`; also if the cotangent does not fit the targets.
     """
+    _check(targets, charges)
     _check_like("cotangent", cotangent, "targets", targets, (targets.shape[0],))
     options: dict[str, Any] = {"exclude_self": exclude_self, "rtol": rtol, "method": method}
     places, swapped = charges.positions, Charges(targets, cotangent)
@@ -179,6 +180,7 @@ def field_vjp(
     TypeError, ValueError
         As for :func:`potential`; also if the cotangent does not fit the targets.
     """
+    _check(targets, charges)
     _check_like("cotangent", cotangent, "targets", targets, tuple(targets.shape))
     xp, device = array_api_compat.array_namespace(targets), array_api_compat.device(targets)
     options: dict[str, Any] = {"exclude_self": exclude_self, "method": method}
@@ -204,6 +206,7 @@ def field_vjp(
 def _tangent(
     targets: Array, charges: Charges, d_targets: Array | None, d_positions: Array | None, d_weights: Array | None
 ) -> Tangent:
+    _check(targets, charges)
     if d_targets is not None:
         _check_like("d_targets", d_targets, "targets", targets, tuple(targets.shape))
     if d_positions is not None:
@@ -211,6 +214,13 @@ def _tangent(
     if d_weights is not None:
         _check_like("d_weights", d_weights, "weights", charges.weights, tuple(charges.weights.shape))
     return Tangent(d_targets, d_positions, d_weights)
+
+
+def _check(targets: Array, charges: Charges) -> None:
+    """Raise unless the arguments are points and charges of one library: what others are then compared with."""
+    check_charges(charges)
+    backend(positions=charges.positions, targets=targets)
+    check_points("targets", targets)
 
 
 def _check_like(name: str, array: Array, like_name: str, like: Array, shape: tuple[int, ...]) -> None:

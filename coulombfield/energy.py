@@ -9,12 +9,13 @@ import numpy as np
 from .arrays import Array, to_numpy
 from .charges import (
     Charges,
+    check_charges,
     check_samples,
     generated_charges,
     real_charges,
     unit_charges,
 )
-from .kernels import RadialKernel
+from .kernels import RadialKernel, check_kernel
 from .sums import energy, field, potential, potential_and_field
 
 
@@ -74,6 +75,8 @@ def self_energy(charges: Charges, kernel: RadialKernel) -> float:
 
     It does not depend on the positions: :func:`electrostatic_energy` less this is the energy of the pairs.
     """
+    check_charges(charges)
+    check_kernel(kernel)
     at_zero = float(kernel.value(np.zeros(1))[0])
     return 0.5 * at_zero * float(np.sum(np.square(to_numpy(charges.weights), dtype=float)))
 
@@ -97,6 +100,7 @@ def electrostatic_energy_gradient(
     EnergyGradient
         Both gradients, of the library, dtype and device of the charges.
     """
+    check_charges(charges)
     values, fields = potential_and_field(
         charges.positions, charges, kernel, exclude_self=exclude_self, rtol=rtol, method=method
     )
@@ -124,6 +128,7 @@ def softening_gradient(
     TypeError
         If the kernel has no softening, or several.
     """
+    check_kernel(kernel)
     options: dict[str, Any] = {"exclude_self": exclude_self, "rtol": rtol, "method": method}
     return electrostatic_energy(charges, kernel.softening_derivative(), **options)
 

@@ -13,6 +13,7 @@ import abc
 import functools
 import math
 import numbers
+import sys
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,6 +67,12 @@ class RadialKernel(abc.ABC):
 
     def __rmul__(self, weight: float) -> RadialKernel:
         return ScaledKernel(weight, self)
+
+
+def check_kernel(kernel: Any) -> None:
+    """Raise unless an argument is a kernel."""
+    if not isinstance(kernel, RadialKernel):
+        raise TypeError(f"kernel: expected a RadialKernel such as Plummer(), got {type(kernel).__name__}")
 
 
 def value_at_zero(kernel: RadialKernel) -> float:
@@ -138,7 +145,7 @@ class Coulomb(RadialKernel):
     TypeError
         If the exponent is no number.
     ValueError
-        If it is not positive and finite.
+        If it is not positive and finite, or so small that it leaves the range of a double.
 
     Notes
     -----
@@ -262,9 +269,16 @@ def _store_number(kernel: RadialKernel, name: str, *, positive: bool = True) -> 
     given = getattr(kernel, name)
     if isinstance(given, bool) or not isinstance(given, numbers.Real):
         raise TypeError(f"{name}: expected a number, got {type(given).__name__}")
-    number = float(given)
+    try:
+        number = float(given)
+    except OverflowError:  # an integer beyond the largest double
+        number = math.inf
     if not math.isfinite(number) or (positive and number <= 0):
         raise ValueError(f"{name}: expected a {'positive, ' if positive else ''}finite number, got {given}")
+    if positive and number < sys.float_info.min:  # half an exponent of 5e-324 would be 0, and the kernel a constant
+        raise ValueError(
+            f"{name}: expected at least {sys.float_info.min}, got {given}, which leaves the range of a double"
+        )
     object.__setattr__(kernel, name, number)
 
 

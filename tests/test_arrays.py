@@ -9,7 +9,7 @@ from coulombfield.arrays import Primitive, backend, select_device, to_numpy
 
 def test_backend_knows_each_library(library, dtype):
     array = library.put(np.zeros(3, dtype))
-    assert backend(one=array, none=None, two=array) is library.xp
+    assert backend(one=array, two=array) is library.xp
 
 
 def test_backend_refuses_a_mix_of_libraries():
@@ -23,15 +23,67 @@ def test_backend_refuses_a_mix_of_devices():
         backend(a=array_api_strict.zeros(1), b=there)
 
 
-@pytest.mark.parametrize("thing", [1.0, [1.0], np.float64(1.0), "array"])
+@pytest.mark.parametrize("thing", [None, 1.0, [1.0], np.float64(1.0), "array"])
 def test_backend_refuses_what_is_no_array(thing):
     with pytest.raises(TypeError, match=r"^a: expected an array"):
         backend(a=thing)
 
 
+class Metres(np.ndarray):
+    """An array with a unit, which would be lost."""
+
+
+@pytest.mark.parametrize(
+    ("array", "way"), [(np.ma.zeros(1), "fill or compress it first"), (np.zeros(1).view(Metres), "pass np.asarray")]
+)
+def test_backend_refuses_what_is_more_than_its_numbers(array, way):
+    with pytest.raises(TypeError, match=rf"^b: expected a plain array, got {type(array).__name__}; {way}"):
+        backend(a=np.zeros(1), b=array)
+
+
+class Unsized:
+    """An array of a library that works out sizes later: None or NaN stands for those."""
+
+    def __init__(self, *shape):
+        self.shape = shape
+
+    def __array_namespace__(self, api_version=None):
+        return array_api_strict
+
+
+class Chunked(Unsized):
+    def compute_chunk_sizes(self):
+        raise NotImplementedError
+
+
+@pytest.mark.parametrize(
+    ("array", "message"),
+    [
+        (Unsized(None, 2), r"^a: expected an array of known size, got shape \(\?, 2\)$"),
+        (Chunked(np.nan, 2), r"^a: expected an array of known size, got shape \(\?, 2\); call its compute_chunk_sizes"),
+    ],
+)
+def test_backend_refuses_an_array_of_unknown_size(array, message):
+    with pytest.raises(ValueError, match=message):
+        backend(a=array)
+
+
+def test_dask_says_how_to_make_sizes_known():
+    dask = pytest.importorskip("dask.array")
+    numbers = np.random.default_rng(0).standard_normal((20, 2))
+    array = dask.from_array(numbers, chunks=5)
+    some = array[array[:, 0] > 0]
+    with pytest.raises(ValueError, match=r"^a: .*call its compute_chunk_sizes\(\) first"):
+        backend(a=some)
+    backend(a=some.compute_chunk_sizes())
+    np.testing.assert_array_equal(to_numpy(array), numbers)
+    with pytest.raises(TypeError, match=r"^a: expected a plain array, got MaskedArray"):
+        backend(a=dask.ma.masked_array(array, array > 0))
+
+
 def test_backend_needs_an_array():
     with pytest.raises(TypeError, match="at least one"):
-        backend(a=None)
+        backend()
 
 
 def test_to_numpy_brings_the_same_numbers(library, dtype):

@@ -116,6 +116,8 @@ def test_kernels_compare_by_their_numbers():
         (-1.0, ValueError),
         (np.nan, ValueError),
         (np.inf, ValueError),
+        (10**400, ValueError),
+        (5e-324, ValueError),
         ("1", TypeError),
         (True, TypeError),
     ],

@@ -10,7 +10,7 @@ import numpy as np
 from ..arrays import Array, backend, to_numpy
 from ..charges import check_points, check_samples, unit_charges
 from ..energy import electrostatic_energy
-from ..kernels import RadialKernel, value_at_zero
+from ..kernels import RadialKernel, check_kernel, value_at_zero
 from ..sums import potential
 
 
@@ -72,6 +72,7 @@ def energy_parts(
     infinite, and so is the total; the unbiased estimate is finite unless two points coincide.
     """
     check_samples(real, generated)
+    check_kernel(kernel)
     at_zero = value_at_zero(kernel)
     own, pairs_only = [], []
     for points in (real, generated):

@@ -10,7 +10,7 @@ import array_api_compat
 import numpy as np
 
 from ..arrays import Array, backend, to_numpy
-from ..charges import Charges, check_points
+from ..charges import Charges, check_charges, check_points
 from ..kernels import RadialKernel
 from ..sums import potential
 
@@ -79,8 +79,7 @@ def potential_on_grid(
     -----
     Memory is m numbers a point of the grid.
     """
-    if not isinstance(charges, Charges):
-        raise TypeError(f"charges: expected Charges(positions, weights), got {type(charges).__name__}")
+    check_charges(charges)
     positions = charges.positions
     dimension = positions.shape[1]
     chosen = _chosen_axes(axes, dimension)

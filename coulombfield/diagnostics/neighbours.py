@@ -56,10 +56,10 @@ def nearest_neighbours(points: Array, among: Array | None = None) -> Neighbours:
     NumPy arrays of up to 8 dimensions go through a k-d tree, in O((T + S) log S); others through all pairs in tiles of
     2^20 differences. Memory is O((T + S) m).
     """
-    xp = backend(points=points, among=among)
-    check_points("points", points)
     own = among is None
     others = points if among is None else among
+    xp = backend(points=points, among=others)
+    check_points("points", points)
     check_points("among", others)
     check_like("among", others, "points", points)
     if others.shape[0] < 1 + own:

@@ -20,7 +20,7 @@ import numpy as np
 from ..arrays import Array, backend, to_numpy
 from ..charges import check_samples, unit_charges
 from ..energy import electrostatic_energy, interaction_energy
-from ..kernels import RadialKernel, value_at_zero
+from ..kernels import RadialKernel, check_kernel, value_at_zero
 from ..rng import Streams
 from ..sums import potential
 
@@ -166,8 +166,7 @@ def permutation_test(
     less than their rounding count as equal.
     """
     kernel = NegativeDistance() if kernel is None else kernel
-    if not isinstance(kernel, RadialKernel):
-        raise TypeError(f"kernel: expected a RadialKernel such as Gaussian(1.0), got {type(kernel).__name__}")
+    check_kernel(kernel)
     if isinstance(permutations, bool) or not isinstance(permutations, numbers.Integral) or permutations < 1:
         raise ValueError(f"permutations: expected an integer of 1 or more, got {permutations!r}")
     check_samples(real, generated, least=2)

@@ -55,12 +55,12 @@ class State:
     memory: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        backend(
-            generated=self.generated,
-            real=self.real,
-            generated_velocities=self.generated_velocities,
-            real_velocities=self.real_velocities,
-        )
+        velocities = {
+            "generated_velocities": self.generated_velocities,
+            "real_velocities": self.real_velocities,
+        }
+        given = {name: array for name, array in velocities.items() if array is not None}
+        backend(generated=self.generated, real=self.real, **given)
         check_points("generated", self.generated)
         check_points("real", self.real)
         check_like("real", self.real, "generated", self.generated)

@@ -6,8 +6,8 @@ import numbers
 from typing import Any
 
 from ..arrays import Array, backend
-from ..charges import Charges, check_like, check_points
-from ..kernels import RadialKernel
+from ..charges import Charges, check_charges, check_like, check_points
+from ..kernels import RadialKernel, check_kernel
 from ..profiles import Laplacian
 from . import selection
 from .request import Request, Result, Tangent
@@ -173,6 +173,7 @@ def energy(
     method: str = "auto",
 ) -> float:
     """½ Σ_i q_i Φ(b_i); for :mod:`coulombfield.energy`."""
+    check_charges(charges)
     request = _request(charges.positions, charges, kernel, exclude_self, rtol, potential=True)
     return selection.energy(in_range(request)[0], method)
 
@@ -220,10 +221,8 @@ def _request(
     field: bool = False,
 ) -> Request:
     """The request that these arguments make, once they are checked."""
-    if not isinstance(charges, Charges):
-        raise TypeError(f"charges: expected Charges(positions, weights), got {type(charges).__name__}")
-    if not isinstance(kernel, RadialKernel):
-        raise TypeError(f"kernel: expected a RadialKernel such as Plummer(), got {type(kernel).__name__}")
+    check_charges(charges)
+    check_kernel(kernel)
     if not isinstance(exclude_self, bool):
         raise TypeError(f"exclude_self: expected True or False, got {exclude_self!r}")
     positions = charges.positions

@@ -13,7 +13,7 @@ from typing import Any
 import array_api_compat
 import numpy as np
 
-from ..arrays import Array
+from ..arrays import Array, number_in
 from ..profiles import numbers_of
 from .request import Request
 
@@ -65,6 +65,6 @@ def _stretched(profile: Any, factor: float) -> Any:
 
 
 def _largest(points: Array) -> float:
-    """The largest coordinate in size; 0 if there is none."""
+    """The largest coordinate in size; 0 if there is none, and inf while it can't be known."""
     xp = array_api_compat.array_namespace(points)
-    return float(xp.max(xp.abs(points))) if points.shape[0] else 0.0
+    return number_in(xp.max(xp.abs(points)), untold=math.inf) if points.shape[0] else 0.0

@@ -1,0 +1,122 @@
+"""What the public functions say of arguments that are no points, no charges or no kernel: a line that names them."""
+
+import datetime
+import inspect
+
+import numpy as np
+import pytest
+
+import coulombfield as cf
+from coulombfield import diagnostics, interop
+from coulombfield.flow import State
+
+POINTS = np.random.default_rng(0).standard_normal((6, 2))
+MASKED = np.ma.masked_array(POINTS, POINTS > 0.5)
+GIVEN = {
+    "targets": POINTS,
+    "charges": cf.real_charges(POINTS),
+    "kernel": cf.Plummer(1, 0.5),
+    "real": POINTS,
+    "generated": POINTS + 1,
+    "points": POINTS,
+    "among": POINTS + 1,
+    "positions": POINTS,
+    "weights": POINTS[:, 0],
+    "vectors": POINTS,
+    "cotangent": POINTS[:, 0],
+    "d_targets": POINTS,
+    "d_positions": POINTS,
+    "d_weights": POINTS[:, 0],
+    "generated_velocities": POINTS,
+    "real_velocities": POINTS,
+    "field": lambda points: points,
+}
+OWN = {
+    "field_vjp": {"cotangent": POINTS},
+    "potential_on_grid": {"lower": [0, 0], "upper": [1, 1], "shape": [3, 3]},
+    "permutation_test": {"permutations": 5},
+} | {name: {"step": 0.1} for name in ("jacobian", "divergence", "curl")}
+FUNCTIONS = {
+    name: getattr(module, name)
+    for module in (cf, diagnostics)
+    for name in module.__all__
+    if inspect.isfunction(getattr(module, name))
+} | {"Charges": cf.Charges, "State": State}
+WRONG = {
+    "none": None,
+    "list": POINTS.tolist(),
+    "number": np.float64(1.0),
+    "dictionary": {},
+    "masked": MASKED,
+    "matrix": np.matrix(POINTS),
+    "record": np.rec.array(POINTS),
+    "complex": POINTS + 1j,
+    "booleans": POINTS > 0,
+    "dates": POINTS.astype("M8[s]"),
+    "objects": POINTS.astype(object),
+    "integers": POINTS.astype(int),
+}
+
+
+def arguments(name):
+    """Good arguments of a function by its own names for them."""
+    parameters = inspect.signature(FUNCTIONS[name]).parameters
+    return {key: value for key, value in GIVEN.items() if key in parameters} | OWN.get(name, {})
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_each_argument_that_is_something_else_is_named(name):
+    function, given = FUNCTIONS[name], arguments(name)
+    function(**given)
+    parameters = inspect.signature(function).parameters
+    for argument in given.keys() & GIVEN.keys() - {"field"}:
+        for kind, wrong in WRONG.items():
+            if wrong is None and parameters[argument].default is None:
+                continue
+            with pytest.raises((TypeError, ValueError), match=f"^{argument}: expected "):
+                pytest.fail(f"{argument} of {kind}: {function(**given | {argument: wrong})}")
+
+
+@pytest.mark.parametrize("method", ["auto", "simd", "gram", "direct"])
+def test_a_mask_is_refused_whatever_ran_before(method):
+    """Not taken for the numbers under it, which a compiled loop would do once it is compiled for plain arrays."""
+    targets, kernel = POINTS + 1, cf.Plummer(1, 1.0)
+    for _ in range(2):
+        with pytest.raises(TypeError, match=r"^real: expected a plain array, got MaskedArray; fill or compress it"):
+            cf.potential(targets, cf.real_charges(MASKED), kernel, method=method)
+        with pytest.raises(TypeError, match=r"^targets: expected a plain array, got MaskedArray"):
+            cf.potential(MASKED, cf.real_charges(POINTS), kernel, method=method)
+        cf.potential(targets, cf.real_charges(POINTS), kernel, method=method)
+
+
+def test_an_array_of_a_mapped_file_is_taken(tmp_path):
+    mapped = np.memmap(tmp_path / "a", dtype=float, mode="w+", shape=POINTS.shape)
+    mapped[:] = POINTS
+    kernel = cf.Plummer(1, 1.0)
+    found = cf.potential(mapped, cf.real_charges(mapped), kernel)
+    np.testing.assert_array_equal(found, cf.potential(POINTS, cf.real_charges(POINTS), kernel))
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        None,
+        3.0,
+        {},
+        MASKED,
+        POINTS + 1j,
+        POINTS > 0,
+        POINTS.astype("M8[s]"),
+        POINTS.astype("m8[s]"),
+        POINTS.astype(str),
+        np.zeros(3, [("x", float), ("y", float)]),
+        [[1 + 2j, 3 - 4j]],
+        [[True, False]],
+        [[datetime.date(2000, 1, 1)]],
+        [[None, 1.0]],
+        [[object()]],
+    ],
+)
+def test_what_is_no_table_of_numbers_has_no_points(source):
+    with pytest.raises((TypeError, ValueError), match=r"^source: expected "):
+        interop.positions_from(source)
