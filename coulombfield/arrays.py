@@ -6,8 +6,10 @@ This is the only file that imports CuPy. Nothing here converts an array from one
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
+import warnings
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any, ClassVar, NamedTuple
@@ -19,6 +21,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 import array_api_compat
 import numba
 import numpy as np
+from numba.core.caching import FunctionCache
 
 Array = Any
 """An array of any supported library; the libraries share no common base class."""
@@ -26,8 +29,51 @@ Array = Any
 PLAIN = (np.ndarray, np.memmap)
 """NumPy's arrays that are nothing but their numbers."""
 
-jit: Callable[..., Any] = functools.partial(numba.njit, cache=True, nogil=True, error_model="numpy")
-"""Numba's compiler as this project uses it: cached on disk, without the GIL, dividing as NumPy does."""
+
+def jit(function: Callable[..., Any] | None = None, **options: Any) -> Any:
+    """Numba's compiler as this project uses it: cached on disk if that can be, without the GIL, dividing as NumPy does.
+
+    To be used with ``@jit`` or with ``@jit(option=value)``.
+    """
+    if function is None:
+        return functools.partial(jit, **options)
+    compiled = numba.njit(nogil=True, error_model="numpy", **options)(function)
+    try:
+        compiled._cache = _Cache(function)  # what cache=True does, with a cache that may fail
+    except RuntimeError:
+        _tell("Numba finds no folder that it may write to")
+    return compiled
+
+
+class _Cache(FunctionCache):
+    """Numba's cache of a function's compiled forms, without which the function works all the same."""
+
+    def load_overload(self, *arguments: Any) -> Any:
+        """What was compiled earlier; None also where its file is damaged or may not be read."""
+        try:
+            return super().load_overload(*arguments)
+        except Exception:  # unpickling raises whatever it comes across
+            with contextlib.suppress(OSError):
+                self.flush()  # what is damaged is made anew
+            return None
+
+    def save_overload(self, *arguments: Any) -> None:
+        """Keep what has been compiled, unless the disk is full or has become read-only."""
+        try:
+            super().save_overload(*arguments)
+        except OSError as error:
+            _tell(error.strerror or type(error).__name__)
+
+
+@functools.cache
+def _tell(reason: str) -> None:
+    """Warn, once for each reason."""
+    warnings.warn(
+        f"compiled loops can't be kept on disk ({reason}), so that every process compiles its own, for seconds; "
+        "let NUMBA_CACHE_DIR name a folder for them",
+        RuntimeWarning,
+        stacklevel=3,
+    )
 
 
 def backend(**arrays: Array) -> ModuleType:

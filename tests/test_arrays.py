@@ -1,10 +1,15 @@
 """Which library arrays belong to, which version of a primitive serves them, and which device is chosen."""
 
+import errno
+
 import array_api_strict
+import numba
 import numpy as np
 import pytest
+from numba.core import caching
 
-from coulombfield.arrays import Primitive, backend, select_device, to_numpy
+from coulombfield import arrays
+from coulombfield.arrays import Primitive, backend, jit, select_device, to_numpy
 
 
 def test_backend_knows_each_library(library, dtype):
@@ -138,3 +143,43 @@ def test_cuda_works_or_says_why_not():
 def test_an_unknown_device_is_refused():
     with pytest.raises(ValueError, match=r"^device: expected auto, cpu or cuda, got 'tpu'"):
         select_device("tpu")
+
+
+def twice(x):
+    return 2 * x
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    """A folder of its own for what Numba compiles."""
+    monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path))
+    arrays._tell.cache_clear()
+    return tmp_path
+
+
+def test_loops_are_compiled_without_a_folder_to_keep_them(cache, monkeypatch):
+    monkeypatch.setattr(caching.CompileResultCacheImpl, "_locator_classes", [])
+    with pytest.warns(RuntimeWarning, match=r"can't be kept on disk \(Numba finds no folder") as told:
+        functions = jit(twice), jit(fastmath=True)(twice)
+    assert [function(3) for function in functions] == [6, 6]
+    assert len(told) == 1
+
+
+def test_loops_are_compiled_on_a_full_disk(cache, monkeypatch):
+    def full(*arguments):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(caching.IndexDataCacheFile, "_save_data", full)
+    with pytest.warns(RuntimeWarning, match=r"can't be kept on disk \(No space left on device\)"):
+        assert jit(twice)(3) == 6
+
+
+def test_a_damaged_file_of_compiled_loops_is_made_anew(cache):
+    jit(twice)(3)
+    assert len(list(cache.rglob("*.nb[ci]"))) == 2
+    for suffix in (".nbi", ".nbc"):
+        for kept in cache.rglob(f"*{suffix}"):
+            kept.write_bytes(kept.read_bytes()[:10])
+        made, found = jit(twice), jit(twice)
+        assert made(3) == found(3) == 6
+        assert (made.stats.cache_misses.total(), found.stats.cache_hits.total()) == (1, 1)
