@@ -8,15 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import os
 import warnings
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any, ClassVar, NamedTuple
-
-# GNU OpenMP, Numba's usual threading layer, spins after each parallel region and so takes the cores away from
-# OpenBLAS: a small matrix product next to a parallel loop becomes ten times slower. Read once, when Numba loads.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import array_api_compat
 import numba

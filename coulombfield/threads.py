@@ -1,6 +1,8 @@
 """Threads for loops compiled by Numba without the GIL.
 
-Numba's own ``prange`` takes no nested tuple, such as a sum of two kernels, and compiles each loop a second time.
+Numba's own ``prange`` takes no nested tuple, such as a sum of two kernels, and compiles each loop a second time. Its
+threads also end a forked process where they are those of GNU OpenMP, and any process in which two threads of Python use
+them at once where they are Numba's own.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ import functools
 import itertools
 import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import numba
 import threadpoolctl
@@ -22,6 +24,8 @@ _pool: ThreadPoolExecutor | None = None
 
 def share(work: Callable[[int, int], object], count: int) -> None:
     """Call ``work(start, stop)`` for consecutive parts of range(count), as many at a time as Numba may have threads.
+
+    Where no more threads can be started, those that are there do it, and be it the caller alone.
 
     Raises
     ------
@@ -40,13 +44,34 @@ def share(work: Callable[[int, int], object], count: int) -> None:
         for start, stop in waiting:  # next() of a list's iterator is atomic
             work(start, stop)
 
-    futures = [_executor().submit(take_turns) for _ in range(threads - 1)]
+    helpers = _ask_for_help(take_turns, threads - 1)
     try:
         take_turns()
     finally:
-        for future in futures:
-            if not future.cancel():  # one that has not begun, because all threads are busy, has nothing left to do
-                future.result()
+        for helper in helpers:
+            if not helper.cancel():  # one that has not begun, because all threads are busy, has nothing left to do
+                helper.result()
+
+
+def _ask_for_help(task: Callable[[], object], threads: int) -> list[Future]:
+    """Have other threads do a task too; what becomes of each."""
+    helpers: list[Future] = []
+
+    def help_out(helper: Future) -> None:
+        if helper.set_running_or_notify_cancel():
+            try:
+                helper.set_result(task())
+            except BaseException as error:
+                helper.set_exception(error)
+
+    try:
+        for _ in range(threads):
+            # Not the pool's own, which it keeps to itself where it takes the task in but can't start a thread for it.
+            helpers.append(Future())
+            _executor().submit(help_out, helpers[-1])
+    except RuntimeError:  # no thread can be started, or Python is ending
+        _forget()  # with the tasks that nobody may ever come for
+    return helpers
 
 
 def lone_products() -> contextlib.AbstractContextManager:
@@ -71,7 +96,7 @@ def _executor() -> ThreadPoolExecutor:
 
 
 def _forget() -> None:
-    """In a forked child the pool's threads are not there."""
+    """Begin with another pool next time: in a forked child this one's threads are not there."""
     global _pool
     _pool = None
 

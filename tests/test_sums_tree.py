@@ -1,6 +1,10 @@
 """The tree code: within its tolerance for charges however they lie, and its parts each alone."""
 
 import itertools
+import multiprocessing
+import os
+import subprocess
+import sys
 
 import numba
 import numpy as np
@@ -433,3 +437,31 @@ def test_what_can_not_be_served_is_refused():
     for kernel in (Gaussian(1.0), Laplace(1.0), Plummer() + 2.0 * Gaussian(1.0)):
         assert "Plummer" in tree.refusal(request._replace(profile=kernel.profile))
     assert "NumPy" in tree.refusal(request._replace(targets=[[0.0, 0.0]]))
+
+
+def summed(count=6_000):
+    """Potential by the tree, over more pairs than it leaves to other engines, and keys enough for several threads."""
+    positions = np.random.default_rng(0).normal(size=(count, 2))
+    asked = Request(positions, positions, np.ones(count), Plummer(3.0, 0.01).profile, False, True, False, 1e-4)
+    return tree.approximate(asked, 1e-4).potential
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
+def test_a_forked_child_sums_like_its_parent():
+    expected = summed()
+    forked = multiprocessing.get_context("fork")
+    ours, its = forked.Pipe()
+    child = forked.Process(target=lambda: its.send_bytes(summed().tobytes()))
+    child.start()
+    its.close()
+    child.join(60)
+    assert child.exitcode == 0
+    assert ours.recv_bytes() == expected.tobytes()
+
+
+def test_two_threads_sum_at_once_whatever_layer_numba_has():
+    script = "import threading, test_sums_tree as t\n" + "threads = [threading.Thread(target=t.summed) for _ in '12']\n"
+    script += "[thread.start() for thread in threads]; [thread.join() for thread in threads]"
+    variables = {**os.environ, "NUMBA_THREADING_LAYER": "workqueue", "PYTHONPATH": os.pathsep.join(sys.path)}
+    subprocess.run([sys.executable, "-c", script], check=True, env=variables)

@@ -12,11 +12,11 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import numba
 import numpy as np
 
 from ..arrays import jit
 from ..profiles import value_at
+from ..threads import share
 from .proxies import basis, points
 
 LANES = 32  # points that are expanded side by side
@@ -103,32 +103,23 @@ def _translate_one(matrix, source, out):
 
 
 @jit
-def _translate_group(group, matrix, sources, source_rows, out, out_rows):
-    first = 4 * group
-    if first + 4 <= source_rows.shape[0]:
-        _translate_four(matrix, sources, source_rows, out, out_rows, first)
-    else:
-        for i in range(first, source_rows.shape[0]):
-            _translate_one(matrix, sources[source_rows[i]], out[out_rows[i]])
-
-
-@jit
-def _translate_serial(matrix, sources, source_rows, out, out_rows):
-    for group in range((source_rows.shape[0] + 3) // 4):
-        _translate_group(group, matrix, sources, source_rows, out, out_rows)
-
-
-@jit(parallel=True)
-def _translate_parallel(matrix, sources, source_rows, out, out_rows):
-    for group in numba.prange((source_rows.shape[0] + 3) // 4):
-        _translate_group(group, matrix, sources, source_rows, out, out_rows)
+def _translate(begin, end, matrix, sources, source_rows, out, out_rows):
+    """The groups of four rows from ``begin`` to ``end``; the last of all may have fewer."""
+    for first in range(4 * begin, min(4 * end, source_rows.shape[0]), 4):
+        if first + 4 <= source_rows.shape[0]:
+            _translate_four(matrix, sources, source_rows, out, out_rows, first)
+        else:
+            for i in range(first, source_rows.shape[0]):
+                _translate_one(matrix, sources[source_rows[i]], out[out_rows[i]])
 
 
 def translate(matrix, sources, source_rows, out, out_rows):
     """Add the matrix times rows of ``sources`` to rows of ``out``, no row of which may occur twice."""
-    parallel = source_rows.shape[0] * matrix.size >= SERIAL and numba.get_num_threads() > 1
-    loop = _translate_parallel if parallel else _translate_serial
-    loop(matrix, sources, source_rows, out, out_rows)
+    groups = -(-source_rows.shape[0] // 4)
+    if source_rows.shape[0] * matrix.size < SERIAL:
+        _translate(0, groups, matrix, sources, source_rows, out, out_rows)
+    else:
+        share(lambda begin, end: _translate(begin, end, matrix, sources, source_rows, out, out_rows), groups)
 
 
 @jit

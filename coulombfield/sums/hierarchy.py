@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import numba
 import numpy as np
 
 from ..arrays import jit
+from ..threads import share
 
 LEVELS = 31  # below the root, at most
 KEY_BITS = 63  # of which each level takes one an axis
@@ -72,25 +72,24 @@ class Box(NamedTuple):
 
     def sort(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Order of the points along the Morton curve, and their keys in this order."""
-        keys = _morton_keys(points, self.corner, 2.0**self.levels / self.size, self.levels)
+        scale, keys = 2.0**self.levels / self.size, np.empty(points.shape[0], np.uint64)
+        share(lambda begin, end: _morton_keys(begin, end, points, self.corner, scale, self.levels, keys), keys.size)
         order = np.argsort(keys)
         return order, keys[order]
 
 
-@jit(parallel=True)
-def _morton_keys(points, corner, scale, levels):
+@jit
+def _morton_keys(begin, end, points, corner, scale, levels, keys):
     """Key of each point: the bits of its integer coordinates, of 2^levels cells an axis, interleaved."""
-    count, dimension = points.shape
-    keys = np.empty(count, np.uint64)
+    dimension = points.shape[1]
     top = 2.0**levels - 1
-    for i in numba.prange(count):
+    for i in range(begin, end):
         key = np.uint64(0)
         for axis in range(dimension):
             place = np.uint64(min(max((points[i, axis] - corner[axis]) * scale, 0.0), top))
             for bit in range(levels):
                 key |= ((place >> np.uint64(bit)) & np.uint64(1)) << np.uint64(bit * dimension + axis)
         keys[i] = key
-    return keys
 
 
 @jit
