@@ -202,14 +202,13 @@ def select_device(request: str = "auto", report: Callable[[str], None] = print) 
         raise ValueError(f"device: expected auto, cpu or cuda, got {request!r}")
     if request == "cpu":
         return Device(np, "cpu")
+    quiet = False
     try:
         return _cuda_device()
-    except ImportError as error:
-        reason = f"CuPy is not installed ({error}); install the extra cuda12 or cuda13"
-        quiet = True
     except Exception as error:  # the driver and each CUDA library have exception classes of their own
         reason = f"CuPy can't use a GPU here: {error}"
-        quiet = False
+        if isinstance(error, ModuleNotFoundError) and error.name == "cupy":
+            reason, quiet = f"CuPy is not installed ({error}); install the extra cuda12 or cuda13", True
     if request == "cuda":
         raise RuntimeError(f"device: cuda was asked for, but {reason}")
     if not quiet:

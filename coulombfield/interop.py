@@ -15,6 +15,7 @@ import numpy as np
 
 from .arrays import Array, backend, to_numpy
 from .charges import check_points
+from .packages import trouble_with
 from .point_files import find_columns, read_table
 
 
@@ -157,14 +158,14 @@ def to_atoms(positions: Array, *, symbols: Any = None, charges: Array | None = N
     Raises
     ------
     ImportError
-        If ASE is not installed.
+        If ASE is not installed or can't be imported.
     TypeError, ValueError
         If an argument does not fit.
     """
-    try:
-        from ase import Atoms
-    except ImportError as error:
-        raise ImportError("to_atoms needs ASE: pip install ase") from error
+    if trouble := trouble_with("ase", "pip install ase"):
+        raise ImportError(f"to_atoms needs ASE: {trouble}")
+    from ase import Atoms
+
     points = _on_host(positions)
     if points.shape[1] > 3:
         raise ValueError(f"positions: expected at most 3 dimensions for ase.Atoms, got {points.shape[1]}")

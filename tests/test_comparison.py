@@ -381,7 +381,7 @@ def test_event_files_hold_every_number_of_the_metrics(tmp_path, capsys):
 def test_without_its_package_event_files_name_it(tmp_path, capsys, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "tensorboardX", None)
     assert main(["tensorboard", str(pretend(tmp_path / "a"))]) == 2
-    assert capsys.readouterr().err == 'error: tensorboardX is not installed: pip install -e ".[tensorboard]"\n'
+    assert capsys.readouterr().err == 'error: tensorboardX is not installed; pip install -e ".[tensorboard]"\n'
     assert not (tmp_path / "a/tensorboard").exists()
 
 

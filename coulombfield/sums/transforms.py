@@ -10,7 +10,6 @@ Source: Barnett, Magland and af Klinteberg, SIAM J. Sci. Comput. 41 (2019) C479.
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import itertools
 import math
 from typing import Any
@@ -20,6 +19,7 @@ import numba
 import numpy as np
 
 from ..arrays import Array, library
+from ..packages import trouble_with
 from ..threads import share
 
 PACKAGES = {"numpy": "finufft", "cupy": "cufinufft"}
@@ -41,11 +41,9 @@ SECONDS_A_GRID_POINT = {"complex64": 0.9e-9, "complex128": 1.3e-9}  # times the 
 
 
 def missing(name: str) -> str:
-    """What to install if the transforms for arrays of the named library are not, or an empty string."""
+    """Why the transforms for arrays of the named library can't be used, and what to do; an empty string if they can."""
     needed = PACKAGES[name]
-    if importlib.util.find_spec(needed) is not None:
-        return ""
-    return f"{needed} is not installed; pip install " + ("'coulombfield[fast]'" if needed == "finufft" else needed)
+    return trouble_with(needed, "pip install " + ("'coulombfield[fast]'" if needed == "finufft" else needed))
 
 
 def grid_size(modes: int, oversampling: float) -> int:

@@ -22,11 +22,11 @@ def optional(module: str, extra: str) -> Any:
     Raises
     ------
     ConversionError
-        If it is missing; the message says which extra installs it.
+        If it is missing or its import fails; the message says why, and which extra installs it.
     """
     try:
         return importlib.import_module(module)
-    except ImportError as error:
+    except Exception as error:  # something that it needs may be missing or too old, and shows as anything
         package = module.partition(".")[0]
         raise ConversionError(
             f"{package} is needed and can't be imported ({error}): install the extra {extra}"

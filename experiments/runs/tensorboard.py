@@ -7,6 +7,8 @@ import shutil
 from datetime import datetime
 from pathlib import Path
 
+from coulombfield.packages import trouble_with
+
 from .. import UserError
 from ..files import writing
 from .folder import RecordError, RunFolder
@@ -28,16 +30,13 @@ def convert(run: RunFolder, out: Path | None = None) -> Path:
     Raises
     ------
     UserError
-        If the package tensorboardX is missing.
+        If the package tensorboardX is missing or can't be imported.
     RecordError
         If nothing is recorded yet, or ``out`` holds something else than event files.
     """
-    try:
-        package = importlib.import_module("tensorboardX")
-    except ModuleNotFoundError as error:
-        if error.name != "tensorboardX":
-            raise
-        raise UserError('tensorboardX is not installed: pip install -e ".[tensorboard]"') from error
+    if trouble := trouble_with("tensorboardX", 'pip install -e ".[tensorboard]"'):
+        raise UserError(trouble)
+    package = importlib.import_module("tensorboardX")
     rows = wide(run.read_metrics())
     if not rows:
         raise RecordError(f"{run.path}: no metrics yet")
