@@ -1,52 +1,14 @@
-"""Trajectories on disk: what is written comes back to the bit, whole at every moment, and resumes."""
-
-import os
-import signal
-import subprocess
-import sys
-import time
-from pathlib import Path
+"""Trajectories on disk: what is written comes back to the bit, and resumes."""
 
 import h5py
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from trajectory_support import STEP, content, start, system, write
 
 import coulombfield as cf
 from coulombfield.diagnostics import energy_parts
-from coulombfield.flow import Euler, State, Stop, System, Verlet, run
-from coulombfield.trajectory import Trajectory, Writer, commits, recover
-
-STEP = Euler(step=0.05)
-
-
-def start(dtype="float64", dimension=2, generated=6, real=5, velocities=False, seed=0):
-    rng = np.random.default_rng(seed)
-    x, y = (rng.standard_normal((count, dimension)).astype(dtype) for count in (generated, real))
-    return State(x, y, generated_velocities=np.zeros_like(x) if velocities else None)
-
-
-def system(**options):
-    return System(cf.Plummer(1.0, 0.5), method="direct", **options)
-
-
-def write(path, state, steps, *, integrator=STEP, which=None, **options):
-    with Writer(path, **options) as writer:
-        return run(state, which or system(), integrator, until=Stop(steps=steps), callbacks=[writer])
-
-
-def content(path):
-    """Every dataset of a file with its bits, and every attribute."""
-    found = {}
-
-    def collect(name, item):
-        value = item[()].tolist() if isinstance(item, h5py.Dataset) else None
-        found[name] = value, {key: np.asarray(attribute).tolist() for key, attribute in item.attrs.items()}
-
-    with h5py.File(path, "r") as file:
-        file.visititems(collect)
-    return found
+from coulombfield.flow import State, Stop, Verlet, run
+from coulombfield.trajectory import Trajectory, Writer
 
 
 @pytest.mark.parametrize("moving", ["generated", "both"])
@@ -169,47 +131,6 @@ def test_pyh5md_reads_it(tmp_path):
         assert pyh5md.element(group, "charge").element_type == "FixedElement"
 
 
-def test_files_of_other_programs_are_read_as_far_as_they_go(tmp_path):
-    """Steps as an increment with an offset, groups of other names, no times, an element at fewer steps."""
-    x = np.arange(24.0).reshape(4, 2, 3)
-    with h5py.File(tmp_path / "b.h5md", "w") as file:
-        for name in ("author", "creator"):
-            file.create_group(f"h5md/{name}").attrs["name"] = np.bytes_("other")
-        group = file.create_group("particles/solvent")
-        group["position/value"], group["position/step"] = x, 10
-        group["position/step"].attrs["offset"] = 5
-        group["charge"] = [1.0, -1.0]
-        group["velocity/value"], group["velocity/step"] = x[:2], [5, 25]
-        file["observables/solvent/heat/value"], file["observables/solvent/heat/step"] = [1.0, 2.0], [5, 15]
-    with Trajectory(tmp_path / "b.h5md") as trajectory:
-        assert trajectory.steps.tolist() == [5, 15, 25, 35]
-        assert np.isnan(trajectory.times).all()
-        assert (trajectory.creator, trajectory.author) == ("other", "other")
-        assert trajectory.observables["solvent/heat"].at(15) == 2.0
-        np.testing.assert_array_equal(trajectory[2].particles["solvent"].position, x[2])
-        np.testing.assert_array_equal(trajectory[2].particles["solvent"].velocity, x[1])
-        assert trajectory[1].particles["solvent"].velocity is None
-        assert trajectory[1].particles["solvent"].charge.tolist() == [1, -1]
-        with pytest.raises(ValueError, match="this program wrote"):
-            trajectory.state()
-
-
-def test_many_frames_wait_until_they_are_committed(tmp_path):
-    path = tmp_path / "a.h5md"
-    lengths = []
-
-    def look(now):
-        if now.step >= 2:
-            with Trajectory(path) as trajectory:
-                lengths.append(len(trajectory))
-
-    with Writer(path, commit_every=3) as writer:
-        run(start(), system(), STEP, until=Stop(steps=7), callbacks=[writer, look])
-    assert lengths == [3, 3, 3, 6, 6, 6]
-    with Trajectory(path) as trajectory:
-        assert len(trajectory) == 8
-
-
 def test_an_error_in_a_run_keeps_what_came_before(tmp_path):
     def fail(now):
         if now.step == 3:
@@ -228,171 +149,6 @@ def test_empty_and_single_sets_are_written(tmp_path, generated):
     with Trajectory(tmp_path / "a.h5md") as trajectory:
         assert len(trajectory) == 3
         assert trajectory.state().generated.shape == (generated, 2)
-
-
-CHILD = """
-import sys
-from pathlib import Path
-import numpy as np
-import coulombfield as cf
-from coulombfield.diagnostics import energy_parts
-from coulombfield.flow import Euler, State, Stop, System, run
-from coulombfield.trajectory import Writer
-rng = np.random.default_rng(0)
-start = State(rng.standard_normal((6, 2)), rng.standard_normal((5, 2)))
-def tell(now):
-    if now.step == 20:
-        Path(sys.argv[1] + ".ready").touch()
-with Writer(sys.argv[1], potential=True) as writer:
-    system = System(cf.Plummer(1.0, 0.5), method="direct")
-    run(start, system, Euler(step=0.05), until=Stop(steps=10**6), callbacks=[writer, tell])
-"""
-
-
-def test_a_killed_run_leaves_a_readable_file_that_resumes_bit_for_bit(tmp_path):
-    path = tmp_path / "killed.h5md"
-    ready = tmp_path / "killed.h5md.ready"
-    child = subprocess.Popen([sys.executable, "-c", CHILD, str(path)], cwd=Path(__file__).parent.parent)
-    try:
-        deadline = time.monotonic() + 100
-        while not ready.exists():
-            assert child.poll() is None
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
-        with pytest.raises(BlockingIOError, match="another process"):
-            Writer(path, resume=True)
-        assert not recover(path)
-    finally:
-        child.send_signal(signal.SIGKILL)
-        child.wait()
-    with Trajectory(path) as trajectory:
-        frames, middle = len(trajectory), trajectory.state()
-    assert middle.step == frames - 1 >= 20
-    write(path, middle, frames + 2, resume=True, potential=True)
-    write(tmp_path / "whole.h5md", start(), frames + 2, potential=True)
-    assert content(path) == content(tmp_path / "whole.h5md")
-    assert sorted(file.name for file in tmp_path.iterdir()) == ["killed.h5md", "killed.h5md.ready", "whole.h5md"]
-
-
-class Death(BaseException):
-    pass
-
-
-class Mortal:
-    """System calls, of which the one with a given number, and all after it, are not done, or half done."""
-
-    def __init__(self, last, torn):
-        self.last, self.torn, self.armed, self.calls = last, torn, False, 0
-
-    def pwrite(self, file, data, offset, real=os.pwrite):
-        if self.dies():
-            if self.torn:
-                real(file, bytes(data)[: len(data) // 2], offset)
-            raise Death
-        return real(file, data, offset)
-
-    def ftruncate(self, file, size, real=os.ftruncate):
-        if self.dies():
-            raise Death
-        real(file, size)
-
-    def dies(self):
-        self.calls += self.armed
-        return self.calls > self.last
-
-
-edits = st.lists(st.tuples(st.integers(0, 4 * commits.PAGE), st.binary(min_size=1, max_size=6000)), max_size=4)
-
-
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(versions=st.lists(edits, min_size=1, max_size=3), torn=st.booleans())
-def test_whenever_the_writer_dies_the_file_is_one_of_its_versions(tmp_path, monkeypatch, versions, torn):
-    """Death at each system call of the last commit in turn, in the middle of the write or before it."""
-    path = tmp_path / "file"
-    texts = [b""]
-    for version in versions:
-        text = bytearray(texts[-1])
-        for offset, data in version:
-            text.extend(bytes(max(0, offset + len(data) - len(text))))
-            text[offset : offset + len(data)] = data
-        if text:
-            text[0] = 1  # a file's signature is not all zeros
-        texts.append(bytes(text))
-    survived, call = False, 0
-    while not survived:
-        path.unlink(missing_ok=True)
-        mortal = Mortal(call, torn)
-        with monkeypatch.context() as patch, commits.CommittedFile(path) as store:
-            patch.setattr(commits.os, "pwrite", mortal.pwrite)
-            patch.setattr(commits.os, "ftruncate", mortal.ftruncate)
-            try:
-                for i, version in enumerate(versions):
-                    mortal.armed = i == len(versions) - 1
-                    for offset, data in [*version, (0, b"\1")] if version else []:
-                        store.seek(offset)
-                        store.write(data)
-                    store.commit()
-                survived = True
-            except Death:
-                pass
-        assert recover(path)
-        assert os.listdir(tmp_path) == ["file"]
-        found = path.read_bytes()
-        if survived:
-            assert found == texts[-1]
-        else:
-            # A new version may have written beyond the end of the last one, where nothing refers to.
-            assert found == texts[-1] or found[: len(texts[-2])] == texts[-2]
-            assert texts[-2] or found == texts[-1] or not any(found[: commits.PAGE])
-        call += 1
-
-
-def test_a_trajectory_opens_whenever_its_writer_died(tmp_path, monkeypatch):
-    """Death in the middle of each system call of the last commit: that frame is there whole, or not at all."""
-    path, survived, call, lengths = tmp_path / "a.h5md", False, 0, set()
-    while not survived:
-        path.unlink(missing_ok=True)
-        mortal = Mortal(call, torn=True)
-        with monkeypatch.context() as patch:
-            patch.setattr(commits.os, "pwrite", mortal.pwrite)
-            patch.setattr(commits.os, "ftruncate", mortal.ftruncate)
-
-            def arm(now, mortal=mortal):
-                mortal.armed = now.step == 2
-
-            try:
-                with Writer(path) as writer:
-                    run(start(), system(), STEP, until=Stop(steps=2), callbacks=[arm, writer])
-                survived = True
-            except Death:
-                pass
-        with Trajectory(path) as trajectory:
-            lengths.add(len(trajectory))
-            assert trajectory.state().step == len(trajectory) - 1
-            assert all(len(element[:]) == len(trajectory) for element in trajectory.observables.values())
-        call += 1
-    assert lengths == {2, 3}
-
-
-def test_a_file_whose_writer_died_before_its_first_commit_is_begun_anew(tmp_path):
-    (tmp_path / "a.h5md").write_bytes(bytes(3 * commits.PAGE))
-    write(tmp_path / "a.h5md", start(), 1, resume=True)
-    write(tmp_path / "b.h5md", start(), 1)
-    assert content(tmp_path / "a.h5md") == content(tmp_path / "b.h5md")
-
-
-def test_a_store_reads_what_it_wrote(tmp_path):
-    with commits.CommittedFile(tmp_path / "file") as store:
-        store.write(b"abc" * 3000)
-        store.seek(2)
-        assert store.read(5) == b"cabca"
-        store.commit()
-        store.seek(-3, os.SEEK_END)
-        store.write(b"xyz")
-        store.seek(8995)
-        assert store.read(5) == b"bcxyz"[-5:]
-        assert store.tell() == 9000
-    assert (tmp_path / "file").read_bytes() == b"abc" * 3000
 
 
 @pytest.mark.parametrize(
@@ -418,14 +174,3 @@ def test_another_run_is_not_appended(tmp_path):
     for state, what in ((start(dtype="float32"), "generated/position"), (start(seed=1), "another real/position")):
         with pytest.raises(ValueError, match=what):
             write(tmp_path / "a.h5md", state, 3, resume=True)
-
-
-def test_what_is_no_trajectory_is_refused_with_a_reason(tmp_path):
-    with pytest.raises(FileNotFoundError, match="no such file"):
-        Trajectory(tmp_path / "none.h5md")
-    (tmp_path / "text.h5md").write_text("text")
-    with pytest.raises(ValueError, match="not a readable HDF5 file"):
-        Trajectory(tmp_path / "text.h5md")
-    h5py.File(tmp_path / "empty.h5md", "w").close()
-    with pytest.raises(ValueError, match="expected an H5MD file"):
-        Trajectory(tmp_path / "empty.h5md")

@@ -9,28 +9,29 @@ writes stay in memory, page by page, until :meth:`CommittedFile.commit`, which
 4. empties the journal.
 
 A process that dies before 2 is complete leaves the last version, with unused bytes at its end. One that dies later
-leaves a journal from which :func:`recover` completes the new version. Step 3 alone, tens of microseconds for a few
+leaves a journal from which :func:`recover` completes the new version, or :func:`open_whole` in memory for who may not
+write. Step 3 alone, tens of microseconds for a few
 pages, can leave a file that other programs can't read before that.
 """
 
 from __future__ import annotations
 
-import fcntl
+import contextlib
 import hashlib
-import io
 import os
 import struct
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-PAGE = 4096
+from ..locks import open_locked
+from .pages import PAGE, PagedFile
+
 MAGIC = b"coulombfield journal 1\n"
 SUFFIX = ".journal"
 _ENTRY = struct.Struct("<QQ")  # offset and length; in the last entry, the file's size and 0
 
 
-class CommittedFile(io.RawIOBase):
+class CommittedFile(PagedFile):
     """A file-like object for h5py whose writes reach the disk at :meth:`commit`, all or none.
 
     Parameters
@@ -42,6 +43,8 @@ class CommittedFile(io.RawIOBase):
     ------
     BlockingIOError
         If another process is writing this file.
+    OSError
+        If it can't be opened, or the system has no locks.
 
     Notes
     -----
@@ -52,58 +55,15 @@ class CommittedFile(io.RawIOBase):
     def __init__(self, path: str | Path):
         self._path, self._file = Path(path), -1
         self._journal = _lock(self._path)
-        self._file = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            super().__init__(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o666))
+        except OSError:
+            _discard(self._path, self._journal)
+            raise
         _replay(self._journal, self._file)
-        if not any(os.pread(self._file, PAGE, 0)):
+        if not any(self._page(0)):
             os.ftruncate(self._file, 0)  # the writer died before its first commit
         self._committed = self._size = os.fstat(self._file).st_size
-        self._pages: dict[int, bytearray] = {}
-        self._position = 0
-
-    @property
-    def size(self) -> int:
-        """Bytes of the file, with what is not committed yet."""
-        return self._size
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """Move to a place in the file."""
-        self._position = offset + (0, self._position, self._size)[whence]
-        return self._position
-
-    def tell(self) -> int:
-        """The current place."""
-        return self._position
-
-    def readinto(self, buffer: Any) -> int:
-        """Read what was written last, committed or not; zeros where nothing was."""
-        target = memoryview(buffer).cast("B")
-        done = 0
-        for number, start, stop in self._parts(len(target)):
-            target[done : done + stop - start] = self._page(number)[start:stop]
-            done += stop - start
-        self._position += done
-        return done
-
-    def write(self, data: Any) -> int:
-        """Keep data for the next commit."""
-        source = memoryview(data).cast("B")
-        done = 0
-        for number, start, stop in self._parts(len(source)):
-            if number not in self._pages:
-                self._pages[number] = bytearray(PAGE) if stop - start == PAGE else bytearray(self._page(number))
-            self._pages[number][start:stop] = source[done : done + stop - start]
-            done += stop - start
-        self._position += done
-        self._size = max(self._size, self._position)
-        return done
-
-    def truncate(self, size: int | None = None) -> int:
-        """Set the size that the next commit gives the file."""
-        self._size = self._position if size is None else size
-        return self._size
-
-    def flush(self) -> None:
-        """Nothing: HDF5 flushes more often than a version is whole."""
 
     def commit(self) -> None:
         """Make the file what was written.
@@ -131,25 +91,8 @@ class CommittedFile(io.RawIOBase):
     def close(self) -> None:
         """Close the file; what was not committed is lost. A journal that is still needed stays."""
         if self._file >= 0:
-            if os.fstat(self._journal).st_size == 0:
-                _journal_of(self._path).unlink(missing_ok=True)
-            os.close(self._journal)
-            os.close(self._file)
-            self._file = -1
+            _discard(self._path, self._journal)
         super().close()
-
-    def _parts(self, length: int) -> Iterator[tuple[int, int, int]]:
-        """Page, start and stop inside it, for so many bytes from the current place."""
-        at, end = self._position, self._position + length
-        while at < end:
-            number, start = divmod(at, PAGE)
-            stop = min(PAGE, start + end - at)
-            yield number, start, stop
-            at += stop - start
-
-    def _page(self, number: int) -> bytes | bytearray:
-        page = self._pages.get(number)
-        return os.pread(self._file, PAGE, number * PAGE).ljust(PAGE, b"\0") if page is None else page
 
     def _runs(self) -> Iterator[tuple[int, bytes]]:
         """Offset and bytes of the pages to write, neighbours joined unless the last version ends between them."""
@@ -174,25 +117,67 @@ def recover(path: str | Path) -> bool:
     -------
     bool
         Whether the file is whole now; False if a process is still writing it, which is then left alone.
+
+    Raises
+    ------
+    OSError
+        If there is something to complete and no right to write.
     """
     path = Path(path)
-    if not _journal_of(path).exists():
-        return True
     try:
-        journal = _lock(path)
+        journal = _lock_to_recover(_journal_of(path))
+    except FileNotFoundError:
+        return True
     except BlockingIOError:
         return False
+    except OSError:
+        if _journal_of(path).stat().st_size:
+            raise
+        return True  # whatever can't be done about an empty journal, nothing is left to do
     try:
-        if path.exists():
+        pages = _pages(_read(journal))
+        if pages is not None and path.exists():
             file = os.open(path, os.O_RDWR)
             try:
-                _replay(journal, file)
+                _apply(pages, file)
             finally:
                 os.close(file)
-        _journal_of(path).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # once more does no harm
+            _journal_of(path).unlink(missing_ok=True)
     finally:
         os.close(journal)
     return True
+
+
+def open_whole(path: Path) -> Path | PagedFile:
+    """What h5py reads the last whole version from: the file, or the file with its journal replayed in memory.
+
+    The latter is for who may not write, where a writer was killed in a commit.
+
+    Raises
+    ------
+    ValueError
+        If the file has no version yet, or the journal that is needed can't be read.
+    """
+    pages = None
+    try:
+        recover(path)
+    except OSError:
+        pages = _pages(_read_journal(path))
+    if pages is None:
+        with open(path, "rb") as file:
+            begun = any(file.read(PAGE))  # the first page, with HDF5's signature, is the last that is written
+        if not begun:
+            raise ValueError(f"{path}: has no frame yet: its writer ended before the first one, or hasn't come to it")
+        return path
+    whole = PagedFile(os.open(path, os.O_RDONLY))
+    for offset, data in pages:
+        whole.seek(offset)
+        if data:
+            whole.write(data)
+        else:
+            whole.truncate()
+    return whole
 
 
 def _journal_of(path: Path) -> Path:
@@ -201,13 +186,33 @@ def _journal_of(path: Path) -> Path:
 
 def _lock(path: Path) -> int:
     """The journal, opened and held by this process alone; the system lets go of it when the process ends."""
-    journal = os.open(_journal_of(path), os.O_RDWR | os.O_CREAT, 0o666)
+    while True:
+        try:
+            journal = open_locked(_journal_of(path), os.O_RDWR | os.O_CREAT)
+        except BlockingIOError:
+            raise BlockingIOError(f"{path}: another process is writing this file") from None
+        with contextlib.suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(journal), _journal_of(path).stat()):
+                return journal
+        os.close(journal)  # who held it before has removed it: a second process would lock another one
+
+
+def _lock_to_recover(journal: Path) -> int:
+    """The same for who may not write, if the journal is there."""
     try:
-        fcntl.flock(journal, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(journal)
-        raise BlockingIOError(f"{path}: another process is writing this file") from None
-    return journal
+        return open_locked(journal, os.O_RDWR)
+    except (BlockingIOError, FileNotFoundError):
+        raise
+    except OSError:
+        return open_locked(journal, os.O_RDONLY, shared=True)
+
+
+def _discard(path: Path, journal: int) -> None:
+    """Let go of the journal, and remove it unless it is needed."""
+    if os.fstat(journal).st_size == 0:
+        with contextlib.suppress(OSError):  # an empty one does no harm
+            _journal_of(path).unlink(missing_ok=True)
+    os.close(journal)
 
 
 def _journal_text(pages: list[tuple[int, bytes]], size: int) -> bytes:
@@ -219,20 +224,47 @@ def _journal_text(pages: list[tuple[int, bytes]], size: int) -> bytes:
     return text + _digest(text)
 
 
+def _read(journal: int) -> bytes:
+    return os.pread(journal, os.fstat(journal).st_size, 0)
+
+
+def _read_journal(path: Path) -> bytes:
+    try:
+        return _journal_of(path).read_bytes()
+    except OSError as error:
+        raise ValueError(
+            f"{path}: its writer was killed as it wrote a frame, and {_journal_of(path).name}, which has the rest, "
+            f"can't be read ({error.strerror}); who may write the file has to open it once"
+        ) from error
+
+
+def _pages(text: bytes) -> list[tuple[int, bytes]] | None:
+    """Offsets and bytes of a journal, the file's size with none of them last; None unless it is whole."""
+    content, checksum = text[:-16], text[-16:]
+    if not content.startswith(MAGIC) or _digest(content) != checksum:
+        return None
+    pages, at = [], len(MAGIC)
+    while at < len(content):
+        offset, length = _ENTRY.unpack_from(content, at)
+        at += _ENTRY.size
+        pages.append((offset, content[at : at + length]))
+        at += length
+    return pages
+
+
+def _apply(pages: list[tuple[int, bytes]], file: int) -> None:
+    for offset, data in pages:
+        if data:
+            _write(file, data, offset)
+        else:
+            os.ftruncate(file, offset)
+
+
 def _replay(journal: int, file: int) -> None:
     """Write a journal's pages to the file, if the journal is whole, and empty it."""
-    text = os.pread(journal, os.fstat(journal).st_size, 0)
-    content, checksum = text[:-16], text[-16:]
-    if content.startswith(MAGIC) and _digest(content) == checksum:
-        at = len(MAGIC)
-        while at < len(content):
-            offset, length = _ENTRY.unpack_from(content, at)
-            at += _ENTRY.size
-            if length:
-                _write(file, content[at : at + length], offset)
-            else:
-                os.ftruncate(file, offset)
-            at += length
+    pages = _pages(_read(journal))
+    if pages is not None:
+        _apply(pages, file)
     os.ftruncate(journal, 0)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from ..arrays import Array
 from ..flow import State
-from .commits import recover
+from .commits import open_whole
 from .writing import PRIVATE
 
 ARRAYS = ("position", "velocity", "force", "charge", "mass", "potential")
@@ -111,9 +111,9 @@ class Trajectory:
         self.path = Path(path)
         if not self.path.exists():
             raise FileNotFoundError(f"{self.path}: no such file")
-        recover(self.path)
+        source = open_whole(self.path)
         try:
-            self._file = h5py.File(self.path, "r")
+            self._file = h5py.File(source, "r")
         except OSError as error:
             raise ValueError(f"{self.path}: not a readable HDF5 file ({error})") from error
         try:

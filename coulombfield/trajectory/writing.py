@@ -158,7 +158,7 @@ class Writer:
         if self._file:
             try:
                 self._file.close()  # which cuts off what HDF5 had allotted beyond the end
-                if self._whole:
+                if self._whole and self._ready:
                     self._store.commit()
             finally:
                 self._store.close()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import itertools
 import json
 import os
@@ -12,6 +11,8 @@ import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
+
+from coulombfield.locks import check_locks, open_locked
 
 from .. import UserError
 from ..files import to_json, write_atomically, writing
@@ -66,6 +67,7 @@ class RunFolder:
             raise RecordError(f"{out}: expected a new or empty folder for --out")
         run = cls(out)
         with writing(out):
+            check_locks(out)
             for folder in (run.path, run.checkpoints, run.figures):
                 folder.mkdir(parents=True, exist_ok=True)
         return run
@@ -114,14 +116,14 @@ class RunFolder:
 
     @property
     def busy(self) -> bool:
-        """Whether another process is training in this folder."""
+        """Whether another process is training in this folder, as far as this system can tell."""
         try:
-            with self.locked():
-                return False
-        except FileNotFoundError:
-            return False
-        except RecordError:
+            os.close(open_locked(self.path, os.O_RDONLY, shared=True))
+        except BlockingIOError:
             return True
+        except OSError:  # no such folder, or no locks, without which no process trains
+            return False
+        return False
 
     @property
     def resume_command(self) -> str:
@@ -131,12 +133,14 @@ class RunFolder:
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
         """Keep a second process from training in this folder; the system drops the lock with the process."""
-        folder = os.open(self.path, os.O_RDONLY)
         try:
-            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            yield
+            folder = open_locked(self.path, os.O_RDONLY)
         except BlockingIOError as error:
             raise RecordError(f"{self.path}: another process is training in this folder") from error
+        except OSError as error:
+            raise RecordError(f"{self.path}: {error.strerror}") from error
+        try:
+            yield
         finally:
             os.close(folder)
 
