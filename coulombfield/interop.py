@@ -41,7 +41,7 @@ def positions_from(
         name.
     dataset : str
         Path inside an HDF5 file of a dataset of shape (count, m), or of a time-dependent element of H5MD, whose last
-        frame is taken.
+        frame is taken. Rows of nothing but the fill value NaN are no points, nor those whose ``id`` is its fill value.
     dtype : dtype, optional
         float32 or float64. Without it these stay as they are, and text, integers and float16 become float64.
 

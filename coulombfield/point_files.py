@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import codecs
-import contextlib
 import csv
 import numbers
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
+
+from .files import ids_there, naming, rows_there
 
 SUFFIXES = {"npy": (".npy",), "csv": (".csv", ".txt", ".tsv", ".dat"), "hdf5": (".h5", ".hdf5", ".h5md")}
 UTF_16 = codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE
@@ -35,7 +36,7 @@ def read_table(path: Path, columns: Sequence[int | str] | None, dataset: str) ->
     if suffix in SUFFIXES["csv"]:
         return _from_text(path, columns), None
     if suffix in SUFFIXES["npy"]:
-        with _naming(path, "a NumPy array of numbers"), open(path, "rb") as file:
+        with naming(path, "a NumPy array of numbers"), open(path, "rb") as file:
             return np.lib.format.read_array(file, allow_pickle=False), columns
     if suffix in SUFFIXES["hdf5"]:
         return _from_hdf5(path, dataset), columns
@@ -64,28 +65,29 @@ def _column(name: int | str, header: list[str] | None, width: int) -> int:
     return int(name) % width
 
 
-@contextlib.contextmanager
-def _naming(path: Path, kind: str) -> Iterator[None]:
-    """Let whatever goes wrong begin with the file's path: damage shows as an error of any class, without a name."""
-    try:
-        yield
-    except Exception as error:
-        reason = str(error).partition("\n")[0]  # NumPy goes on with how to load what can't be trusted
-        raise ValueError(f"{path}: can't be read as {kind}: {reason or type(error).__name__}") from error
-
-
 def _from_hdf5(path: Path, dataset: str) -> np.ndarray:
     table = None
-    with _naming(path, "HDF5"), h5py.File(path, "r") as file:
+    with naming(path, "HDF5"), h5py.File(path, "r") as file:
         item = file.get(dataset)
         if isinstance(item, h5py.Group) and "value" in item:
-            table = item["value"][-1]
+            table = _last(item, item.parent.get("id"))
         elif isinstance(item, h5py.Dataset):
             table = item[()]
+            rows = rows_there(item, table)
+            table = table if rows is None else table[rows]
         there = ", ".join(file) or "none"
     if table is None:
         raise ValueError(f"{path}: has no dataset {dataset!r}; it has {there}")
     return table
+
+
+def _last(element: h5py.Group, identifiers: Any) -> np.ndarray:
+    """Last frame of an H5MD element, without the rows that are no particles by their identifiers or by themselves."""
+    table = element["value"][-1]
+    rows = rows_there(element["value"], table)
+    if rows is None and isinstance(identifiers, h5py.Group) and "value" in identifiers:
+        rows = ids_there(identifiers["value"], identifiers["value"][-1])
+    return table[rows] if rows is not None and rows.shape == table.shape[:1] else table
 
 
 def _from_text(path: Path, columns: Sequence[int | str] | None) -> np.ndarray:
@@ -117,7 +119,7 @@ def _from_text(path: Path, columns: Sequence[int | str] | None) -> np.ndarray:
 
 def _rows(path: Path) -> tuple[str | None, list[tuple[int, list[str]]]]:
     """The delimiter of a table of text, and of each row the line of the file, from 1, and the cells."""
-    with _naming(path, "text in UTF-8 or UTF-16"):
+    with naming(path, "text in UTF-8 or UTF-16"):
         encoding = "utf-16" if path.read_bytes()[:2] in UTF_16 else "utf-8-sig"
         text = path.read_text(encoding=encoding)
     every = enumerate(text.split("\n"), start=1)
@@ -131,7 +133,7 @@ def _rows(path: Path) -> tuple[str | None, list[tuple[int, list[str]]]]:
     delimiter = next((sign for sign in (";", "\t", ",") if sign in bare), None)
     if delimiter is None:
         return None, [(number, line.split()) for number, line in lines]
-    with _naming(path, "a table of text"):
+    with naming(path, "a table of text"):
         reader = csv.reader((line for _, line in lines), delimiter=delimiter, strict=True)  # a quote has to end
         return delimiter, [(lines[reader.line_num - 1][0], row) for row in reader]
 

@@ -183,6 +183,32 @@ def test_the_last_frame_of_an_h5md_element_is_read(tmp_path):
     np.testing.assert_array_equal(found, frames[-1][:, 1:])
 
 
+@pytest.mark.parametrize("by", ["position", "id"])
+def test_rows_that_fill_up_an_element_are_no_points(tmp_path, by):
+    """As programs write them whose numbers of particles change: NaN as fill value, or an id that is its fill value."""
+    points = np.arange(12.0).reshape(1, 4, 3)
+    with h5py.File(tmp_path / "a.h5md", "w") as file:
+        group = file.create_group("particles/all")
+        if by == "position":
+            points[0, 2:] = np.nan
+        else:
+            group.create_dataset("id/value", data=[[4, 2, -1, -1]], fillvalue=-1)
+        group.create_dataset("position/value", data=points, fillvalue=np.nan if by == "position" else 0.0)
+    found = interop.positions_from(tmp_path / "a.h5md", dataset="particles/all/position")
+    np.testing.assert_array_equal(found, points[0, :2])
+
+
+def test_rows_that_fill_up_a_dataset_are_no_points(tmp_path):
+    """A row of NaN is one where NaN is not the fill value: whoever wrote it there should see it."""
+    points = np.asarray([[0.0, np.nan], [np.nan, np.nan]])
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file.create_dataset("filled", data=points, fillvalue=np.nan)
+        file["bare"] = points
+    for name, count in (("filled", 1), ("bare", 2)):
+        found = interop.positions_from(tmp_path / "a.h5", dataset=name)
+        np.testing.assert_array_equal(found, points[:count])
+
+
 def test_atoms_come_and_go(monkeypatch):
     class Atoms:
         def __init__(self, symbols, positions, charges=None):
