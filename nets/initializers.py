@@ -11,6 +11,8 @@ from typing import Literal
 
 import numpy as np
 
+from nets.arguments import number_of
+
 Initializer = Callable[[np.random.Generator, tuple[int, int], tuple[int, ...]], np.ndarray]
 
 
@@ -38,6 +40,7 @@ def he_uniform(rng: np.random.Generator, fans: tuple[int, int], shape: tuple[int
 
 def fan_in_normal(gain: float) -> Initializer:
     """Normal with standard deviation gain / sqrt(fan_in) (He et al. 2015 for gain = sqrt(2))."""
+    gain = number_of("gain", gain)
 
     def initialize(rng: np.random.Generator, fans: tuple[int, int], shape: tuple[int, ...]) -> np.ndarray:
         return rng.standard_normal(shape) * (gain / math.sqrt(fans[0]))
@@ -47,6 +50,7 @@ def fan_in_normal(gain: float) -> Initializer:
 
 def normal(deviation: float, mean: float = 0.0) -> Initializer:
     """Normal with the given standard deviation and mean."""
+    deviation, mean = number_of("deviation", deviation), number_of("mean", mean)
 
     def initialize(rng: np.random.Generator, fans: tuple[int, int], shape: tuple[int, ...]) -> np.ndarray:
         return mean + rng.standard_normal(shape) * deviation
@@ -59,6 +63,7 @@ def truncated_normal(deviation: float) -> Initializer:
 
     What is left has 0.8796 times the standard deviation: a variance of 0.7737 = 1 / 1.292.
     """
+    deviation = number_of("deviation", deviation)
 
     def initialize(rng: np.random.Generator, fans: tuple[int, int], shape: tuple[int, ...]) -> np.ndarray:
         return _truncated(rng, shape) * deviation
@@ -77,7 +82,7 @@ def variance_scaling(scale: float, mode: Literal["fan_in", "fan_out", "fan_avg"]
     ValueError
         If the scale is not positive or the mode unknown.
     """
-    if scale <= 0:
+    if number_of("scale", scale) <= 0:
         raise ValueError(f"scale: expected a positive number, got {scale}")
     if mode not in ("fan_in", "fan_out", "fan_avg"):
         raise ValueError(f"mode: expected fan_in, fan_out or fan_avg, got {mode!r}")
@@ -92,6 +97,7 @@ def variance_scaling(scale: float, mode: Literal["fan_in", "fan_out", "fan_avg"]
 
 def uniform(half_width: float) -> Initializer:
     """Uniform on [-half_width, half_width]."""
+    half_width = number_of("half_width", half_width, least=0)
 
     def initialize(rng: np.random.Generator, fans: tuple[int, int], shape: tuple[int, ...]) -> np.ndarray:
         return rng.uniform(-half_width, half_width, shape)

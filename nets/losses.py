@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import operator
 from typing import Literal
 
 from coulombfield.arrays import Array
+from nets.arguments import check_floats, count_of
 from nets.primitives.inplace import module_of
 
 Reduction = Literal["expectation", "sum"]
@@ -42,19 +42,22 @@ def potential_regression(
     ------
     ValueError
         If a shape or dtype disagrees, a species is empty or the reduction is unknown.
+    TypeError
+        If values are not float32 or float64, or ``generated`` is no integer.
 
     Notes
     -----
     The potential is a target, not a function of the networks: no gradient passes through it (appendix A.6).
     """
     total = _count(values)
+    check_floats("potential", potential)
     if potential.shape != (total,) or potential.dtype != values.dtype:
         raise ValueError(
             f"potential: expected shape ({total},) {values.dtype} like values, got {potential.shape} {potential.dtype}"
         )
-    generated = operator.index(generated)  # a plain int: NumPy's would promote float32 to float64 below
-    if not 0 < generated < total:
-        raise ValueError(f"generated: expected a count between 1 and {total - 1}, got {generated}")
+    generated = count_of("generated", generated)
+    if generated >= total:
+        raise ValueError(f"generated: expected a count below {total}, that of all values, got {generated}")
     if reduction not in ("expectation", "sum"):
         raise ValueError(f"reduction: expected 'expectation' or 'sum', got {reduction!r}")
     error = values - potential.reshape(total, 1)
@@ -89,12 +92,15 @@ def generator_potential(values: Array) -> tuple[Array, Array]:
     ------
     ValueError
         If the shape is another.
+    TypeError
+        If values are not float32 or float64: a gradient of integers would be 0.
     """
     factor = -0.5 / _count(values)
     return values.sum() * factor, module_of(values).full_like(values, factor)
 
 
 def _count(values: Array) -> int:
+    check_floats("values", values)
     if values.ndim != 2 or values.shape[0] < 1 or values.shape[1] != 1:
         raise ValueError(f"values: expected one number a sample, shape (N, 1), got {values.shape}")
     return values.shape[0]

@@ -20,11 +20,13 @@ them fit: three at a time of batch x batch numbers.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
 
 from coulombfield.arrays import Array
+from nets.arguments import check_floats
 from nets.primitives.distances import squared_distances
 from nets.primitives.gaussians import gaussians
 from nets.primitives.inplace import module_of
@@ -63,7 +65,9 @@ def gaussian_mmd2(
     Raises
     ------
     ValueError
-        If samples differ in shape or dtype, there are too few, or a width is not positive.
+        If samples differ in shape or dtype, there are too few, or a width is not positive and finite.
+    TypeError
+        If samples are not float32 or float64.
 
     Notes
     -----
@@ -130,6 +134,8 @@ def _pull(w: Array, a: Array, b: Array) -> Array:
 
 
 def _check(x: Array, y: Array, widths: Sequence[float], least: int) -> None:
+    check_floats("x", x)
+    check_floats("y", y)
     if x.ndim < 2 or y.shape[1:] != x.shape[1:] or y.dtype != x.dtype:
         raise ValueError(
             f"y: expected samples like those of x, (N, ...) of one shape and dtype, "
@@ -138,5 +144,5 @@ def _check(x: Array, y: Array, widths: Sequence[float], least: int) -> None:
     for name, count in (("x", len(x)), ("y", len(y))):
         if count < least:
             raise ValueError(f"{name}: expected at least {least} samples, got {count}")
-    if not len(widths) or not all(width > 0 for width in widths):
-        raise ValueError(f"widths: expected one or more positive numbers, got {tuple(widths)}")
+    if not len(widths) or not all(0 < width < math.inf for width in widths):
+        raise ValueError(f"widths: expected one or more positive finite numbers, got {tuple(widths)}")

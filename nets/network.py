@@ -7,36 +7,16 @@ from typing import Any
 
 import numpy as np
 
-from coulombfield.arrays import Array, library
-from nets.layers.base import Cache, Layer
+from coulombfield.arrays import Array
+from nets.layers.base import Layer
 from nets.layers.composition import backward_from, backward_keeping, second_order
 from nets.layers.sequential import Sequential
 from nets.parameters import Layout, Parameters
+from nets.passes import Kept, Pass, check_like, check_parameters, check_pass, first_rows
 from nets.primitives.inplace import module_of
 from nets.workspace import Workspace, allocate, empty
 
 __all__ = ["Network", "Sequential", "first_rows"]
-
-
-def first_rows(cache: Cache, count: int) -> Cache:
-    """Cache of the first ``count`` samples of a batch, as views: to pull back a gradient of these alone.
-
-    Valid for networks that treat each sample by itself; batch-norm does so with each of its groups, which may not be
-    cut.
-
-    Raises
-    ------
-    ValueError
-        If the count is not positive, or cuts a group. One beyond the batch gives the whole batch.
-    """
-    if count < 1:
-        raise ValueError(f"count: expected at least one sample, got {count}")
-    if hasattr(cache, "first_rows"):
-        return cache.first_rows(count)
-    if isinstance(cache, tuple):
-        parts = [first_rows(part, count) for part in cache]
-        return type(cache)(*parts) if hasattr(cache, "_fields") else tuple(parts)
-    return cache[:count]
 
 
 class Network:
@@ -46,6 +26,12 @@ class Network:
     ----------
     body : Layer
         Usually a :class:`Sequential`.
+
+    Notes
+    -----
+    Every pass looks at all that it is given before it computes: parameters, a gradient or a tangent laid out otherwise,
+    a cache of another network, or an array of another shape are a ValueError, and arrays of another library or dtype,
+    or what is none of these things, a TypeError.
     """
 
     def __init__(self, body: Layer):
@@ -74,7 +60,7 @@ class Network:
         """Parameters of the same dtype and device, all 0."""
         return Parameters(self.layout, module_of(params.vector).zeros_like(params.vector))
 
-    def forward(self, params: Parameters, x: Array, workspace: Workspace | None = None) -> tuple[Array, Cache]:
+    def forward(self, params: Parameters, x: Array, workspace: Workspace | None = None) -> tuple[Array, Pass]:
         """``(y, cache)`` for a batch ``x``, which is left as it is.
 
         The cache refers to x and y: neither may change before the last backward pass through it. With a workspace,
@@ -83,17 +69,19 @@ class Network:
         Raises
         ------
         TypeError
-            If x belongs to another library than the parameters.
+            If x is of another library or dtype than the parameters.
         ValueError
-            If x has another dtype than the parameters, or a shape that the first layer does not take.
+            If x has a shape that the first layer does not take, or the parameters are those of another network.
         """
-        _check_input(x, params.vector)
-        return self.body.forward(params, x, workspace)
+        check_parameters("params", params, self.layout)
+        check_like("x", x, params.vector)
+        y, layers = self.body.forward(params, x, workspace)
+        return y, Pass(self.body, x.shape, y.shape, y.dtype, layers)
 
     def backward(
         self,
         params: Parameters,
-        cache: Cache,
+        cache: Pass,
         dy: Array,
         *,
         need_dx: bool = True,
@@ -107,23 +95,43 @@ class Network:
 
         Raises
         ------
+        TypeError
+            If dy is of another library or dtype than the y that the cache belongs to.
         ValueError
-            If dy has not the shape and dtype of the y that the cache belongs to.
+            If dy has another shape than that y.
         """
+        self._check(params, cache, dy=dy)
         gradient = self._gradient(params, workspace) if need_dparams else None
-        owned = allocate(workspace, self, "dy", dy.shape, dy)
-        owned[...] = dy
-        dx = self.body.backward(params, cache, owned, into=gradient, need_dx=need_dx, workspace=workspace)
+        owned = self._owned(dy, workspace)
+        dx = self.body.backward(params, cache.layers, owned, into=gradient, need_dx=need_dx, workspace=workspace)
         return dx, gradient
 
-    def jvp(self, params: Parameters, cache: Cache, x_dot: Array, params_dot: Parameters | None = None) -> Array:
-        """Directional derivative of y along ``x_dot`` and, where given, ``params_dot``."""
-        return self.body.jvp(params, cache, x_dot, params_dot)
+    def jvp(self, params: Parameters, cache: Pass, x_dot: Array, params_dot: Parameters | None = None) -> Array:
+        """Directional derivative of y along ``x_dot``, of the shape of x, and, where given, ``params_dot``.
+
+        Raises
+        ------
+        TypeError
+            If a tangent is of another library or dtype than x.
+        ValueError
+            If ``x_dot`` has another shape than x, or ``params_dot`` is laid out otherwise than the parameters.
+        """
+        self._check(params, cache, x_dot=x_dot)
+        if params_dot is not None:
+            check_parameters("params_dot", params_dot, self.layout, cache.dtype)
+        return self.body.jvp(params, cache.layers, x_dot, params_dot)
 
     def jvp_backward(
-        self, params: Parameters, cache: Cache, x_dot: Array, dy_dot: Array
+        self, params: Parameters, cache: Pass, x_dot: Array, dy_dot: Array
     ) -> tuple[Array | None, Array, Parameters]:
         r"""Gradients of :math:`\langle\dot{dy}, J(x, \theta)\,\dot x\rangle`: they make a gradient's gradient exact.
+
+        Parameters
+        ----------
+        params, cache
+            Those of the forward pass.
+        x_dot, dy_dot : array
+            Of the shapes of x and y.
 
         Returns
         -------
@@ -134,22 +142,23 @@ class Network:
         dparams : Parameters
             By the parameters.
         """
+        self._check(params, cache, x_dot=x_dot, dy_dot=dy_dot)
         gradient = self._gradient(params, None)
-        return *self.body.jvp_backward(params, cache, x_dot, dy_dot, into=gradient), gradient
+        return *self.body.jvp_backward(params, cache.layers, x_dot, dy_dot, into=gradient), gradient
 
     def backward_keeping(
-        self, params: Parameters, cache: Cache, dy: Array, *, workspace: Workspace | None = None
-    ) -> tuple[Array, Any]:
+        self, params: Parameters, cache: Pass, dy: Array, *, workspace: Workspace | None = None
+    ) -> tuple[Array, Kept]:
         """``dx`` of :meth:`backward`, and the gradients by the layers' results, which :meth:`backward_twice` needs.
 
         With a workspace, they are valid until the next such pass with it.
         """
-        owned = allocate(workspace, self, "dy", dy.shape, dy)
-        owned[...] = dy
-        return backward_keeping(self.body, params, cache, owned, workspace)
+        self._check(params, cache, dy=dy)
+        dx, kept = backward_keeping(self.body, params, cache.layers, self._owned(dy, workspace), workspace)
+        return dx, Kept(cache, kept)
 
     def backward_twice(
-        self, params: Parameters, cache: Cache, kept: Any, x_dot: Array, *, workspace: Workspace | None = None
+        self, params: Parameters, cache: Pass, kept: Kept, x_dot: Array, *, workspace: Workspace | None = None
     ) -> Parameters:
         r"""Pull the gradient by a backward pass's dx back through that pass to the parameters.
 
@@ -167,9 +176,12 @@ class Network:
         workspace : Workspace, optional
             The result is valid until the next such pass with it; one of :meth:`backward` is not touched.
         """
+        self._check(params, cache, x_dot=x_dot)
+        if not isinstance(kept, Kept) or kept.cache is not cache:
+            raise ValueError("kept: expected what backward_keeping gave for this cache, got something else")
         gradient = self._gradient(params, workspace, "second gradient")
-        _, sources = second_order(self.body, params, cache, x_dot, kept, gradient, workspace)
-        backward_from(self.body, params, cache, None, sources, gradient, False, workspace)
+        _, sources = second_order(self.body, params, cache.layers, x_dot, kept.layers, gradient, workspace)
+        backward_from(self.body, params, cache.layers, None, sources, gradient, False, workspace)
         return gradient
 
     def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -186,9 +198,16 @@ class Network:
 
         return make() if workspace is None else workspace.get((self, name, params.vector.dtype), make)
 
+    def _check(self, params: Parameters, cache: Pass, **arrays: Array) -> None:
+        """Raise unless a forward pass, its parameters and arrays like its x or its y belong together."""
+        check_pass(cache, self.body)
+        check_parameters("params", params, self.layout, cache.dtype)
+        for name, array in arrays.items():
+            of, shape = ("x", cache.x_shape) if name == "x_dot" else ("y", cache.y_shape)
+            check_like(name, array, params.vector, shape, of)
 
-def _check_input(x: Array, vector: Array) -> None:
-    if library(type(x)) != library(type(vector)):
-        raise TypeError(f"x: expected a {library(type(vector))} array like the parameters, got {type(x).__name__}")
-    if x.dtype != vector.dtype:
-        raise ValueError(f"x: expected {vector.dtype} like the parameters, got {x.dtype}")
+    def _owned(self, dy: Array, workspace: Workspace | None) -> Array:
+        """A copy of dy, whose memory layers may reuse."""
+        owned = allocate(workspace, self, "dy", dy.shape, dy)
+        owned[...] = dy
+        return owned

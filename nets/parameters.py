@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator, Mapping
 
 from coulombfield.arrays import Array
+from nets.arguments import check_floats
 
 
 class Layout:
@@ -54,12 +55,13 @@ class Parameters(Mapping[str, Array]):
     Raises
     ------
     ValueError
-        If the vector has another shape or dtype, or is not contiguous.
+        If the vector has another shape, or is not contiguous.
+    TypeError
+        If it has another dtype, or is no array or more than its numbers, such as a masked one.
     """
 
     def __init__(self, layout: Layout, vector: Array):
-        if vector.dtype.name not in ("float32", "float64"):
-            raise ValueError(f"vector: expected float32 or float64, got {vector.dtype}")
+        check_floats("vector", vector)
         self.layout = layout
         self.vector = vector
         self._views = layout.views(vector)

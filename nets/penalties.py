@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from coulombfield.arrays import Array
+from nets.arguments import number_of
 from nets.network import Network
 from nets.parameters import Parameters
 from nets.primitives.inplace import module_of
@@ -29,11 +30,11 @@ def gradient_penalty(
     params : Parameters
         :math:`\theta`.
     x : array, shape (N, ...)
-        Where the slopes are taken. Norms are over all axes but the first.
+        Where the slopes are taken, at least one sample. Norms are over all axes but the first.
     target : float
-        c, 1 for a Lipschitz constant of 1, 0 for a penalty on any slope.
+        c, not negative: 1 for a Lipschitz constant of 1, 0 for a penalty on any slope.
     weight : float
-        :math:`\lambda`.
+        :math:`\lambda`, not negative.
     workspace : Workspace, optional
         For all passes; what the network keeps there is overwritten, but for the gradient of its last backward pass.
         The gradient here is valid until the next penalty with it.
@@ -47,8 +48,11 @@ def gradient_penalty(
 
     Raises
     ------
+    TypeError
+        If x is of another library or dtype than the parameters, or target or weight is no number.
     ValueError
-        If the network has not one output for each sample.
+        If the network has not one output for each sample, there is no sample, the parameters are those of another
+        network, or target or weight is negative or not finite.
 
     Notes
     -----
@@ -67,8 +71,11 @@ def gradient_penalty(
     mixes them: its row n is the slope of all outputs together by :math:`x_n`. The gradient is then still that of the
     value.
     """
-    xp, target, weight = module_of(x), float(target), float(weight)  # NumPy's scalars would promote float32
+    target, weight = number_of("target", target, least=0), number_of("weight", weight, least=0)
     y, cache = network.forward(params, x, workspace)
+    xp = module_of(x)
+    if not x.shape[0]:
+        raise ValueError(f"x: expected at least one sample, got shape {x.shape}")
     if y.shape != (x.shape[0], 1):
         raise ValueError(f"network: expected one output for each sample, shape ({x.shape[0]}, 1), got {y.shape}")
     ones = xp.ones_like(y)

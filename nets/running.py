@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import copy
 
+from nets.arguments import count_of
 from nets.layers.base import Cache, Layer
 from nets.layers.batchnorm import BatchNorm
 from nets.layers.composition import rebuilt
 from nets.layers.residual import Residual
 from nets.network import Network, Sequential
 from nets.parameters import Parameters
+from nets.passes import Pass, check_parameters, check_pass
 
 
 def in_groups_of(network: Network, samples: int) -> Network:
@@ -30,8 +32,7 @@ def in_groups_of(network: Network, samples: int) -> Network:
     ValueError
         If the number is not positive; from a forward pass, if a batch is not a multiple of it.
     """
-    if samples < 1:
-        raise ValueError(f"samples: expected a positive number, got {samples}")
+    samples = count_of("samples", samples)
 
     def change(layer: Layer) -> Layer:
         return layer.in_groups_of(samples) if isinstance(layer, BatchNorm) else copy.copy(layer)
@@ -52,7 +53,7 @@ def frozen(network: Network) -> Network:
     return Network(rebuilt(network.body, lambda layer: layer.frozen() if isinstance(layer, BatchNorm) else layer))
 
 
-def update_running(network: Network, params: Parameters, cache: Cache) -> None:
+def update_running(network: Network, params: Parameters, cache: Pass) -> None:
     """Move the running statistics of every batch-norm that keeps them towards those of a forward pass.
 
     Parameters
@@ -63,8 +64,15 @@ def update_running(network: Network, params: Parameters, cache: Cache) -> None:
         Changed in place.
     cache : Cache
         What the forward pass left.
+
+    Raises
+    ------
+    ValueError
+        If the cache or the parameters are those of another network.
     """
-    _update(network.body, params, cache)
+    check_pass(cache, network.body)
+    check_parameters("params", params, network.layout, cache.dtype)
+    _update(network.body, params, cache.layers)
 
 
 def _update(layer: Layer, params: Parameters, cache: Cache) -> None:

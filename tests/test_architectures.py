@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import itertools
 import math
 from functools import partial
@@ -433,14 +434,14 @@ def test_halvings(smallest, count):
         (partial(coulomb_generator, 64, width=12), "width: expected a multiple of 8 for images of size 64, got 12"),
         (partial(coulomb_discriminator, 1), "size: expected 2 times 2, 4, 8, ..., got 1"),
         (partial(coulomb_discriminator, 48), "size: expected 2 times 2, 4, 8, ..., got 48"),
-        (partial(coulomb_discriminator, 64, depth=0), "depth: expected at least one convolution, got 0"),
+        (partial(coulomb_discriminator, 64, depth=0), "depth: expected a positive integer, got 0"),
         (partial(dcgan_generator, variant="other"), "variant: expected code, figure, coulomb, got 'other'"),
         (partial(dcgan_generator, 8), "size: expected 16 times 2, 4, 8, ..., got 8"),
         (partial(dcgan_generator, 16, width=4), "width: expected a multiple of 8 for images of size 16, got 4"),
         (partial(dcgan_discriminator, variant="other"), "variant: expected code, figure, coulomb, got 'other'"),
         (partial(wgan_gp_critic, 4), "size: expected 4 times 2, 4, 8, ..., got 4"),
-        (partial(architectures.lim_ye_generator, hidden=0), "hidden: expected at least one hidden layer, got 0"),
-        (partial(architectures.lim_ye_autoencoder, code=0), "fan_out: expected a positive width, got 0"),
+        (partial(architectures.lim_ye_generator, hidden=0), "hidden: expected a positive integer, got 0"),
+        (partial(architectures.lim_ye_autoencoder, code=0), "code: expected a positive integer, got 0"),
         (partial(architectures.began_generator, 8), "size: expected 8 times 2, 4, 8, ..., got 8"),
         (partial(architectures.ebgan_encoder, 20), "size: expected a multiple of 8, got 20"),
         (partial(architectures.ebgan_decoder, 64, 65), "code: expected a multiple of 64 numbers for images of 64 x 64"),
@@ -449,3 +450,35 @@ def test_halvings(smallest, count):
 def test_what_does_not_fit_is_refused(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+COUNTS_OF = [
+    (name, argument)
+    for name in architectures.__all__
+    for argument, parameter in inspect.signature(getattr(architectures, name)).parameters.items()
+    if str(parameter.annotation).startswith("int")
+]
+
+
+@pytest.mark.parametrize(("name", "argument"), COUNTS_OF, ids=map("-".join, COUNTS_OF))
+@pytest.mark.parametrize(
+    ("value", "error"),
+    [(True, TypeError), (1.5, TypeError), (math.nan, TypeError), ("8", TypeError), (0, ValueError), (-8, ValueError)],
+)
+def test_what_is_no_count_is_refused_by_the_callers_name(name, argument, value, error):
+    if (argument, value) == ("blocks", 0):
+        pytest.skip("a network without blocks is one")
+    with pytest.raises(error, match=f"^{argument}: expected an? (positive |non-negative )?integer, got "):
+        getattr(architectures, name)(**{argument: value})
+
+
+def test_numpys_integers_are_counts():
+    """And don't wrap around in the product of two widths."""
+    network = coulomb_generator(np.uint8(16), np.uint8(3), np.uint8(1), width=np.uint8(32))
+    assert network.layout.shapes == coulomb_generator(16, 3, 1, width=32).layout.shapes
+
+
+@pytest.mark.parametrize("width", [True, 1.5, math.nan, "8", None])
+def test_an_mlp_names_the_width_that_is_none(width):
+    with pytest.raises(TypeError, match=r"^widths\[1\]: expected an integer, got"):
+        architectures.mlp((2, width, 1), LeakyReLU)

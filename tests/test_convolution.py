@@ -308,12 +308,12 @@ def test_an_image_without_room_for_a_window_is_an_error_that_names_the_layer():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((0, 3, 5), "channels_in: expected a positive number, got 0"),
-        ((3, 0, 5), "channels_out: expected a positive number, got 0"),
-        ((3, 3, (5, 0)), "kernel: expected a positive number or two, got (5, 0)"),
-        ((3, 3, 5, 0), "stride: expected a positive number or two, got 0"),
+        ((0, 3, 5), "channels_in: expected a positive integer, got 0"),
+        ((3, 0, 5), "channels_out: expected a positive integer, got 0"),
+        ((3, 3, (5, 0)), "kernel: expected a positive integer, got 0"),
+        ((3, 3, 5, 0), "stride: expected a positive integer, got 0"),
         ((3, 3, 5, 2, "valid"), "padding: expected \"same\" or ((above, below), (left, right)), got 'valid'"),
-        ((3, 3, 5, 2, ((0, 0), (0, -1))), "padding: expected no negative number, got ((0, 0), (0, -1))"),
+        ((3, 3, 5, 2, ((0, 0), (0, -1))), "padding: expected a non-negative integer, got -1"),
     ],
 )
 @pytest.mark.parametrize("kind", [Conv2d, ConvTranspose2d])

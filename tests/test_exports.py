@@ -82,7 +82,7 @@ def test_running_statistics_move_as_ours_do():
     _, cache = drawn.network.forward(drawn.params, drawn.x)
     output(model, drawn.x)
     layer = drawn.network.body.layers[1]
-    layer.update_running(drawn.params.child("1"), cache[1])
+    layer.update_running(drawn.params.child("1"), cache.layers[1])
     for ours, theirs in (("running_mean", "running_mean"), ("running_variance", "running_var")):
         np.testing.assert_allclose(model.state_dict()[f"1.{theirs}"], drawn.params[f"1.{ours}"], rtol=1e-12)
 

@@ -216,5 +216,5 @@ def test_metadata_says_whose_format_it_is(tmp_path):
 
 def test_other_dtypes_are_refused():
     data = to_safetensors(DRAWN.network, DRAWN.params, DRAWN.shape)
-    with pytest.raises(ValueError, match="expected float32 or float64, got float16"):
+    with pytest.raises(TypeError, match="expected float32 or float64, got float16"):
         from_safetensors(DRAWN.network, data, DRAWN.shape, np.float16)

@@ -137,9 +137,9 @@ ONES, PHI = np.ones((4, 1)), np.ones(4)
         ((ONES, ONES, 2), r"potential: expected shape \(4,\) float64 like values, got \(4, 1\) float64"),
         ((ONES, np.ones(3), 2), r"potential: expected shape \(4,\) float64 like values, got \(3,\) float64"),
         ((ONES, PHI.astype("f"), 2), r"potential: expected shape \(4,\) float64 like values, got \(4,\) float32"),
-        ((ONES, PHI, 0), "generated: expected a count between 1 and 3, got 0"),
-        ((ONES, PHI, 4), "generated: expected a count between 1 and 3, got 4"),
-        ((ONES, PHI, -1), "generated: expected a count between 1 and 3, got -1"),
+        ((ONES, PHI, 0), "generated: expected a positive integer, got 0"),
+        ((ONES, PHI, 4), "generated: expected a count below 4, that of all values, got 4"),
+        ((ONES, PHI, -1), "generated: expected a positive integer, got -1"),
     ],
 )
 def test_the_regression_names_a_bad_argument(arguments, message):
@@ -153,8 +153,17 @@ def test_an_unknown_reduction_is_refused():
 
 
 def test_a_count_that_is_no_integer_is_refused():
-    with pytest.raises(TypeError, match="float"):
+    with pytest.raises(TypeError, match=r"generated: expected an integer, got 2\.0"):
         potential_regression(ONES, PHI, 2.0)
+
+
+@pytest.mark.parametrize("values", [np.ones((4, 1), int), np.ones((4, 1), bool), np.ones((4, 1), np.float16)])
+def test_a_loss_of_what_is_no_float_is_refused(values):
+    """A gradient in the dtype of integers is 0."""
+    with pytest.raises(TypeError, match=f"^values: expected float32 or float64, got {values.dtype}"):
+        generator_potential(values)
+    with pytest.raises(TypeError, match=f"^values: expected float32 or float64, got {values.dtype}"):
+        potential_regression(values, values[:, 0], 2)
 
 
 @pytest.mark.parametrize("shape", [(4,), (0, 1), (4, 2)])

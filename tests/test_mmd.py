@@ -145,8 +145,8 @@ def test_the_gradient_of_y_is_left_out_on_demand():
         ((3,), (3,), (1.0,), False, "y: expected samples like those of x"),
         ((1, 2), (3, 2), (1.0,), True, "x: expected at least 2 samples, got 1"),
         ((3, 2), (0, 2), (1.0,), False, "y: expected at least 1 samples, got 0"),
-        ((3, 2), (3, 2), (), False, r"widths: expected one or more positive numbers, got \(\)"),
-        ((3, 2), (3, 2), (1.0, 0.0), False, "widths: expected one or more positive numbers"),
+        ((3, 2), (3, 2), (), False, r"widths: expected one or more positive finite numbers, got \(\)"),
+        ((3, 2), (3, 2), (1.0, 0.0), False, "widths: expected one or more positive finite numbers"),
     ],
 )
 def test_errors_say_what_was_expected(x, y, widths, unbiased, message):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tracemalloc
 
 import numpy as np
@@ -24,7 +25,7 @@ from nets_support import (
 )
 
 from coulombfield.arrays import to_numpy
-from nets.architectures import mlp
+from nets.architectures import mlp, wgan_gp_critic
 from nets.initializers import uniform
 from nets.layers.activations import ELU, ReLU
 from nets.layers.linear import Linear
@@ -32,6 +33,7 @@ from nets.layers.scale import Scale
 from nets.losses import generator_potential, potential_regression
 from nets.network import Network, Sequential, first_rows
 from nets.parameters import Parameters
+from nets.penalties import gradient_penalty
 from nets.workspace import Workspace
 
 CPU = DEVICES[0]
@@ -191,7 +193,7 @@ def test_first_rows_pull_back_as_if_they_were_the_batch(device, dtype, first, re
 def test_first_rows_are_views():
     network, params = paper(0, np.float64)
     _, cache = network.forward(params, np.ones((5, 2)))
-    part = first_rows(cache, 3)
+    part, cache = first_rows(cache, 3).layers, cache.layers
     assert part[1].y.shape == (3, 128)
     assert np.shares_memory(part[1].y, cache[1].y)
     assert type(part[1]) is type(cache[1])
@@ -199,7 +201,7 @@ def test_first_rows_are_views():
 
 @pytest.mark.parametrize("count", [0, -1])
 def test_first_rows_of_none_are_refused(count):
-    with pytest.raises(ValueError, match=f"count: expected at least one sample, got {count}"):
+    with pytest.raises(ValueError, match=f"count: expected a positive integer, got {count}"):
         first_rows((np.ones((2, 2)),), count)
 
 
@@ -301,7 +303,7 @@ def test_an_mlp_needs_two_widths(widths):
 
 
 def test_an_mlp_names_a_width_that_is_not_positive():
-    with pytest.raises(ValueError, match="fan_out: expected a positive width, got 0"):
+    with pytest.raises(ValueError, match=r"widths\[1\]: expected a positive integer, got 0"):
         mlp((2, 0, 1), ELU)
 
 
@@ -321,27 +323,120 @@ def test_one_layer_in_two_places_is_refused():
 @pytest.mark.parametrize("dtype", [np.float64, np.int64, np.float16])
 def test_an_input_of_another_dtype_is_refused(dtype):
     network, params = paper(0, np.float32)
-    with pytest.raises(ValueError, match=f"x: expected float32 like the parameters, got {np.dtype(dtype)}"):
+    with pytest.raises(TypeError, match=f"x: expected float32 like the parameters, got {np.dtype(dtype)}"):
         network.forward(params, np.ones((3, 2), dtype))
-
-
-def test_an_input_that_is_no_array_is_refused():
-    network, params = paper(0, np.float32)
-    with pytest.raises(TypeError, match="x: expected a numpy array like the parameters, got list"):
-        network.forward(params, [[1.0, 2.0]])
 
 
 @pytest.mark.skipif(len(DEVICES) == 1, reason="needs a second array library")
 def test_an_input_of_another_library_is_refused():
     network, params = paper(0, np.float32, DEVICES[1])
-    with pytest.raises(TypeError, match="x: expected a cupy array like the parameters, got ndarray"):
+    with pytest.raises(TypeError, match="x: expected a cupy array like the parameters, got one of numpy"):
         network.forward(params, np.ones((3, 2), np.float32))
+
+
+def image_networks():
+    """Two networks with parameters, a pass of the first, and what goes back and forth through it."""
+    networks = [wgan_gp_critic(size=8, channels=2, width=width) for width in (2, 4)]
+    rng = np.random.default_rng(0)
+    params = [network.initialize(rng, np.float32) for network in networks]
+    x = rng.standard_normal((4, 8, 8, 2)).astype(np.float32)
+    y, cache = networks[0].forward(params[0], x)
+    return networks, params, x, y, cache
+
+
+def run_pass(name, network, params, cache, x_dot, dy, kept=None):
+    """One of the passes after a forward pass."""
+    if name == "backward of nothing":
+        return network.backward(params, cache, dy, need_dx=False, need_dparams=False)
+    arguments = {"jvp": (x_dot,), "jvp_backward": (x_dot, dy), "backward_twice": (kept, x_dot)}.get(name, (dy,))
+    return getattr(network, name)(params, cache, *arguments)
+
+
+TANGENTS = ("jvp", "jvp_backward", "backward_twice")
+GRADIENTS = ("backward", "backward of nothing", "jvp_backward", "backward_keeping")
+
+
+@pytest.mark.parametrize("cut", [np.s_[:2], np.s_[:0], np.s_[:, :4], np.s_[..., :1], np.s_[0], np.s_[None]])
+@pytest.mark.parametrize("name", TANGENTS)
+def test_a_tangent_of_another_shape_is_refused(name, cut):
+    """It would leave memory that nobody wrote in the result."""
+    (network, _), (params, _), x, y, cache = image_networks()
+    shape = re.escape(str(x[cut].shape))
+    with pytest.raises(ValueError, match=rf"^x_dot: expected shape \(4, 8, 8, 2\) like x, got {shape}$"):
+        run_pass(name, network, params, cache, x[cut], y)
+
+
+@pytest.mark.parametrize("cut", [np.s_[:2], np.s_[:0], np.s_[:, 0], np.s_[None]])
+@pytest.mark.parametrize("name", GRADIENTS)
+def test_a_gradient_of_another_shape_is_refused(name, cut):
+    (network, _), (params, _), x, y, cache = image_networks()
+    argument = "dy_dot" if name == "jvp_backward" else "dy"
+    shape = re.escape(str(y[cut].shape))
+    with pytest.raises(ValueError, match=rf"^{argument}: expected shape \(4, 1\) like y, got {shape}$"):
+        run_pass(name, network, params, cache, x, y[cut])
+
+
+@pytest.mark.parametrize("change", [np.float64, np.int32, list, np.ma.masked_array], ids=lambda change: change.__name__)
+@pytest.mark.parametrize("name", ["forward", "gradient_penalty", *TANGENTS, *GRADIENTS])
+def test_what_is_no_array_of_the_parameters_dtype_is_refused(name, change):
+    (network, _), (params, _), x, y, cache = image_networks()
+    other = change if change in (list, np.ma.masked_array) else lambda array: array.astype(change)
+    calls = {
+        "forward": lambda: network.forward(params, other(x)),
+        "gradient_penalty": lambda: gradient_penalty(network, params, other(x)),
+    }
+    wrong = (other(x), y) if name in TANGENTS else (x, other(y))
+    call = calls.get(name, lambda: run_pass(name, network, params, cache, *wrong))
+    message = "^(x|x_dot|dy|dy_dot): expected (float32 like the parameters|an array|a plain array), got"
+    with pytest.raises(TypeError, match=message):
+        call()
+
+
+@pytest.mark.parametrize("name", sorted({*TANGENTS, *GRADIENTS}))
+def test_parameters_and_a_cache_of_another_network_are_refused(name):
+    (network, other), (params, others), x, y, cache = image_networks()
+    kept = network.backward_keeping(params, cache, y)[1]
+    wrong_cache = other.forward(others, x)[1]
+    in_float64 = Parameters(network.layout, params.vector.astype(np.float64))
+    for weights, of, error, message in (
+        (others, cache, ValueError, r"params: expected those of this network, \d+ numbers in \d+ arrays, got"),
+        ("params", cache, TypeError, "params: expected Parameters, got str"),
+        (in_float64, cache, TypeError, "params: expected float32 like the forward pass, got float64"),
+        (params, wrong_cache, ValueError, "cache: expected that of a forward pass of this network, got one of another"),
+        (params, cache.layers, TypeError, "cache: expected that of a network's forward pass, got tuple"),
+    ):
+        with pytest.raises(error, match=f"^{message}"):
+            run_pass(name, network, weights, of, x, y, kept)
+    run_pass(name, network, params, cache, x, y, kept)
+
+
+def test_other_arguments_of_another_network_are_refused():
+    (network, _), (params, others), x, y, cache = image_networks()
+    message = "expected those of this network, .* laid out otherwise"
+    with pytest.raises(ValueError, match=f"^params_dot: {message}"):
+        network.jvp(params, cache, x, others)
+    with pytest.raises(TypeError, match=r"^params_dot: expected float32 like the forward pass, got float64"):
+        network.jvp(params, cache, x, Parameters(network.layout, params.vector.astype(np.float64)))
+    for call in (network.forward, lambda p, x: gradient_penalty(network, p, x)):
+        with pytest.raises(ValueError, match=f"^params: {message}"):
+            call(others, x)
+    again = network.forward(params, x)[1]
+    for kept in (network.backward_keeping(params, again, y)[1], None):
+        with pytest.raises(ValueError, match=r"^kept: expected what backward_keeping gave for this cache"):
+            network.backward_twice(params, cache, kept, x)
+
+
+def test_parameters_of_the_same_layout_are_taken():
+    """Two networks made alike take each other's parameters: copies of a player, groups of a batch."""
+    _, (params, _), x, y, _ = image_networks()
+    again = wgan_gp_critic(size=8, channels=2, width=2)
+    assert_same(again.forward(params, x)[0], y)
 
 
 def test_a_gradient_of_the_whole_batch_does_not_fit_the_cache_of_its_first_rows():
     network, params = paper(0, np.float64)
     _, cache = network.forward(params, np.ones((5, 2)))
-    with pytest.raises(ValueError, match=r"dy: Linear expects \(3, 1\) float64 like its output, got \(5, 1\) float64"):
+    with pytest.raises(ValueError, match=r"dy: expected shape \(3, 1\) like y, got \(5, 1\)"):
         network.backward(params, first_rows(cache, 3), np.ones((5, 1)))
 
 

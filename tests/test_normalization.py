@@ -107,7 +107,7 @@ def test_a_large_mean_does_not_cancel(device, kind, dtype, mean):
     dy = rng.standard_normal(values.shape).astype(dtype)
     dx, _ = network.backward(params, cache, device.put(dy))
     assert error(dx, expected_dx(layer, on_host(params), x_hat, deviation, dy)) <= 64
-    inverse = to_numpy(cache.statistics.values[2]).reshape(len(deviation), 1, -1)
+    inverse = to_numpy(cache.layers.statistics.values[2]).reshape(len(deviation), 1, -1)
     assert error(inverse, np.broadcast_to(1 / deviation, inverse.shape)) <= 8
 
 
@@ -229,7 +229,7 @@ def test_first_rows_cut_no_group(device):
         with pytest.raises(ValueError, match="count: expected a multiple of the 3 samples of a group"):
             first_rows(cache, count)
     for count, samples, groups in ((3, 3, 1), (6, 6, 2), (9, 6, 2)):
-        part = first_rows(cache, count)
+        part = first_rows(cache, count).layers
         assert part.x.shape[0] == samples
         assert part.statistics.values.shape == (3, groups, 2)
 
@@ -275,7 +275,7 @@ def test_a_running_variance_of_one_number_is_finite():
     layer = BatchNorm(2, running=True)
     network = Network(layer)
     params = network.initialize(np.random.default_rng(0), np.float64)
-    layer.update_running(params, network.forward(params, np.ones((1, 2)))[1])
+    layer.update_running(params, network.forward(params, np.ones((1, 2)))[1].layers)
     np.testing.assert_allclose(params["running_variance"], 0.99, rtol=1e-14)
 
 
@@ -329,10 +329,10 @@ def test_running_statistics_reach_every_batch_norm_of_a_network():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: BatchNorm(0), "channels: expected a positive number, got 0"),
+        (lambda: BatchNorm(0), "channels: expected a positive integer, got 0"),
         (lambda: BatchNorm(2, epsilon=0), "epsilon: expected a finite positive number, got 0"),
-        (lambda: LayerNorm(2, epsilon=math.nan), "epsilon: expected a finite positive number, got nan"),
-        (lambda: BatchNorm(2, groups=0), "groups: expected a positive number, got 0"),
+        (lambda: LayerNorm(2, epsilon=math.nan), "epsilon: expected a finite number, got nan"),
+        (lambda: BatchNorm(2, groups=0), "groups: expected a positive integer, got 0"),
         (lambda: BatchNorm(2, momentum=1.5), r"momentum: expected a number in \[0, 1\], got 1.5"),
         (lambda: BatchNorm(2).frozen(), "running: expected a BatchNorm with running=True"),
         (lambda: BatchNorm(2, running=True).frozen().update_running({}, ()), "that is not frozen"),

@@ -76,12 +76,24 @@ def test_a_child_in_pieces_is_refused():
         (np.zeros(5), r"vector: expected shape \(6,\), got \(5,\)"),
         (np.zeros((2, 3)), r"vector: expected shape \(6,\), got \(2, 3\)"),
         (np.zeros(12)[::2], "vector: expected contiguous memory, got a strided view"),
-        (np.zeros(6, int), "vector: expected float32 or float64, got int64"),
-        (np.zeros(6, np.float16), "vector: expected float32 or float64, got float16"),
     ],
 )
 def test_an_unfit_vector_is_refused(vector, message):
     with pytest.raises(ValueError, match=message):
+        Parameters(Layout({"weight": (2, 3)}), vector)
+
+
+@pytest.mark.parametrize(
+    ("vector", "message"),
+    [
+        (np.zeros(6, int), "vector: expected float32 or float64, got int64"),
+        (np.zeros(6, np.float16), "vector: expected float32 or float64, got float16"),
+        (np.ma.masked_array(np.zeros(6)), "vector: expected a plain array, got MaskedArray; fill or compress it first"),
+        ([0.0] * 6, "vector: expected an array, got list"),
+    ],
+)
+def test_what_is_no_array_of_floats_is_refused(vector, message):
+    with pytest.raises(TypeError, match=message):
         Parameters(Layout({"weight": (2, 3)}), vector)
 
 

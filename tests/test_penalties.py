@@ -82,3 +82,22 @@ def test_a_network_of_two_outputs_is_refused():
     message = r"network: expected one output for each sample, shape \(4, 1\), got \(4, 2\)"
     with pytest.raises(ValueError, match=message):
         gradient_penalty(network, params, np.ones((4, 2), np.float32))
+
+
+@pytest.mark.parametrize("name", ["target", "weight"])
+@pytest.mark.parametrize(
+    ("value", "error"),
+    [(np.nan, ValueError), (np.inf, ValueError), (-1.0, ValueError), ("1", TypeError), (True, TypeError)],
+)
+def test_a_setting_that_is_no_number_of_its_kind_is_refused(name, value, error):
+    network = mlp((2, 3, 1), ELU)
+    params = network.initialize(np.random.default_rng(0))
+    with pytest.raises(error, match=f"^{name}: expected a"):
+        gradient_penalty(network, params, np.ones((4, 2), np.float32), **{name: value})
+
+
+def test_a_penalty_on_no_samples_is_refused():
+    network = mlp((2, 3, 1), ELU)
+    params = network.initialize(np.random.default_rng(0))
+    with pytest.raises(ValueError, match=r"^x: expected at least one sample, got shape \(0, 2\)"):
+        gradient_penalty(network, params, np.ones((0, 2), np.float32))

@@ -104,7 +104,7 @@ def test_a_sequence_keeps_the_layers_their_parameters_and_the_places_of_their_ca
     assert network.operations((2, 2, 2)) == sum(2 * 16 * 9 * a * b for a, b in ((2, 3), (3, 4)))
     params = network.initialize(np.random.default_rng(0))
     _, cache = network.forward(params, np.ones((1, 2, 2, 2), np.float32))
-    assert [len(part) for part in cache] == [0, 3, 3, 0]
+    assert [len(part) for part in cache.layers] == [0, 3, 3, 0]
     np.testing.assert_array_equal(network.initialize(np.random.default_rng(0)).vector, params.vector)
 
 

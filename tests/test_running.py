@@ -40,8 +40,9 @@ def test_each_group_passes_as_if_it_came_alone(device, dtype, samples, groups, s
     assert network.layout.shapes == alone.layout.shapes
     params = Parameters(network.layout, normal(device, rng, (network.layout.size,), dtype))
     x, dy = (normal(device, rng, (groups * samples, width), dtype) for width in (3, 2))
-    whole, cache = mixed(groups=groups).forward(params, x)
-    dx, gradient = mixed(groups=groups).backward(params, cache, dy)
+    in_one = mixed(groups=groups)
+    whole, cache = in_one.forward(params, x)
+    dx, gradient = in_one.backward(params, cache, dy)
     y, cache = network.forward(params, x, workspace)
     assert_same(y, whole)
     for found, expected in zip(network.backward(params, cache, dy, workspace=workspace), (dx, gradient), strict=True):
@@ -98,5 +99,5 @@ def test_a_batch_that_is_no_multiple_is_refused():
     message = r"x: BatchNorm\(3\) in groups of 4 samples expects a multiple of them, got \(6, 3\)"
     with pytest.raises(ValueError, match=message):
         network.forward(params, np.ones((6, 3), np.float32))
-    with pytest.raises(ValueError, match="samples: expected a positive number, got 0"):
+    with pytest.raises(ValueError, match="samples: expected a positive integer, got 0"):
         in_groups_of(mixed(), 0)

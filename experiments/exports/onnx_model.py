@@ -135,7 +135,9 @@ def from_onnx(
         If the file can't be read, is no ONNX model, keeps its weights in other files, or holds other tensors than the
         network has.
     ValueError
-        If the network doesn't take samples of this shape, or the dtype is another.
+        If the network doesn't take samples of this shape.
+    TypeError
+        If the dtype is another.
     """
     planned = plan(network, input_shape)
     label, data = contents(source)

@@ -83,7 +83,9 @@ def from_safetensors(
     WeightsError
         If the file can't be read, is no safetensors file, or holds other tensors than the network has.
     ValueError
-        If the network doesn't take samples of this shape, or the dtype is another.
+        If the network doesn't take samples of this shape.
+    TypeError
+        If the dtype is another.
     """
     planned = plan(network, input_shape)
     label, data = contents(source)

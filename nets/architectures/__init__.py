@@ -1,4 +1,8 @@
-"""Networks as the paper, its authors and those it compares with use them."""
+"""Networks as the paper, its authors and those it compares with use them.
+
+Sizes, widths, channels and other counts are positive integers: what is none is a TypeError, one below 1 a ValueError,
+and either names the argument.
+"""
 
 from .began import began_discriminator, began_generator
 from .coulomb import coulomb_discriminator, coulomb_generator

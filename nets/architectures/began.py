@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from nets.arguments import counts_of
 from nets.halvings import halvings
 from nets.layers.activations import ELU
 from nets.layers.base import Layer
@@ -47,6 +48,9 @@ def began_generator(
     -----
     All weights start Glorot uniform.
     """
+    size, latent, channels, width, start = counts_of(
+        size=size, latent=latent, channels=channels, width=width, start=start
+    )
     return Network(Sequential(_decoder(size, latent, channels, width, start)))
 
 
@@ -87,6 +91,9 @@ def began_discriminator(
     -----
     All weights start Glorot uniform.
     """
+    size, latent, channels, width, start = counts_of(
+        size=size, latent=latent, channels=channels, width=width, start=start
+    )
     layers: list[Layer] = [Conv2d(channels, width, 3, activation=ELU())]
     before, sizes = width, halvings(size, start) + 1
     for i in range(sizes):

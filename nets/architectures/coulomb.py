@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from nets.arguments import count_of, counts_of
 from nets.halvings import halvings
 from nets.initializers import variance_scaling
 from nets.layers.activations import LeakyReLU, ReLU, ScaledTanh, Tanh
@@ -54,6 +55,7 @@ def coulomb_generator(
     Hidden deconvolutions start from a truncated normal of variance 2 / (mean of the fans), the first and last layer
     Glorot uniform. A bias before a batch-norm, which the authors have, is left out: its mean takes it away again.
     """
+    size, latent, channels, width = counts_of(size=size, latent=latent, channels=channels, width=width)
     start = min(4, max(size // 4, 1))
     hidden = halvings(size, start) - 1
     if width % 2**hidden:
@@ -107,9 +109,8 @@ def coulomb_discriminator(
     Weights start Glorot uniform, TensorFlow's default. A bias before a batch-norm, which the authors have, is left out:
     its mean takes it away again.
     """
-    depth = min(4, halvings(size, 2)) if depth is None else depth
-    if depth < 1:
-        raise ValueError(f"depth: expected at least one convolution, got {depth}")
+    size, channels, base, groups = counts_of(size=size, channels=channels, base=base, groups=groups)
+    depth = min(4, halvings(size, 2)) if depth is None else count_of("depth", depth)
     layers: list[Layer] = []
     for i in range(depth):
         width = base << i

@@ -6,6 +6,7 @@ import functools
 from collections.abc import Callable
 from typing import Literal
 
+from nets.arguments import count_of, counts_of
 from nets.halvings import halvings
 from nets.initializers import Initializer, glorot_uniform, normal, truncated_normal, variance_scaling
 from nets.layers.activations import Activation, LeakyReLU, ReLU, ScaledTanh, Tanh
@@ -65,8 +66,9 @@ def dcgan_generator(
     of ``code``. ``coulomb`` starts as :func:`~nets.architectures.coulomb_generator` does. Biases of deconvolutions
     before a batch-norm are left out: its mean takes them away again.
     """
+    size, latent, channels = counts_of(size=size, latent=latent, channels=channels)
     _check(size, variant)
-    width, norm = width or WIDTHS[variant], _batch_norm(variant)
+    width, norm = count_of("width", WIDTHS[variant] if width is None else width), _batch_norm(variant)
     output: Activation
     hidden_weight: Initializer
     last_weight: Initializer
@@ -129,6 +131,7 @@ def dcgan_discriminator(
     Weights of ``code`` start normal with deviation 0.02, those of its convolutions cut at 0.04; ``coulomb`` starts
     Glorot uniform. Biases before a batch-norm are left out: its mean takes them away again.
     """
+    size, channels, base, groups = counts_of(size=size, channels=channels, base=base, groups=groups)
     _check(size, variant)
     norm, authors = _batch_norm(variant), variant == "coulomb"
     kernel, weight = (4, glorot_uniform) if authors else (5, truncated_normal(DEVIATION))

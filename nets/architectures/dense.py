@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Sequence
 
+from nets.arguments import count_of
 from nets.initializers import Initializer, fan_in_normal, glorot_uniform, zeros
 from nets.layers.activations import Activation
 from nets.layers.base import Layer
@@ -45,9 +46,12 @@ def mlp(
     ------
     ValueError
         If there are fewer than two widths, or one is not positive.
+    TypeError
+        If one is no integer.
     """
     if len(widths) < 2:
         raise ValueError(f"widths: expected at least an input and an output width, got {tuple(widths)}")
+    widths = [count_of(f"widths[{i}]", width) for i, width in enumerate(widths)]
     layers: list[Layer] = []
     if input_scale != 1:
         layers.append(Scale(input_scale))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from nets.architectures.mmd_gan import SCALE, WEIGHT, mmd_gan_decoder
+from nets.arguments import counts_of
 from nets.layers.activations import LeakyReLU, Tanh
 from nets.layers.base import Layer
 from nets.layers.batchnorm import BatchNorm
@@ -78,6 +79,7 @@ def ebgan_encoder(size: int = 64, code: int = 16384, channels: int = 3, *, base:
     output, and weights that start normal with deviation 0.02 are those of DCGAN, by whose guidance the authors say that
     they went.
     """
+    size, code, channels, base = counts_of(size=size, code=code, channels=channels, base=base)
     _, width = _code_images(size, code)
     layers: list[Layer] = [
         Conv2d(channels, base, 4, 2, activation=LeakyReLU(0.2), weight=WEIGHT),
@@ -100,6 +102,7 @@ def ebgan_decoder(size: int = 64, code: int = 16384, channels: int = 3, *, base:
     Network
         Maps (N, code) to (N, size, size, channels).
     """
+    size, code, channels, base = counts_of(size=size, code=code, channels=channels, base=base)
     side, width = _code_images(size, code)
     layers: list[Layer] = [
         Reshape((side, side, width)),
@@ -117,7 +120,7 @@ def _code_images(size: int, code: int) -> tuple[int, int]:
     side = size >> HALVINGS
     if side < 1 or side << HALVINGS != size:
         raise ValueError(f"size: expected a multiple of {1 << HALVINGS}, got {size}")
-    if code < 1 or code % side**2:
+    if code % side**2:
         raise ValueError(f"code: expected a multiple of {side**2} numbers for images of {size} x {size}, got {code}")
     return side, code // side**2
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from nets.arguments import count_of, counts_of
 from nets.initializers import Initializer, glorot_uniform
 from nets.layers.activations import ReLU
 from nets.layers.base import Layer
@@ -63,6 +64,8 @@ def language_generator(
     place instead; that seems an oversight and is not done here. Biases of convolutions before a batch-norm are left
     out: its mean takes them away again.
     """
+    length, vocabulary, latent, width = counts_of(length=length, vocabulary=vocabulary, latent=latent, width=width)
+    blocks = count_of("blocks", blocks, least=0)
     layers: list[Layer] = [Linear(latent, length * width)]
     if batch_norm:
         layers.append(BatchNorm(length * width, scale=None))
@@ -103,6 +106,8 @@ def language_discriminator(
     Network
         Maps (N, length, vocabulary) to (N, 1).
     """
+    length, vocabulary, width = counts_of(length=length, vocabulary=vocabulary, width=width)
+    blocks = count_of("blocks", blocks, least=0)
     layers: list[Layer] = [Conv1d(vocabulary, width, 1, weight=weight)]
     layers += [_block(width, False, weight) for _ in range(blocks)]
     layers += [Flatten(), Linear(length * width, 1)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from nets.arguments import counts_of
 from nets.initializers import normal
 from nets.layers.activations import ReLU
 from nets.layers.base import Layer
@@ -45,7 +46,7 @@ def lim_ye_generator(
     ``normal_`` takes are deviations, biases start at 0, and batch-norm has PyTorch's epsilon, 1e-5. The last layer's
     weights start as small as all others: all samples start near the origin.
     """
-    _check(hidden)
+    latent, outputs, width, hidden = counts_of(latent=latent, outputs=outputs, width=width, hidden=hidden)
     weight = normal(deviation)
     layers: list[Layer] = []
     for i in range(hidden):
@@ -80,6 +81,7 @@ def lim_ye_discriminator(
     ValueError
         If a width is not positive, or there is no hidden layer.
     """
+    inputs, outputs, width, hidden = counts_of(inputs=inputs, outputs=outputs, width=width, hidden=hidden)
     return Network(Sequential(_dense(inputs, outputs, width, hidden, deviation)))
 
 
@@ -111,17 +113,12 @@ def lim_ye_autoencoder(
     ValueError
         If a width is not positive, or there is no hidden layer.
     """
+    inputs, code, width, hidden = counts_of(inputs=inputs, code=code, width=width, hidden=hidden)
     encoder = _dense(inputs, code, width, hidden, deviation)
     return Network(Sequential([*encoder, *_dense(code, inputs, width, hidden, deviation)]))
 
 
 def _dense(inputs: int, outputs: int, width: int, hidden: int, deviation: float) -> list[Layer]:
-    _check(hidden)
     weight = normal(deviation)
     layers: list[Layer] = [Linear(width if i else inputs, width, ReLU(), weight=weight) for i in range(hidden)]
     return [*layers, Linear(width, outputs, weight=weight)]
-
-
-def _check(hidden: int) -> None:
-    if hidden < 1:
-        raise ValueError(f"hidden: expected at least one hidden layer, got {hidden}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from nets.arguments import counts_of
 from nets.halvings import halvings
 from nets.initializers import normal
 from nets.layers.activations import LeakyReLU, ReLU, Tanh
@@ -59,6 +60,9 @@ def mmd_gan_decoder(size: int = 64, latent: int = 64, channels: int = 3, *, base
     -----
     Weights start normal with deviation 0.02, batch-norm's scale with that deviation about 1.
     """
+    size, latent, channels, base, groups = counts_of(
+        size=size, latent=latent, channels=channels, base=base, groups=groups
+    )
     hidden = halvings(size, START) - 1
     width = base << hidden
     layers: list[Layer] = [
@@ -111,6 +115,9 @@ def mmd_gan_encoder(size: int = 64, latent: int = 64, channels: int = 3, *, base
     -----
     Weights start as those of the decoder. In training, the encoder's parameters are clamped to [-0.01, 0.01].
     """
+    size, latent, channels, base, groups = counts_of(
+        size=size, latent=latent, channels=channels, base=base, groups=groups
+    )
     layers: list[Layer] = [Conv2d(channels, base, 4, 2, activation=LeakyReLU(0.2), weight=WEIGHT, bias=None)]
     width = base
     for _ in range(halvings(size, START) - 1):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 
+from nets.arguments import counts_of
 from nets.halvings import halvings
 from nets.initializers import he_uniform
 from nets.layers.activations import ReLU, Tanh
@@ -55,6 +56,7 @@ def wgan_gp_generator(size: int = 64, latent: int = 128, channels: int = 3, *, w
     Convolutions 3 x 3 start uniform with twice Glorot's variance, all else Glorot uniform. The shortcut's convolution
     of single pixels stands before the upsampling, with which it commutes, and is a quarter of the work there.
     """
+    size, latent, channels, width = counts_of(size=size, latent=latent, channels=channels, width=width)
     widths = _widths(size, width)[::-1]
     layers: list[Layer] = [Linear(latent, 4 * 4 * widths[0]), Reshape((4, 4, widths[0]))]
     for before, after in itertools.pairwise(widths):
@@ -106,6 +108,7 @@ def wgan_gp_critic(size: int = 64, channels: int = 3, *, width: int = 64) -> Net
     -----
     The blocks' convolutions 3 x 3 start uniform with twice Glorot's variance, all else Glorot uniform.
     """
+    size, channels, width = counts_of(size=size, channels=channels, width=width)
     widths = _widths(size, width)
     layers: list[Layer] = [Conv2d(channels, width, 3)]
     for before, after in itertools.pairwise(widths):

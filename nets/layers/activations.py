@@ -6,6 +6,7 @@ import math
 from typing import ClassVar, NamedTuple
 
 from coulombfield.arrays import Array
+from nets.arguments import number_of
 from nets.layers.base import Parameterless
 from nets.parameters import Parameters
 from nets.primitives import activations as primitives
@@ -140,7 +141,7 @@ class LeakyReLU(Activation):
     """
 
     def __init__(self, slope: float = 0.2):
-        if not 0 <= slope < 1:
+        if not 0 <= number_of("slope", slope) < 1:
             raise ValueError(f"slope: expected a number in [0, 1), got {slope}")
         self.slope = float(slope)
         self.gain = math.sqrt(2 / (1 + self.slope**2))  # E[f(gain z)**2] = 1 for z from N(0, 1)

@@ -7,6 +7,7 @@ import copy
 import numpy as np
 
 from coulombfield.arrays import Array
+from nets.arguments import count_of, number_of
 from nets.initializers import Initializer, ones, zeros
 from nets.layers.activations import Activation
 from nets.layers.normalization import Normalization, NormalizationCache
@@ -61,9 +62,8 @@ class BatchNorm(Normalization):
         running: bool = False,
     ):
         super().__init__(channels, activation, epsilon=epsilon, scale=scale, shift=shift)
-        if groups < 1:
-            raise ValueError(f"groups: expected a positive number, got {groups}")
-        if not 0 <= momentum <= 1:
+        groups = count_of("groups", groups)
+        if not 0 <= number_of("momentum", momentum) <= 1:
             raise ValueError(f"momentum: expected a number in [0, 1], got {momentum}")
         self.groups, self.momentum, self.running = groups, float(momentum), running
         self._group: int | None = None  # samples of a group, where they are fixed rather than the number of groups
@@ -126,10 +126,8 @@ class BatchNorm(Normalization):
         ValueError
             If the number is not positive.
         """
-        if samples < 1:
-            raise ValueError(f"samples: expected a positive number, got {samples}")
         other = copy.copy(self)
-        other._group = samples
+        other._group = count_of("samples", samples)
         return other
 
     def _groups(self, x: Array) -> int:

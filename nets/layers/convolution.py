@@ -9,6 +9,7 @@ import numpy as np
 
 from coulombfield.arrays import Array
 from coulombfield.threads import share
+from nets.arguments import count_of, counts_of
 from nets.initializers import Initializer, glorot_uniform, zeros
 from nets.layers.activations import Activation, Identity, check_gradient
 from nets.layers.base import SecondOrder
@@ -68,16 +69,9 @@ class Convolution(SecondOrder):
         weight: Initializer = glorot_uniform,
         bias: Initializer | None = zeros,
     ):
-        for name, width in (("channels_in", channels_in), ("channels_out", channels_out)):
-            if width < 1:
-                raise ValueError(f"{name}: expected a positive number, got {width}")
-        self.channels_in, self.channels_out = channels_in, channels_out
+        self.channels_in, self.channels_out = counts_of(channels_in=channels_in, channels_out=channels_out)
         self.kernel, self.stride = _pair("kernel", kernel), _pair("stride", stride)
-        if isinstance(padding, str) and padding != "same":
-            raise ValueError(f'padding: expected "same" or ((above, below), (left, right)), got {padding!r}')
-        if not isinstance(padding, str) and min(min(pair) for pair in padding) < 0:
-            raise ValueError(f"padding: expected no negative number, got {padding}")
-        self.padding = padding
+        self.padding = _padding(padding)
         self.activation = activation or Identity()
         self._weight, self._bias = weight, bias
 
@@ -258,10 +252,24 @@ class Convolution(SecondOrder):
 
 
 def _pair(name: str, value: int | Pair) -> Pair:
-    first, second = value if isinstance(value, tuple) else (value, value)
-    if min(first, second) < 1:
-        raise ValueError(f"{name}: expected a positive number or two, got {value}")
-    return first, second
+    pair = value if isinstance(value, tuple) else (value, value)
+    if len(pair) != 2:
+        raise ValueError(f"{name}: expected one number or two, got {value}")
+    return count_of(name, pair[0]), count_of(name, pair[1])
+
+
+def _padding(given: str | Padding) -> str | Padding:
+    if isinstance(given, str) and given == "same":
+        return given
+    refused = ValueError(f'padding: expected "same" or ((above, below), (left, right)), got {given!r}')
+    if isinstance(given, str):
+        raise refused
+    try:
+        (above, below), (left, right) = given
+    except (TypeError, ValueError):
+        raise refused from None
+    above, below, left, right = (count_of("padding", rows, least=0) for rows in (above, below, left, right))
+    return (above, below), (left, right)
 
 
 def _sum_rows(du: Array, out: Array) -> None:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from coulombfield.arrays import Array
+from nets.arguments import counts_of
 from nets.initializers import Initializer, glorot_uniform, zeros
 from nets.layers.activations import Activation, Identity, check_gradient
 from nets.layers.base import SecondOrder
@@ -52,10 +53,7 @@ class Linear(SecondOrder):
         weight: Initializer = glorot_uniform,
         bias: Initializer | None = zeros,
     ):
-        for name, width in (("fan_in", fan_in), ("fan_out", fan_out)):
-            if width < 1:
-                raise ValueError(f"{name}: expected a positive width, got {width}")
-        self.fan_in, self.fan_out = fan_in, fan_out
+        self.fan_in, self.fan_out = counts_of(fan_in=fan_in, fan_out=fan_out)
         self.activation = activation or Identity()
         self._weight, self._bias = weight, bias
 

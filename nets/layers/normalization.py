@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from coulombfield.arrays import Array
+from nets.arguments import count_of, number_of
 from nets.initializers import Initializer, ones, zeros
 from nets.layers.activations import Activation, Identity, LeakyReLU, check_gradient
 from nets.layers.base import SecondOrder
@@ -111,9 +112,8 @@ class Normalization(SecondOrder):
         scale: Initializer | None = ones,
         shift: Initializer | None = zeros,
     ):
-        if channels < 1:
-            raise ValueError(f"channels: expected a positive number, got {channels}")
-        if not 0 < epsilon < math.inf:
+        channels = count_of("channels", channels)
+        if number_of("epsilon", epsilon) <= 0:
             raise ValueError(f"epsilon: expected a finite positive number, got {epsilon}")
         self.channels, self.epsilon = channels, float(epsilon)
         self.activation = activation or Identity()

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import operator
-
 from coulombfield.arrays import Array
+from nets.arguments import count_of
 from nets.layers.base import Parameterless
 from nets.parameters import Parameters
 from nets.primitives.blocks import gather, spread
@@ -26,9 +25,7 @@ class AveragePool(Parameterless):
     keeps_result = False
 
     def __init__(self, size: int = 2):
-        self.size = operator.index(size)
-        if self.size < 1:
-            raise ValueError(f"size: expected a positive integer, got {size}")
+        self.size = count_of("size", size)
         self._share = 1 / self.size**2
 
     def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from coulombfield.arrays import Array
+from nets.arguments import count_of
 from nets.layers.activations import check_gradient
 from nets.layers.base import Parameterless
 from nets.parameters import Parameters
@@ -30,9 +31,9 @@ class Reshape(Parameterless):
     """
 
     def __init__(self, shape: Sequence[int]):
-        self.shape = tuple(shape)
-        if not self.shape or min(self.shape) < 1:
-            raise ValueError(f"shape: expected positive numbers, got {self.shape}")
+        self.shape = tuple(count_of("shape", size) for size in shape)
+        if not self.shape:
+            raise ValueError("shape: expected one number or more, got none")
 
     def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         """The shape given, for any of as many numbers."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from coulombfield.arrays import Array
+from nets.arguments import number_of
 from nets.layers.base import Cache, Layer
 from nets.layers.composition import (
     Composed,
@@ -48,8 +48,8 @@ class Residual(Composed):
     """
 
     def __init__(self, body: Layer, shortcut: Layer | None = None, factor: float = 1.0):
-        self.body, self.shortcut, self.factor = body, shortcut, float(factor)
-        if self.factor == 0 or not math.isfinite(self.factor):
+        self.body, self.shortcut, self.factor = body, shortcut, number_of("factor", factor)
+        if self.factor == 0:
             raise ValueError(f"factor: expected a finite number other than 0, got {factor}")
         refuse_repeated(self)
         self._keeps_branch = getattr(body, "keeps_result", True)

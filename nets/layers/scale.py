@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
-
 from coulombfield.arrays import Array
+from nets.arguments import number_of
 from nets.layers.base import Parameterless
 from nets.parameters import Parameters
 from nets.primitives.inplace import module_of
@@ -21,8 +20,8 @@ class Scale(Parameterless):
     """
 
     def __init__(self, factor: float):
-        self.factor = float(factor)
-        if self.factor == 0 or not math.isfinite(self.factor):
+        self.factor = number_of("factor", factor)
+        if self.factor == 0:
             raise ValueError(f"factor: expected a finite number other than 0, got {factor}")
 
     def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import operator
-
 from coulombfield.arrays import Array
+from nets.arguments import count_of
 from nets.layers.base import Parameterless
 from nets.parameters import Parameters
 from nets.primitives.blocks import gather, spread
@@ -26,9 +25,7 @@ class Upsample(Parameterless):
     keeps_result = False
 
     def __init__(self, factor: int = 2):
-        self.factor = operator.index(factor)
-        if self.factor < 1:
-            raise ValueError(f"factor: expected a positive integer, got {factor}")
+        self.factor = count_of("factor", factor)
 
     def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         """(f H, f W, C), for (H, W, C)."""

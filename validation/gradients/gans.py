@@ -294,13 +294,14 @@ def _case(name: str, move: str, player: str, context: Context, rng: np.random.Ge
 def _activations(gan: GAN, draws: Mapping[str, Array], context: Context) -> Iterator[np.ndarray]:
     """What the players' activations branch on, as samples pass the generator and all of its size pass the others."""
     samples, cache = gan.generator.network.forward(gan.generator.params, draws["latent"])
-    yield branched_on(gan.generator.network.body, cache, context.host)
+    yield branched_on(gan.generator.network.body, cache.layers, context.host)
     for name, player in gan.players.items():
         if name != "generator":
             for x in (samples, draws.get("real")):
+                if x is None:
+                    continue
                 try:
-                    _, cache = player.network.forward(player.params, x) if x is not None else (None, None)
+                    _, cache = player.network.forward(player.params, x)
                 except ValueError:  # it takes something else than samples
                     continue
-                if cache is not None:
-                    yield branched_on(player.network.body, cache, context.host)
+                yield branched_on(player.network.body, cache.layers, context.host)

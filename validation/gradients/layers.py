@@ -193,7 +193,7 @@ class _Drawn(NamedTuple):
 
         def branches(t: float) -> np.ndarray:
             _, cache = self.forward(of_x * t, of_params * t)
-            return branched_on(self.network.body, cache, self.context.host) > 0
+            return branched_on(self.network.body, cache.layers, self.context.host) > 0
 
         return Case(
             f"{self.sample.name}, x of shape {self.sample.shape}",

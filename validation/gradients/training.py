@@ -209,7 +209,7 @@ def _penalty_case(
         return float(gradient_penalty(network, at(t), x, target=target)[0])
 
     def branches(t: float) -> np.ndarray:
-        return branched_on(network.body, network.forward(at(t), x)[1], context.host) > 0
+        return branched_on(network.body, network.forward(at(t), x)[1].layers, context.host) > 0
 
     size = float(value) + 10 * target**2 + magnitude(terms)  # the squares of what a slope and the target differ by
     return Case(f"target {target}", moved, float(terms.sum()), size, magnitude(terms), branches=branches)
