@@ -35,6 +35,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _fail(str(error), error.exit_code)
     except UserError as error:
         return _fail(f"error: {error}", error.exit_code)
+    except OSError as error:  # what the system refuses, such as too long a name
+        file = f"{error.filename}: " if error.filename else ""
+        return _fail(f"error: {file}{error.strerror or error}", 1)
     except MemoryError as error:
         return _fail(f"error: not enough memory ({error or 'for what was asked'})", 1)
     except KeyboardInterrupt:
@@ -167,10 +170,10 @@ def _seeds(text: str) -> list[int]:
         first, dash, last = part.partition("-")
         if not first.isdecimal() or (dash and not last.isdecimal()):
             raise argparse.ArgumentTypeError(f"expected numbers and ranges such as 0-4 or 0,3,7, got {text!r}")
-        numbers = range(int(first), int(last or first) + 1)
-        if not numbers or len(numbers) > MOST_SEEDS:
+        lowest, highest = int(first), int(last or first)
+        if not lowest <= highest < lowest + MOST_SEEDS:
             raise argparse.ArgumentTypeError(f"expected ranges that rise, of up to {MOST_SEEDS} seeds, got {part!r}")
-        found += numbers
+        found += range(lowest, highest + 1)
     if len(set(found)) < len(found):
         raise argparse.ArgumentTypeError(f"expected each seed once, got {text!r}")
     return found

@@ -121,7 +121,7 @@ def read(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
         mapping = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"{path}: can't be read ({error.strerror})") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # also where numbers are too long, or tables too deep, for Python
         raise ConfigError(f"{path}: not valid TOML ({error})") from error
     base = mapping.pop("base", None)
     if base is None:
@@ -196,7 +196,7 @@ def _apply(mapping: dict[str, Any], override: str) -> None:
         raise ConfigError(f"{'.'.join(tables)}: a list of tables; name one by its kind or number; got {override!r}")
     try:
         parsed = tomllib.loads(f"value = {text}")
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):  # also where numbers are too long, or lists too deep, for Python
         parsed = {}
     # More than one key means that the text broke out of its line: then it is a string as well.
     value = parsed["value"] if parsed.keys() == {"value"} else text

@@ -14,6 +14,8 @@ from . import UserError, registry
 
 T = TypeVar("T")
 
+LONGEST = 200  # [characters] of a value in a message
+
 
 class ConfigError(UserError, ValueError):
     """A key or value that the configuration does not accept; the message starts with its dotted key."""
@@ -195,7 +197,7 @@ class _Reader:
             return float(value)
         elif hint in (bool, int, str) and type(value) is hint and (hint is not int or abs(value) < 2**63):
             return value
-        raise ConfigError(f"{name}: expected {_describe(hint)}, got {value!r}")
+        raise ConfigError(f"{name}: expected {_describe(hint)}, got {_shown(value)}")
 
     def _of_kind(self, marker: Kind, mapping: Mapping[str, Any], name: str) -> Any:
         kind = mapping.get("kind")
@@ -223,7 +225,7 @@ class _Reader:
             if key not in hints or isinstance(_marker(hints[key]), Tables):
                 there = [name for name, hint in hints.items() if not isinstance(_marker(hint), Tables)]
                 suggestion = _suggest(prefix, key, there, self.known)
-                raise ConfigError(f"{prefix}{key}: unknown key (with value {value!r}); {suggestion}")
+                raise ConfigError(f"{prefix}{key}: unknown key (with value {_shown(value)}); {suggestion}")
 
 
 def _hints(cls: type) -> dict[str, Any]:
@@ -245,6 +247,15 @@ def _plain(value: Any, hint: Any) -> Any:
         kind = {"kind": registry.kind_of(value)} if isinstance(_marker(hint), Kind) else {}
         return kind | to_dict(value)
     return value
+
+
+def _shown(value: Any) -> str:
+    """A value in a message of one line, cut where it is long."""
+    try:
+        text = repr(value)
+    except RecursionError:
+        return "tables too deep to show"
+    return text if len(text) <= LONGEST else f"{text[: LONGEST // 2]} ... ({len(text)} characters)"
 
 
 def _describe(hint: Any) -> str:

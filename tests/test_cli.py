@@ -76,7 +76,57 @@ def test_a_mistake_is_one_line_and_writes_nothing(tmp_path, capsys, monkeypatch,
     assert sorted(tmp_path.rglob("*")) == before
 
 
-@pytest.mark.parametrize("arguments", [["sample", "x", "--count", "-1"], ["run", "x", "--seed", "a"], ["fly"], []])
+LONG = "a" * 300  # longer than a file system takes
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["run", "{preset}", "--out", LONG],
+        ["run", "{preset}", "--seeds", "0,1", "--out", LONG],
+        ["run", "{preset}", "--from", LONG],
+        ["run", f"{LONG}.toml"],
+        ["resume", LONG],
+        ["report", LONG],
+        ["sample", LONG],
+        ["sample", "{finished}", "--out", f"{LONG}.npy"],
+        ["compare", LONG],
+        ["compare", "{finished}", "--out", LONG],
+        ["tensorboard", "{finished}", "--out", LONG],
+        ["import", LONG, "w.safetensors", "--out", "z.h5"],
+        ["table", "figure-4", "--out", LONG, "--plan"],
+    ],
+    ids=lambda arguments: arguments[0],
+)
+def test_a_name_that_the_system_refuses_is_one_line(tmp_path, capsys, monkeypatch, finished, arguments):
+    monkeypatch.chdir(tmp_path)
+    names = {"preset": write_preset(tmp_path), "finished": finished}
+    before = sorted(tmp_path.rglob("*"))
+    assert main([argument.format(**names) for argument in arguments]) in (1, 2)
+    captured = capsys.readouterr()
+    assert captured.err.startswith("error: ")
+    assert captured.err.count("\n") == 1
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_too_many_samples_for_the_memory_are_one_line(finished, tmp_path, capsys):
+    out = tmp_path / "x.npy"
+    assert main(["sample", str(finished), "--count", "999999999999999", "--out", str(out)]) == 1
+    assert capsys.readouterr().err.startswith("error: not enough memory (")
+    assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["sample", "x", "--count", "-1"],
+        ["run", "x", "--seed", "a"],
+        ["run", "x", "--seeds", f"0-{10**30}"],
+        ["run", "x", "--seeds", "3-1"],
+        ["fly"],
+        [],
+    ],
+)
 def test_arguments_are_checked(arguments):
     with pytest.raises(SystemExit, match="2"):
         main(arguments)
@@ -131,3 +181,14 @@ def test_a_missing_extra_is_named_with_the_command_that_installs_it():
     done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True)
     assert done.returncode == 2
     assert done.stderr == 'error: tqdm is not installed: pip install -e ".[experiments]"\n'
+
+
+@pytest.mark.parametrize(
+    "command", [["experiments", "list"], ["validation", "equations", "--quick", "--only", "5", "--html", "{here}"]]
+)
+def test_a_notebook_s_backend_that_this_environment_lacks_doesn_t_matter(tmp_path, command):
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "MPLBACKEND": "no_such_backend"}
+    words = [word.format(here=tmp_path / "page.html") for word in command]
+    done = subprocess.run([sys.executable, "-m", *words], env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""

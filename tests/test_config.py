@@ -71,6 +71,10 @@ def test_a_configuration_survives_toml(original):
         ("experiment=.config", "experiment: expected the name of a module, got '.config'"),
         ("seed", "--set: expected dotted.key=value, got 'seed'"),
         (".seed=1", "--set: expected dotted.key=value, got '.seed=1'"),
+        ("training.updates=" + "[" * 3000, "training.updates: expected an integer, got '[[["),
+        ("training.updates=" + "[" * 400 + "]" * 400, "training.updates: expected an integer, got [[["),
+        ("training.updates=" + "1" * 5000, "training.updates: expected an integer, got '111"),
+        ("training" + ".a" * 5000 + "=1", "training.a: unknown key (with value tables too deep to show); expected one"),
     ],
 )
 def test_a_bad_override_is_named_with_what_was_expected(tmp_path, override, message):
@@ -78,6 +82,7 @@ def test_a_bad_override_is_named_with_what_was_expected(tmp_path, override, mess
         config.resolve(write_preset(tmp_path), [override])
     assert str(caught.value).startswith(message)
     assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 600
 
 
 @pytest.mark.parametrize(
@@ -273,7 +278,14 @@ def test_defaults_fill_the_rest():
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [(None, "can't be read"), (b"a = ", "not valid TOML"), (b"\xff", "not valid TOML"), (b"seed = 1", "experiment: ")],
+    [
+        (None, "can't be read"),
+        (b"a = ", "not valid TOML"),
+        (b"\xff", "not valid TOML"),
+        (b"seed = 1", "experiment: "),
+        (b"a = " + b"[" * 3000, "not valid TOML"),
+        (b"a = " + b"1" * 5000, "not valid TOML"),
+    ],
 )
 def test_a_file_that_is_no_preset_is_refused_in_one_line(tmp_path, content, message):
     path = tmp_path / "mine.toml"

@@ -159,10 +159,15 @@ def test_periods_may_change_and_change_no_update(tmp_path):
     assert "log_every = 3\n" in (tmp_path / "run" / "config.toml").read_text()
 
 
-def test_a_finished_run_that_only_changes_a_period_stays_as_it_was(tmp_path, capsys):
+def test_a_finished_run_whose_period_is_to_change_says_that_it_can_t_and_stays_as_it_was(tmp_path, capsys):
     assert tiny(tmp_path) == 0
     before = bytes_of(tmp_path / "run")
-    assert resume(tmp_path / "run", "training.log_every=3") == 0
+    assert resume(tmp_path / "run", "training.log_every=3", "training.keep_checkpoints=9") == 2
+    assert capsys.readouterr().err == (
+        "error: training.log_every, training.keep_checkpoints: can't be changed any more, since all 60 updates are "
+        "done; training.updates makes the run longer\n"
+    )
+    assert resume(tmp_path / "run", "training.updates=60") == 0
     assert "finished: all 60 updates are done" in capsys.readouterr().out
     assert bytes_of(tmp_path / "run") == before
 

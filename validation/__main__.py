@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import json
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -28,6 +29,7 @@ SMALLEST = 64  # charges: as many as there are targets whose errors are measured
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command of the validation; the result is the exit code, 1 where a check fails or PyTorch disagrees."""
+    os.environ["MPLBACKEND"] = "agg"  # a notebook of another environment may name one that isn't here
     parser = argparse.ArgumentParser(prog="python -m validation", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     for command, text in CHECKS.items():

@@ -115,12 +115,18 @@ def resume(path: Path, say: Say = print, overrides: Sequence[str] = ()) -> Finis
     folder = RunFolder.open(path)
     with folder.locked():
         folder.remove_leftovers()
-        setup = _altered(config.resolve(folder.config), folder, overrides, say)
+        before = config.resolve(folder.config)
+        setup = _altered(before, folder, overrides, say)
         checkpoint = latest(folder, setup, say)
         step, total = checkpoint.step if checkpoint else 0, setup.config.training.updates
         if step > total:
             raise ConfigError(f"training.updates: expected at least the {step} updates that are done, got {total}")
         if step == total and folder.report.exists() and folder.read_summary()["planned_updates"] == total:
+            if overrides and (changed := _differences(before, setup)):
+                raise ConfigError(
+                    f"{', '.join(changed)}: can't be changed any more, since all {total} updates are done; "
+                    "training.updates makes the run longer"
+                )
             say(f"finished: all {total} updates are done\n{folder.report}")
             return Finished(folder, folder.read_summary())
         device = device_of(_recorded_device(folder))
@@ -206,9 +212,13 @@ def differing(folder: RunFolder, setup: Setup) -> list[str]:
     """Settings of a folder's run that are not those of a setup, each with both values; empty where there is no run."""
     if not folder.config.is_file():
         return []
-    there = config.resolve(folder.config).config
-    found = schema.differences(schema.to_dict(there), schema.to_dict(setup.config))
+    found = _differences(config.resolve(folder.config), setup)
     return [f"{name} {one!r}, here {other!r}" for name, (one, other) in found.items()]
+
+
+def _differences(one: Setup, other: Setup) -> dict[str, tuple[Any, Any]]:
+    """Both values of each setting in which two setups differ."""
+    return schema.differences(schema.to_dict(one.config), schema.to_dict(other.config))
 
 
 def check_config(setup: Setup, checkpoint: Checkpoint) -> None:
