@@ -74,6 +74,9 @@ class CommittedFile(PagedFile):
             If the system refuses, as on a full disk; the file is then still the last version, or becomes the new one
             by :func:`recover`.
         """
+        if os.fstat(self._journal).st_size:  # the system refused an earlier commit midway: that one comes first
+            _replay(self._journal, self._file)
+            self._committed = os.fstat(self._file).st_size
         runs = list(self._runs())
         for offset, data in runs:
             if not self._is_inside(offset // PAGE):

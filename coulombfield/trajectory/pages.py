@@ -87,5 +87,8 @@ class PagedFile(io.RawIOBase):
             at += stop - start
 
     def _page(self, number: int) -> bytes | bytearray:
-        page = self._pages.get(number)
-        return os.pread(self._file, PAGE, number * PAGE).ljust(PAGE, b"\0") if page is None else page
+        if number in self._pages:
+            return self._pages[number]
+        if self._file < 0:  # HDF5 may let go of an object of a damaged file after this was closed, and write once more
+            return bytes(PAGE)
+        return os.pread(self._file, PAGE, number * PAGE).ljust(PAGE, b"\0")
