@@ -63,6 +63,11 @@ class Adaptive:
         """No energies."""
         return False
 
+    @property
+    def inertia(self) -> bool:
+        """No velocities."""
+        return False
+
     def advance(self, start: Snapshot) -> Snapshot:
         """Inner steps up to a time h later."""
         first_order(start)

@@ -56,6 +56,11 @@ class Descent:
         """Energies along with every field."""
         return True
 
+    @property
+    def inertia(self) -> bool:
+        """No velocities."""
+        return False
+
     def advance(self, start: Snapshot) -> Snapshot | None:
         """One step; None where no step is long enough to move a particle and short enough to lower the energy."""
         first_order(start)

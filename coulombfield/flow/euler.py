@@ -51,6 +51,11 @@ class Euler:
         """No energies."""
         return False
 
+    @property
+    def inertia(self) -> bool:
+        """No velocities."""
+        return False
+
     def advance(self, start: Snapshot) -> Snapshot:
         """One step."""
         first_order(start)

@@ -14,6 +14,10 @@ class Integrator(Protocol):
     def needs_energies(self) -> bool:
         """Whether every field has to come with potential and energy."""
 
+    @property
+    def inertia(self) -> bool:
+        """Whether particles have velocities; a state without them is then at rest."""
+
     def advance(self, start: Snapshot) -> Snapshot | None:
         """The moment after one step, as a new one; None where no step can be taken any more.
 

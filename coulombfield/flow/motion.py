@@ -12,7 +12,7 @@ so that the data's mutual energy, which moves nothing, is computed only for a to
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import array_api_compat
 import numpy as np
@@ -26,6 +26,10 @@ from .annealing import softening_of, with_softening
 from .state import State
 from .system import System
 
+if TYPE_CHECKING:
+    from .integrator import Integrator
+
+KINDS = "generated", "real"
 Schedule = Callable[[float], float]
 
 
@@ -53,6 +57,8 @@ class Motion:
         ε as a function of time.
     energies : bool
         Whether potential and energy are computed along with every field.
+    integrator : Integrator, optional
+        What takes the steps, if it is one for all.
 
     Attributes
     ----------
@@ -60,6 +66,8 @@ class Motion:
         The arrays' namespace.
     weights, signs, push, masses, warmth : array
         Of the particles that move: q, sign(q), q/m, m, |q|/m. The last four are columns.
+    generated_weights, real_weights, generated_masses, real_masses : array
+        q and m of all particles, shape (N_x,) and (N_y,).
 
     Raises
     ------
@@ -67,9 +75,17 @@ class Motion:
         If the weights or masses don't fit the state, or an array has a value that is not finite.
     """
 
-    def __init__(self, system: System, state: State, schedule: Schedule | None, energies: bool):
+    def __init__(
+        self,
+        system: System,
+        state: State,
+        schedule: Schedule | None,
+        energies: bool,
+        *,
+        integrator: Integrator | None = None,
+    ):
         self.xp = xp = array_api_compat.array_namespace(state.generated)
-        self.system, self.energies = system, energies
+        self.system, self.energies, self.integrator = system, energies, integrator
         self.both = system.moving == "both"
         self.real, self._count_real = state.real, state.real.shape[0]
         self._schedule = schedule
@@ -79,19 +95,15 @@ class Motion:
         self._leaves_out = system.exclude_self and not np.isfinite(value_at_zero(system.kernel))
         for name in ("generated", "real", "generated_velocities", "real_velocities"):
             check_finite(name, getattr(state, name), "to start from")
-        given = [_column(system, f"{name}_weights", getattr(state, name)) for name in ("generated", "real")]
+        given = [_column(system, f"{name}_weights", getattr(state, name)) for name in KINDS]
         self.generated_weights: Array = generated_charges(state.generated).weights if given[0] is None else given[0]
         self.real_weights: Array = real_charges(state.real).weights if given[1] is None else given[1]
         self._all_weights = xp.concat([self.real_weights, self.generated_weights])
         self.weights = self._all_weights if self.both else self.generated_weights
-        masses = [
-            xp.abs(weights) if given is None else given
-            for weights, given in (
-                (self.real_weights, _column(system, "real_masses", state.real, positive=True)),
-                (self.generated_weights, _column(system, "generated_masses", state.generated, positive=True)),
-            )
-        ]
-        self.masses = (xp.concat(masses) if self.both else masses[1])[:, None]
+        given = [_column(system, f"{name}_masses", getattr(state, name), positive=True) for name in KINDS]
+        self.generated_masses: Array = xp.abs(self.generated_weights) if given[0] is None else given[0]
+        self.real_masses: Array = xp.abs(self.real_weights) if given[1] is None else given[1]
+        self.masses = self.pack(self.generated_masses, self.real_masses)[:, None]
         self.signs = xp.sign(self.weights)[:, None]
         # A charge of 0 without a mass of its own moves like one that has hardly any charge: |q| / m is 1.
         ones = xp.ones_like(self.masses)
@@ -166,7 +178,7 @@ class Motion:
             With the row's number and what may help.
         """
         try:
-            for name, part in zip(("generated", "real"), self.unpack(rows, None), strict=True):
+            for name, part in zip(KINDS, self.unpack(rows, None), strict=True):
                 check_finite(name, part, when)
         except ValueError as error:
             raise ArithmeticError(

@@ -84,7 +84,8 @@ def run(
     """
     _validate(state, system, integrator, until, softening, callbacks, every, energies)
     energies = energies or integrator.needs_energies or until.energy is not None
-    now: Snapshot | None = Snapshot.of(state, Motion(system, state, softening, energies))
+    motion = Motion(system, state, softening, energies, integrator=integrator)
+    now: Snapshot | None = Snapshot.of(state, motion)
     called = -1
     while now is not None:
         last, reason = now, until.reason(now)

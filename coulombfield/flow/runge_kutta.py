@@ -38,6 +38,11 @@ class RungeKutta:
         """No energies."""
         return False
 
+    @property
+    def inertia(self) -> bool:
+        """No velocities."""
+        return False
+
     def advance(self, start: Snapshot) -> Snapshot:
         """One step."""
         first_order(start)

@@ -45,12 +45,13 @@ class Snapshot:
 
     @classmethod
     def of(cls, state: State, motion: Motion) -> Snapshot:
-        """Of a state; where only the velocities of one kind are given, the other is at rest."""
+        """Of a state; what has no velocities is at rest, if the integrator knows inertia or the other kind has some."""
         velocities = None
         given = state.generated_velocities, state.real_velocities
         if not motion.both and given[1] is not None:
             raise ValueError("real_velocities: expected None where the real data are fixed")
-        if any(part is not None for part in given):
+        inertia = motion.integrator is not None and motion.integrator.inertia
+        if inertia or any(part is not None for part in given):
             positions = state.generated, state.real
             velocities = motion.pack(
                 *[motion.xp.zeros_like(x) if v is None else v for v, x in zip(given, positions, strict=True)]

@@ -62,6 +62,11 @@ class Verlet:
         """No energies."""
         return False
 
+    @property
+    def inertia(self) -> bool:
+        """Velocities, from rest if none are given."""
+        return True
+
     def advance(self, start: Snapshot) -> Snapshot:
         """One step."""
         motion, h, x = start.motion, self.step, start.positions
