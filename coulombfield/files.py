@@ -45,7 +45,12 @@ def rows_there(dataset: h5py.Dataset, values: np.ndarray) -> np.ndarray | None:
     array of bool, shape (count,), or None
         False for a row of nothing but NaN.
     """
-    if values.ndim not in (1, 2) or values.dtype.kind != "f" or not np.isnan(dataset.fillvalue):
+    if (
+        values.ndim not in (1, 2)
+        or values.dtype.kind != "f"
+        or not _set_fill(dataset)
+        or not np.isnan(dataset.fillvalue)
+    ):
         return None
     there = ~np.isnan(values)
     return there if there.ndim == 1 else there.any(axis=1)
@@ -58,6 +63,9 @@ def ids_there(dataset: h5py.Dataset, values: np.ndarray) -> np.ndarray | None:
     """
     if values.ndim != 1 or values.dtype.kind not in "iu":
         return rows_there(dataset, values)
-    if dataset.id.get_create_plist().fill_value_defined() != h5py.h5d.FILL_VALUE_USER_DEFINED:
-        return None
-    return values != dataset.fillvalue
+    return values != dataset.fillvalue if _set_fill(dataset) else None
+
+
+def _set_fill(dataset: h5py.Dataset) -> bool:
+    """Whether a program has set the fill value, which otherwise is 0 or undefined."""
+    return dataset.id.get_create_plist().fill_value_defined() == h5py.h5d.FILL_VALUE_USER_DEFINED

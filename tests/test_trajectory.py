@@ -1,5 +1,7 @@
 """Trajectories on disk: what is written comes back to the bit, and resumes."""
 
+import dataclasses
+
 import h5py
 import numpy as np
 import pytest
@@ -7,8 +9,9 @@ from trajectory_support import STEP, content, start, system, write
 
 import coulombfield as cf
 from coulombfield.diagnostics import energy_parts
-from coulombfield.flow import State, Stop, Verlet, run
+from coulombfield.flow import Euler, State, Stop, Verlet, run
 from coulombfield.trajectory import Trajectory, Writer
+from coulombfield.trajectory.units import Units
 
 
 @pytest.mark.parametrize("moving", ["generated", "both"])
@@ -97,26 +100,201 @@ def test_observables_may_be_numbers_tuples_and_arrays(tmp_path):
         assert trajectory.observables["mean"][2].tolist() == last["generated"].position.mean(axis=0).tolist()
 
 
-def test_fixed_data_are_written_once_and_units_are_told(tmp_path):
-    write(tmp_path / "a.h5md", start(dimension=3), 2, units={"length": "nm", "time": "ps"}, author="A. U. Thor")
+def test_fixed_data_are_written_once(tmp_path):
+    write(tmp_path / "a.h5md", start(dimension=3), 2)
     with h5py.File(tmp_path / "a.h5md") as file:
-        assert file["h5md"].attrs["version"].tolist() == [1, 1]
-        assert file["h5md/author"].attrs["name"] == "A. U. Thor"
-        assert file["h5md/creator"].attrs["name"] == "coulombfield"
-        assert {"name", "version"} <= set(file["h5md/creator"].attrs)
-        assert file["h5md/modules/units"].attrs["version"].tolist() == [1, 0]
-        for group in file["particles"].values():
+        for kind, count in (("real", 5), ("generated", 6)):
+            group = file["particles"][kind]
             assert group["box"].attrs["dimension"] == 3
-            assert group["box"].attrs["boundary"].tolist() == ["none"] * 3
             assert "edges" not in group["box"]
+            np.testing.assert_array_equal(group["mass"], np.full(count, 1 / count))
         assert isinstance(file["particles/real/position"], h5py.Dataset)
         position = file["particles/generated/position"]
         assert position["value"].shape == (3, 6, 3)
-        assert position["value"].attrs["unit"] == "nm"
-        assert position["time"].attrs["unit"] == "ps"
         assert position["step"][()].tolist() == [0, 1, 2]
         assert file["observables/energy/step"] == position["step"]
-        assert "unit" not in file["observables/energy/value"].attrs
+        assert "modules" not in file["h5md"]
+        assert "unit" not in position["value"].attrs
+
+
+def test_text_is_of_fixed_length_in_ascii_as_h5md_demands(tmp_path):
+    write(tmp_path / "a.h5md", start(), 1, units={"length": "nm", "time": "ps"}, author="A. U. Thor")
+    found = {}
+
+    def collect(name, item):
+        for key in item.attrs:
+            kind = item.attrs.get_id(key).get_type()
+            if isinstance(kind, h5py.h5t.TypeStringID):
+                found[f"{name}.{key}"] = item.attrs[key]
+                assert not kind.is_variable_str(), (name, key)
+                assert kind.get_cset() == h5py.h5t.CSET_ASCII, (name, key)
+
+    with h5py.File(tmp_path / "a.h5md") as file:
+        file.visititems(collect)
+        assert file["h5md"].attrs["version"].tolist() == [1, 1]
+        assert file["h5md/modules/units"].attrs["version"].tolist() == [1, 0]
+    assert found["h5md/author.name"] == b"A. U. Thor"
+    assert found["h5md/creator.name"] == b"coulombfield"
+    assert found["h5md/creator.version"]
+    assert found["h5md/modules/units.system"] == b"SI"
+    assert found["particles/real/box.boundary"].tolist() == [b"none", b"none"]
+
+
+def units_of(path):
+    """Unit of every dataset that is no step, no text of this program and no observable of a user."""
+    found = {}
+
+    def collect(name, item):
+        if isinstance(item, h5py.Dataset) and not name.endswith("/step") and item.dtype.kind == "f":
+            found[name.removesuffix("/value")] = item.attrs.get("unit")
+
+    with h5py.File(path) as file:
+        file.visititems(collect)
+    return found
+
+
+def test_once_a_unit_is_named_all_have_one(tmp_path):
+    options = {"potential": True, "force": True, "observables": {"spread": lambda now: now.positions.std()}}
+    units = {"length": "nm", "time": "ps", "charge": "e", "energy": "kJ mol-1", "spread": "Ang"}
+    write(tmp_path / "a.h5md", start(), 1, integrator=Verlet(step=0.1), units=units, **options)
+    found = units_of(tmp_path / "a.h5md")
+    assert None not in found.values()
+    group = "particles/generated"
+    for name, unit in {
+        f"{group}/position": b"nm",
+        "particles/real/position": b"nm",
+        f"{group}/velocity": b"nm ps-1",
+        f"{group}/force": b"kJ mol-1 nm-1",
+        f"{group}/potential": b"kJ mol-1 e-1",
+        f"{group}/charge": b"e",
+        f"{group}/mass": b"1",
+        "observables/softening": b"nm",
+        "observables/largest_field": b"kJ mol-1 e-1 nm-1",
+        "observables/spread": b"Ang",
+        "observables/energy/time": b"ps",
+    }.items():
+        assert found[name] == unit, name
+
+
+@pytest.mark.parametrize(
+    ("named", "kind", "unit", "system"),
+    [
+        ({"length": "10+3 m", "time": "60 s"}, "velocity", "16.6666666666667 m s-1", "SI"),
+        ({"length": "sigma", "time": "tau"}, "velocity", "sigma tau-1", "other"),
+        ({"length": "nm", "time": "ps", "velocity": "Ang fs-1"}, "velocity", "Ang fs-1", "SI"),
+        ({"length": "um+2", "time": "um+2"}, "velocity", "1", "SI"),
+        ({"potential": "mV", "length": "nm"}, "field", "mV nm-1", "SI"),
+        ({"time": "dar"}, "time", "dar", "other"),
+        ({"time": "ps"}, "unknown", None, "SI"),
+    ],
+)
+def test_units_follow_from_those_that_are_named(named, kind, unit, system):
+    units = Units(named)
+    assert (units.of(kind), units.system) == (unit, system)
+
+
+def test_kernel_and_integrator_are_told_in_words(tmp_path):
+    """A resumed run with others adds from which step; with the same it adds nothing."""
+    path = tmp_path / "a.h5md"
+    write(path, start(), 2)
+    for step, last in ((0.05, 4), (0.02, 6), (0.02, 8)):
+        with Trajectory(path) as trajectory:
+            middle = trajectory.state()
+        write(path, middle, last, integrator=Euler(step=step), resume=True)
+    with Trajectory(path) as trajectory:
+        assert trajectory.kernel == "Plummer(exponent=1.0, softening=0.5)"
+        first = "Euler(step=0.05, temperature=0.0, seed=0)"
+        assert trajectory.integrator == f"{first}\nfrom step 4: {first.replace('0.05', '0.02')}"
+
+
+@pytest.mark.parametrize("moving", ["generated", "both"])
+def test_dynamics_that_begin_at_rest_are_those_with_velocities_of_zero(tmp_path, moving):
+    at_rest = start()
+    given = dataclasses.replace(
+        at_rest,
+        generated_velocities=np.zeros_like(at_rest.generated),
+        real_velocities=np.zeros_like(at_rest.real) if moving == "both" else None,
+    )
+    integrator, which = Verlet(step=0.1), system(moving=moving)
+    seen = []
+    for name, state, stop in (("a", at_rest, 3), ("b", given, 3), ("c", at_rest, 1)):
+        write(tmp_path / f"{name}.h5md", state, stop, integrator=integrator, which=which)
+    with Trajectory(tmp_path / "c.h5md") as trajectory:
+        middle = trajectory.state()
+    write(tmp_path / "c.h5md", middle, 3, integrator=integrator, which=which, resume=True)
+    assert content(tmp_path / "a.h5md") == content(tmp_path / "b.h5md") == content(tmp_path / "c.h5md")
+    run(at_rest, which, integrator, until=Stop(steps=2), callbacks=[lambda now: seen.append(now.velocities)])
+    assert not seen[0].any()
+    assert all(velocities.shape == seen[0].shape for velocities in seen)
+
+
+@pytest.mark.parametrize("moving", ["generated", "both"])
+@pytest.mark.parametrize("dimension", [2, 4])
+def test_other_programs_find_all_particles_in_the_first_group(tmp_path, moving, dimension):
+    state, which = start(dimension=dimension), system(moving=moving)
+    options = {"integrator": Verlet(step=0.1), "which": which, "all_particles": True}
+    write(tmp_path / "a.h5md", state, 2, **options)
+    with h5py.File(tmp_path / "a.h5md") as file:
+        assert next(iter(file["particles"])) == "all"
+        assert file["particles/all/box"].attrs["dimension"] == max(3, dimension)
+        assert file["particles/all/box"].attrs["boundary"].tolist() == [b"none"] * max(3, dimension)
+    with Trajectory(tmp_path / "a.h5md") as trajectory:
+        for frame in trajectory:
+            together, x, y = (frame.particles[name] for name in ("all", "generated", "real"))
+            for name in ("position", "velocity"):
+                parts = [
+                    np.zeros((5, dimension)) if part is None else part for part in (getattr(y, name), getattr(x, name))
+                ]
+                np.testing.assert_array_equal(getattr(together, name)[:, :dimension], np.concatenate(parts))
+                assert not getattr(together, name)[:, dimension:].any()
+            for name in ("charge", "mass"):
+                np.testing.assert_array_equal(
+                    getattr(together, name), np.concatenate([getattr(y, name), getattr(x, name)])
+                )
+            assert together.species.tolist() == [0] * 5 + [1] * 6
+            assert together.id.tolist() == list(range(11))
+        middle = trajectory.state(1)
+    write(tmp_path / "b.h5md", state, 1, **options)
+    write(tmp_path / "b.h5md", middle, 2, resume=True, **options)
+    assert content(tmp_path / "a.h5md") == content(tmp_path / "b.h5md")
+
+
+def test_mdanalysis_reads_it(tmp_path):
+    """As its documentation says: without units there is nothing to convert."""
+    analysis = pytest.importorskip("MDAnalysis")
+    state = start()
+    write(tmp_path / "a.h5md", state, 3, all_particles=True)
+    universe = analysis.Universe.empty(11, trajectory=True)
+    universe.load_new(str(tmp_path / "a.h5md"), format="H5MD", convert_units=False)
+    assert len(universe.trajectory) == 4
+    expected = np.concatenate([state.real, state.generated])
+    np.testing.assert_array_equal(universe.atoms.positions[:, :2], expected.astype(np.float32))
+
+
+def test_a_file_of_an_earlier_version_goes_on_bit_for_bit(tmp_path):
+    """Those have no masses, kernel or integrator, and text of variable length."""
+    options = {"units": {"length": "nm"}, "force": True}
+    write(tmp_path / "whole.h5md", start(), 4, **options)
+    write(tmp_path / "old.h5md", start(), 2, **options)
+    with h5py.File(tmp_path / "old.h5md", "r+") as file:
+        for kind in ("generated", "real"):
+            del file[f"particles/{kind}/mass"]
+            del file[f"particles/{kind}/box"].attrs["boundary"]
+            file[f"particles/{kind}/box"].attrs["boundary"] = ["none", "none"]
+        for name in ("kernel", "integrator"):
+            del file["parameters/coulombfield"].attrs[name]
+        file["h5md/author"].attrs["name"] = "N/A"
+        del file["h5md/modules/units"].attrs["system"]
+    with Trajectory(tmp_path / "old.h5md") as trajectory:
+        assert (trajectory.author, trajectory.kernel) == ("N/A", "")
+        assert trajectory[0].particles["real"].mass is None
+        middle = trajectory.state()
+    write(tmp_path / "old.h5md", middle, 4, resume=True, **options)
+    whole, old = content(tmp_path / "whole.h5md"), content(tmp_path / "old.h5md")
+    assert {name for name in whole if name not in old} == {"particles/generated/mass", "particles/real/mass"}
+    assert all(old[name][0] == whole[name][0] for name in old)
+    with Trajectory(tmp_path / "old.h5md") as trajectory:
+        assert trajectory.kernel == "Plummer(exponent=1.0, softening=0.5)"
 
 
 def test_pyh5md_reads_it(tmp_path):
@@ -158,7 +336,22 @@ def test_empty_and_single_sets_are_written(tmp_path, generated):
         ({"resume": True, "potential": True}, ValueError, "other elements, shapes or dtypes: particles/generated/pot"),
         ({"commit_every": 0}, ValueError, r"^commit_every: expected an integer of 1 or more, got 0"),
         ({"units": {"speed": "c"}}, ValueError, r"^units: expected names among .*, got speed"),
-        ({"observables": {"a/b": len}}, ValueError, r"^observables: expected names"),
+        ({"units": {"length": 1}}, TypeError, r"^units: expected text for length, got int"),
+        ({"units": ["length"]}, TypeError, r"^units: expected a mapping such as .*, got list"),
+        ({"units": {"length": "Å"}}, ValueError, r"^units: expected for length a unit as H5MD writes it, .* got 'Å'"),
+        ({"units": {"time": "m/s"}}, ValueError, r"^units: expected for time .* got 'm/s'"),
+        ({"units": {"time": ""}}, ValueError, r"^units: expected for time .* got ''"),
+        ({"units": {"time": "s 60"}}, ValueError, r"^units: expected for time .* got 's 60'"),
+        ({"units": {"time": "s s"}}, ValueError, r"^units: expected for time .* got 's s'"),
+        ({"author": 3}, TypeError, r"^author: expected text, got int"),
+        ({"author": ""}, ValueError, r"^author: expected text in ASCII, as H5MD has it, got ''"),
+        ({"author": "José"}, ValueError, r"^author: expected text in ASCII, as H5MD has it, got 'José'"),
+        ({"compression": "zip"}, ValueError, r"^compression: expected a filter of HDF5 such as 'gzip', got 'zip'"),
+        ({"observables": {"a/b": len}}, ValueError, r"^observables: expected names .* got 'a/b'"),
+        ({"observables": {1: len}}, ValueError, r"^observables: expected names .* got 1"),
+        ({"observables": {"energy": len}}, ValueError, r"^observables: energy is written already; .* energies=False"),
+        ({"observables": {"size": 3}}, TypeError, r"^observables: expected a function of a Snapshot for size, got 3"),
+        ({"observables": [len]}, TypeError, r"^observables: expected a mapping of names to functions, got list"),
     ],
 )
 def test_what_does_not_fit_is_refused_with_a_reason(tmp_path, options, error, message):
@@ -169,8 +362,38 @@ def test_what_does_not_fit_is_refused_with_a_reason(tmp_path, options, error, me
     assert content(tmp_path / "a.h5md") == before
 
 
+@pytest.mark.parametrize("value", [None, "text", [[1.0], [1.0, 2.0]], {"a": 1}, object(), [None, 1.0]])
+def test_an_observable_that_is_no_number_is_named_before_anything_is_written(tmp_path, value):
+    with pytest.raises(
+        TypeError, match=r"^observables: expected a number, a tuple of numbers or an array of mine, got"
+    ):
+        write(tmp_path / "a.h5md", start(), 2, observables={"mine": lambda now: value})
+    assert (tmp_path / "a.h5md").read_bytes() == b""
+
+
+@pytest.mark.parametrize("values", [(0, 0.5, 1), ((1.0, 2.0), 3.0, 1), (1.0, (1.0, 2.0), 1), (np.float32(1), 0.1, 1)])
+def test_an_observable_keeps_its_shape_and_type_or_is_named(tmp_path, values):
+    """A number would fill an array, and a float be cut to an integer: the frames before stay."""
+    with pytest.raises(ValueError, match=r"^observables: expected .* of mine, as in the frames before, got "):
+        write(tmp_path / "a.h5md", start(), 2, observables={"mine": lambda now: values[now.step]})
+    with Trajectory(tmp_path / "a.h5md") as trajectory:
+        assert trajectory.steps.tolist() == [0]
+
+
+def test_an_observable_may_be_an_integer_where_it_is_a_float_otherwise(tmp_path):
+    path, observables = tmp_path / "a.h5md", {"energy": lambda now: 0.5 if now.step % 2 == 0 else 0}
+    write(path, start(), 3, observables=observables, energies=False)
+    with Trajectory(path) as trajectory:
+        assert trajectory.observables["energy"][:].tolist() == [0.5, 0, 0.5, 0]
+        middle = trajectory.state(2)
+    write(path, middle, 4, observables=observables, energies=False, resume=True)
+
+
 def test_another_run_is_not_appended(tmp_path):
     write(tmp_path / "a.h5md", start(), 2)
     for state, what in ((start(dtype="float32"), "generated/position"), (start(seed=1), "another real/position")):
         with pytest.raises(ValueError, match=what):
             write(tmp_path / "a.h5md", state, 3, resume=True)
+    heavy = system(generated_masses=np.full(6, 2.0))
+    with pytest.raises(ValueError, match="another generated/mass"):
+        write(tmp_path / "a.h5md", start(), 3, which=heavy, resume=True)

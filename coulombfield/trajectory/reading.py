@@ -6,55 +6,33 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, overload
 
 import h5py
 import numpy as np
 
 from ..arrays import Array
+from ..files import ids_there, naming, rows_there
 from ..flow import State
 from .commits import open_whole
-from .writing import PRIVATE
+from .contents import PRIVATE
+from .elements import Element, index_of, text_of
 
-ARRAYS = ("position", "velocity", "force", "charge", "mass", "potential")
+ARRAYS = ("position", "velocity", "force", "charge", "mass", "potential", "species", "id", "image")
 """What is read of each group of particles, where it is there."""
 
 
-class Element:
-    """One quantity of a file: fixed, or with a value at each of its own steps.
+class Box(NamedTuple):
+    """The box of a group of particles."""
 
-    Attributes
-    ----------
-    steps : array of int64, shape (frames,), or None
-        Steps of the values; None if it is fixed.
-    times : array of float64, shape (frames,), or None
-        Their times [time]; None if it is fixed or the file has none.
-    unit : str
-        Its unit, empty if it has none.
-    """
-
-    def __init__(self, item: h5py.Group | h5py.Dataset):
-        fixed = isinstance(item, h5py.Dataset)
-        self._value = item if fixed else item["value"]
-        count = 0 if fixed else self._value.shape[0]
-        self.steps = None if fixed else _sequence(item["step"], count).astype(np.int64)
-        self.times = None if fixed or "time" not in item else _sequence(item["time"], count).astype(np.float64)
-        self.unit = _text(self._value.attrs.get("unit", ""))
-
-    def __getitem__(self, frame: Any) -> np.ndarray:
-        """Value at a frame, or at several by a slice; a fixed element has one for all."""
-        return self._value[()] if self.steps is None else self._value[frame]
-
-    def at(self, step: int) -> np.ndarray | None:
-        """Value at a step; None if there is none."""
-        if self.steps is None:
-            return self._value[()]
-        found = np.flatnonzero(self.steps == step)
-        return self._value[int(found[-1])] if found.size else None
+    boundary: tuple[str, ...]
+    """Along each dimension 'periodic' or 'none'."""
+    edges: np.ndarray | None
+    """Its diagonal, shape (m,), or its edges as rows, shape (m, m) [length]; None if it is open."""
 
 
 class Particles(NamedTuple):
-    """A group of particles at one time; what the file does not have then is None."""
+    """A group of particles at one time, without rows that are none; what the file does not have then is None."""
 
     position: np.ndarray | None
     """Shape (count, m) [length]."""
@@ -68,6 +46,30 @@ class Particles(NamedTuple):
     """Shape (count,) [mass]."""
     potential: np.ndarray | None
     """Shape (count,) [charge · kernel]."""
+    species: np.ndarray | None
+    """What each particle is, shape (count,)."""
+    id: np.ndarray | None
+    """Which particle each is, shape (count,): where they change their order, and come and go."""
+    image: np.ndarray | None
+    """Which image of the box each is in, shape (count, m): its place in open space is position + image · edges."""
+    box: Box | None
+
+    def sorted_by_id(self) -> Particles:
+        """The same particles in the order of their identifiers, which is the same at all times if none come or go.
+
+        Raises
+        ------
+        ValueError
+            If they have none.
+        """
+        if self.id is None:
+            raise ValueError("id: expected particles with identifiers to sort by, got none")
+        return self.rows(np.argsort(self.id, kind="stable"))
+
+    def rows(self, which: np.ndarray) -> Particles:
+        """Some of the particles: a mask or numbers of rows."""
+        there = {name: getattr(self, name) for name in ARRAYS}
+        return self._replace(**{name: array[which] for name, array in there.items() if array is not None})
 
 
 class Frame(NamedTuple):
@@ -85,90 +87,144 @@ class Trajectory:
     Parameters
     ----------
     path : path
-        The file. One whose writer was killed is completed first (:func:`recover`); of one that is being written, the
-        frames that are there now.
+        The file. One whose writer was killed is completed first (:func:`recover`), or, without the right to write,
+        read as if it were; of one that is being written, the frames that are there now.
 
     Raises
     ------
     FileNotFoundError
         If there is no such file.
     ValueError
-        If it is no H5MD file with particles.
+        If it is no H5MD file with particles, has no frame yet, or is damaged; here, and where a damaged part is read.
+        The error begins with the path.
 
     Attributes
     ----------
     groups : mapping of str to mapping of str to Element
-        Elements of each group of particles: 'generated' and 'real' in files of this package.
+        Elements of each group of particles: 'generated', 'real' and perhaps 'all' in files of this package.
     observables : mapping of str to Element
         Those of ``/observables``; names of nested ones have slashes.
     steps, times : array, shape (frames,)
         Of the frames: those of the first group whose positions change.
     creator, author : str
         Which program wrote the file, with its version, and who ran it.
+    kernel, integrator : str
+        What a file of this package was made with, in words; empty in others.
+
+    Notes
+    -----
+    A frame has, of every element, the value that was written with it, also where steps repeat, as after a restart. An
+    element that was written at other frames has its value at the same step; where the frames and the element have that
+    step a different number of times, reading such a frame is an error.
+
+    Arrays that are filled up, as where the number of particles changes, come without the rows that fill them: those
+    whose ``id`` is its fill value, or that are nothing but NaN where that is the fill value of their positions.
     """
 
     def __init__(self, path: str | Path):
         self.path = Path(path)
         if not self.path.exists():
             raise FileNotFoundError(f"{self.path}: no such file")
-        source = open_whole(self.path)
+        with naming(self.path, "HDF5"):
+            self._file = h5py.File(open_whole(self.path), "r")
         try:
-            self._file = h5py.File(source, "r")
-        except OSError as error:
-            raise ValueError(f"{self.path}: not a readable HDF5 file ({error})") from error
-        try:
-            self._open()
-        except (KeyError, ValueError) as error:
+            with naming(self.path, "H5MD"):
+                self._open()
+        except ValueError:
             self._file.close()
-            raise ValueError(f"{self.path}: expected an H5MD file with particles: {error}") from error
+            raise
 
     def _open(self) -> None:
         file = self._file
-        root = file["h5md"]
-        creator = root["creator"].attrs
-        self.creator = f"{_text(creator.get('name', ''))} {_text(creator.get('version', ''))}".strip()
-        self.author = _text(root["author"].attrs.get("name", ""))
+        for name in ("h5md", "h5md/creator", "h5md/author", "particles"):
+            if not isinstance(file.get(name), h5py.Group):
+                raise ValueError(f"{self.path}: expected an H5MD file with particles, got one without the group {name}")
+        creator = file["h5md/creator"].attrs
+        self.creator = f"{text_of(creator.get('name', ''))} {text_of(creator.get('version', ''))}".strip()
+        self.author = text_of(file["h5md/author"].attrs.get("name", ""))
+        own = file[PRIVATE].attrs if PRIVATE in file else {}
+        self.kernel, self.integrator = (text_of(own.get(name, "")) for name in ("kernel", "integrator"))
+        groups = {name: group for name, group in file["particles"].items() if isinstance(group, h5py.Group)}
         self.groups: dict[str, Mapping[str, Element]] = {
-            name: {key: Element(group[key]) for key in ARRAYS if key in group}
-            for name, group in file["particles"].items()
+            name: {key: Element(self.path, group[key]) for key in ARRAYS if key in group}
+            for name, group in groups.items()
         }
+        self._boundaries: dict[str, tuple[str, ...]] = {}
+        self._edges: dict[str, Element] = {}
+        for name, group in groups.items():
+            if "box" in group:
+                boundary = np.asarray(group["box"].attrs.get("boundary", [])).ravel()
+                self._boundaries[name] = tuple(map(text_of, boundary))
+                if "edges" in group["box"]:
+                    self._edges[name] = Element(self.path, group["box/edges"])
         self.observables: dict[str, Element] = {}
         if "observables" in file:
             self._collect(file["observables"], "")
         positions = [group["position"] for group in self.groups.values() if "position" in group]
         if not positions:
-            raise ValueError("no group has positions")
+            raise ValueError(
+                f"{self.path}: expected an H5MD file with particles, got one whose groups have no positions"
+            )
         clock = next((element for element in positions if element.steps is not None), None)
         self.steps = np.zeros(1, dtype=np.int64) if clock is None or clock.steps is None else clock.steps
         times = None if clock is None else clock.times
         self.times = np.full(len(self.steps), np.nan) if times is None else times
+        elements = [element for group in [*self.groups.values(), self._edges] for element in group.values()]
+        self._places = {element: element.places(self.steps) for element in elements}
 
     def _collect(self, group: h5py.Group, prefix: str) -> None:
         for name, item in group.items():
-            if isinstance(item, h5py.Dataset) or "value" in item:
-                self.observables[prefix + name] = Element(item)
-            else:
+            if isinstance(item, h5py.Dataset) or (isinstance(item, h5py.Group) and "value" in item):
+                self.observables[prefix + name] = Element(self.path, item)
+            elif isinstance(item, h5py.Group):
                 self._collect(item, f"{prefix}{name}/")
 
     def __len__(self) -> int:
         return len(self.steps)
 
-    def __getitem__(self, frame: int) -> Frame:
-        """Frame by its number, from the end if that is negative."""
-        if not -len(self) <= frame < len(self):
-            raise IndexError(f"frame: expected {-len(self)} to {len(self) - 1}, got {frame}")
-        step = int(self.steps[frame])
-        particles = {
-            name: Particles(*[group[key].at(step) if key in group else None for key in ARRAYS])
-            for name, group in self.groups.items()
-        }
-        return Frame(step, float(self.times[frame]), particles)
+    @overload
+    def __getitem__(self, frame: int) -> Frame: ...
+
+    @overload
+    def __getitem__(self, frame: slice) -> list[Frame]: ...
+
+    def __getitem__(self, frame: int | slice) -> Frame | list[Frame]:
+        """Frame by its number, from the end if that is negative; or a list of frames by a slice.
+
+        Raises
+        ------
+        TypeError, IndexError
+            If it is no integer or slice, or there is no such frame.
+        ValueError
+            If it can't be told which value of an element belongs to the frame, or the file is damaged there.
+        """
+        if isinstance(frame, slice):
+            return [self[number] for number in range(len(self))[frame]]
+        number = index_of(frame, len(self))
+        particles = {name: self._particles(name, number) for name in self.groups}
+        return Frame(int(self.steps[number]), float(self.times[number]), particles)
 
     def __iter__(self) -> Iterator[Frame]:
         return (self[frame] for frame in range(len(self)))
 
+    def _at(self, element: Element | None, frame: int) -> np.ndarray | None:
+        return None if element is None else element.at_place(self._places[element], frame)
+
+    def _particles(self, name: str, frame: int) -> Particles:
+        group = self.groups[name]
+        arrays = {key: self._at(group.get(key), frame) for key in ARRAYS}
+        box = Box(self._boundaries[name], self._at(self._edges.get(name), frame)) if name in self._boundaries else None
+        found = Particles(**arrays, box=box)
+        with naming(self.path, f"H5MD: rows of {name}"):
+            for key, tell in (("id", ids_there), ("position", rows_there), ("velocity", rows_there)):
+                values = arrays[key]
+                there = None if values is None else tell(group[key].dataset, values)
+                if there is not None:
+                    return found if there.all() else found.rows(there)
+        return found
+
     def state(self, frame: int = -1, put: Callable[[np.ndarray], Array] = np.asarray) -> State:
-        """Where a flow was, so that it goes on from there bit for bit.
+        """A frame as what a run goes on from, bit for bit.
 
         Parameters
         ----------
@@ -182,25 +238,29 @@ class Trajectory:
         IndexError
             If there is no such frame.
         ValueError
-            If this package did not write the file.
+            If this package did not write the file, or it is damaged there.
         """
-        if f"{PRIVATE}/memory/value" not in self._file:
-            raise ValueError(f"{self.path}: expected a trajectory that this program wrote, to go on from it")
-        at = self[frame]
-        softening = float(self.observables["softening"][frame])
-        generated, real = at.particles["generated"], at.particles["real"]
-        arrays = (generated.position, real.position, generated.velocity, real.velocity)
+        number = index_of(frame, len(self))
+        with naming(self.path, "a state"):
+            if f"{PRIVATE}/memory/value" not in self._file:
+                raise ValueError(f"{self.path}: expected a trajectory that this program wrote, to go on from it")
+            at = self[number]
+            softening = float(self.observables["softening"][number])
+            memory = json.loads(self._file[f"{PRIVATE}/memory/value"][number])
+            generated, real = at.particles["generated"], at.particles["real"]
+        arrays: list[Any] = [generated.position, real.position, generated.velocity, real.velocity]
         x, y, v_x, v_y = (None if array is None else put(array) for array in arrays)
-        return State(
-            generated=x,
-            real=y,
-            step=at.step,
-            time=at.time,
-            generated_velocities=v_x,
-            real_velocities=v_y,
-            softening=None if np.isnan(softening) else softening,
-            memory=json.loads(self._file[f"{PRIVATE}/memory/value"][frame]),
-        )
+        with naming(self.path, "a state"):
+            return State(
+                generated=x,
+                real=y,
+                step=at.step,
+                time=at.time,
+                generated_velocities=v_x,
+                real_velocities=v_y,
+                softening=None if np.isnan(softening) else softening,
+                memory=memory,
+            )
 
     def close(self) -> None:
         """Close the file."""
@@ -211,14 +271,3 @@ class Trajectory:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None):
         self.close()
-
-
-def _sequence(dataset: h5py.Dataset, count: int) -> np.ndarray:
-    """Steps or times: as they are, or an increment with an offset."""
-    if dataset.shape == ():
-        return dataset.attrs.get("offset", 0) + np.arange(count) * dataset[()]
-    return dataset[:count]
-
-
-def _text(value: Any) -> str:
-    return value.decode() if isinstance(value, bytes) else str(value)

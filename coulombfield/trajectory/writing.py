@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import numbers
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
 from types import TracebackType
@@ -13,25 +12,16 @@ from typing import Any
 import h5py
 import numpy as np
 
-from ..arrays import to_numpy
+from ..files import naming
 from ..flow import Snapshot
 from .commits import CommittedFile
+from .contents import PRIVATE, Contents, Observable, Value, checked_observables
+from .units import Units
 
 VERSION = (1, 1)
-PRIVATE = "parameters/coulombfield"
 CHUNK_BYTES = 2**20  # of one dataset: more would have to be held and compressed at once
 SMALL_BYTES = 2**14  # frames smaller than this share a chunk
-UNITS = ("length", "time", "charge", "velocity", "force", "potential", "energy")
-
-Observable = Callable[[Snapshot], Any]
-
-STANDARD: dict[str, tuple[str, Observable]] = {
-    "energy": ("energy", lambda now: now.energy),
-    "moving_energy": ("energy", lambda now: now.moving_energy),
-    "kinetic_energy": ("energy", lambda now: now.kinetic_energy),
-    "largest_field": ("", lambda now: now.largest_field),
-}
-"""Observables with the kind of their unit; H5MD leaves their names free."""
+RECORD_LENGTH = 5000  # of a kernel or an integrator in words: an attribute has room for 64 KiB
 
 
 class Writer:
@@ -53,14 +43,20 @@ class Writer:
         Further observables: each takes a :class:`coulombfield.flow.Snapshot` and returns a number, a tuple of numbers
         or a small array, of always the same shape; :func:`coulombfield.diagnostics.energy_parts` gives such a tuple.
     units : mapping of str to str, optional
-        Unit strings, such as ``{"length": "nm", "time": "ps"}``, for length, time, charge, velocity, force, potential
-        and energy. What is not named has no unit: it is dimensionless.
+        Units such as ``{"length": "nm", "time": "ps"}`` of length, time, mass, charge, energy, velocity, force,
+        potential and field, and of your observables, as H5MD writes them: symbols with integer powers, parted by
+        spaces. Once one is named, all that is written has a unit, but observables that have none of yours: a velocity
+        is length / time, a force energy / length, a potential energy / charge and a field potential / length unless
+        named, and what follows from nothing named is dimensionless, '1'.
     author : str
-        Who made the file.
+        Who made the file, in ASCII.
     compression : str, optional
         A lossless filter of HDF5, such as 'gzip'.
     commit_every : int
         Frames after which the file is brought up to date, 1 or more; a run that is killed loses fewer frames than this.
+    all_particles : bool
+        Also write a group ``all`` of the real data and then the generated samples, with positions and velocities in at
+        least three dimensions, charges, masses, species and id, for programs that read one group: their first.
 
     Raises
     ------
@@ -69,15 +65,20 @@ class Writer:
     BlockingIOError
         If another process is writing this file.
     TypeError, ValueError
-        If an argument does not fit, or the file that is to be resumed was not written by this class, or is of a run
-        of another shape, dtype or set of elements.
+        If an argument does not fit, or what an observable returns; or the file that is to be resumed can't be read, was
+        not written by this class, or is of a run of another shape, dtype or set of elements.
     OSError
-        If the system refuses, as on a full disk; the file then keeps what was committed.
+        If the system refuses, as on a full disk, or has no locks; the file then keeps what was committed.
 
     Notes
     -----
     The file shows whole frames at every moment (:mod:`.commits`), also to other programs while it is written; memory
-    is a frame for each of ``commit_every``. Positions keep their dtype to the bit. Fixed data are written once.
+    is a frame for each of ``commit_every``. Positions keep their dtype to the bit. Fixed data are written once. Kernel
+    and integrator stand in words as attributes of ``/parameters/coulombfield``; a resumed run with others adds a line.
+
+    MDAnalysis reads the first group by name and nothing but three dimensions: give ``all_particles=True`` and open with
+    ``convert_units=False``. Its version 2.11 knows no text of fixed length, which is what H5MD demands of units: leave
+    ``units`` out for it.
     """
 
     def __init__(
@@ -93,17 +94,15 @@ class Writer:
         author: str = "N/A",
         compression: str | None = None,
         commit_every: int = 1,
+        all_particles: bool = False,
     ):
         self.path = Path(path)
-        self._units, self._author, self._compression = dict(units or {}), author, compression
-        self._per_particle = [name for name, wanted in (("potential", potential), ("force", force)) if wanted]
-        self._observables = {**(STANDARD if energies else {}), **{k: ("", f) for k, f in (observables or {}).items()}}
+        per_particle = [name for name, wanted in (("potential", potential), ("force", force)) if wanted]
+        self._contents = Contents(per_particle, checked_observables(observables, energies=energies), all_particles)
+        self._units = Units(units, observables or ())
+        self._author, self._compression = _ascii("author", author), _filter(compression)
         if isinstance(commit_every, bool) or not isinstance(commit_every, numbers.Integral) or commit_every < 1:
             raise ValueError(f"commit_every: expected an integer of 1 or more, got {commit_every!r}")
-        if unknown := sorted(set(self._units) - set(UNITS)):
-            raise ValueError(f"units: expected names among {', '.join(UNITS)}, got {', '.join(unknown)}")
-        if "softening" in self._observables or any("/" in name or not name for name in self._observables):
-            raise ValueError(f"observables: expected names without a slash other than softening, got {[*observables]}")
         self._commit_every: int = int(commit_every)
         self._waiting: int = 0  # frames that are not committed
         self._ready: bool = False  # whether the file's layout is known to be that of the run
@@ -112,36 +111,41 @@ class Writer:
             raise FileExistsError(f"{self.path}: exists already; give resume=True to go on with it, or another path")
         self._store: CommittedFile = CommittedFile(self.path)
         try:
-            self._file: h5py.File = h5py.File(self._store, "r+" if self._store.size else "w")
-            if "h5md" in self._file and f"{PRIVATE}/memory/step" not in self._file:
-                raise ValueError(f"{self.path}: expected a trajectory that this program wrote, to go on with it")
+            with naming(self.path, "HDF5"):
+                self._file: h5py.File = h5py.File(self._store, "r+" if self._store.size else "w")
+                if self._store.size and f"{PRIVATE}/memory/step" not in self._file and len(self._file):
+                    raise ValueError(f"{self.path}: expected a trajectory that this program wrote, to go on with it")
         except BaseException:
             self._store.close()
             raise
 
     def __call__(self, now: Snapshot) -> None:
         """Append a frame, unless it is of a step that the file has already."""
-        frame = self._elements(now)
-        if not self._ready and "h5md" in self._file:
-            self._check_layout(now, frame)
-        self._whole = False
-        if "h5md" not in self._file:
-            self._create(now, frame)
-        if not self._ready:
-            self._clock = self._file[f"{PRIVATE}/memory/step"], self._file[f"{PRIVATE}/memory/time"]
-            self._values = {name: self._file[f"{name}/value"] for name in frame}
-            self._ready = True
-        self._append(now, frame)
-        self._whole = True
+        frame = self._contents.changing(now)
+        if self._ready:
+            self._check_frame(frame)
+        with naming(self.path, "HDF5"):
+            if not self._ready and "h5md" in self._file:
+                self._check_layout(now, frame)
+            self._whole = False
+            if "h5md" not in self._file:
+                self._create(now, frame)
+            if not self._ready:
+                self._record(now)
+                self._clock = self._file[f"{PRIVATE}/memory/step"], self._file[f"{PRIVATE}/memory/time"]
+                self._values = {name: self._file[f"{name}/value"] for name in frame}
+                self._ready = True
+            self._append(now, frame)
+            self._whole = True
         if self._waiting >= self._commit_every:
             self.commit()
 
-    def _append(self, now: Snapshot, frame: Mapping[str, tuple[str, np.ndarray]]) -> None:
+    def _append(self, now: Snapshot, frame: Mapping[str, Value]) -> None:
         steps, times = self._clock
         count = steps.shape[0]
         if count and now.step <= int(steps[-1]):
             return
-        entries = [(self._values[name], value) for name, (_, value) in frame.items()]
+        entries = [(self._values[name], value.array) for name, value in frame.items()]
         for dataset, value in [*entries, (times, now.time), (steps, now.step)]:
             dataset.resize(count + 1, axis=0)
             dataset[count] = value
@@ -157,7 +161,8 @@ class Writer:
         """Commit and close; if a frame was interrupted, close with what was committed last."""
         if self._file:
             try:
-                self._file.close()  # which cuts off what HDF5 had allotted beyond the end
+                with naming(self.path, "HDF5"):
+                    self._file.close()  # which cuts off what HDF5 had allotted beyond the end
                 if self._whole and self._ready:
                     self._store.commit()
             finally:
@@ -169,68 +174,70 @@ class Writer:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None):
         self.close()
 
-    def _elements(self, now: Snapshot) -> dict[str, tuple[str, np.ndarray]]:
-        """Kind of unit and value of every time-dependent element at this moment, by its path."""
-        state, elements = now.state, {}
-        for kind in ("generated", "real") if now.motion.both else ("generated",):
-            group = f"particles/{kind}"
-            elements[f"{group}/position"] = "length", to_numpy(getattr(state, kind))
-            velocities = getattr(state, f"{kind}_velocities")
-            if velocities is not None:
-                elements[f"{group}/velocity"] = "velocity", to_numpy(velocities)
-            for name in self._per_particle:
-                elements[f"{group}/{name}"] = name, to_numpy(getattr(now, f"{kind}_{name}"))
-        for name, (unit, function) in self._observables.items():
-            value = function(now)
-            on_host = not hasattr(value, "__dlpack__") or isinstance(value, np.generic)
-            value = np.asarray(value) if on_host else to_numpy(value)
-            elements[f"observables/{name}"] = unit, value
-        softening = np.nan if now.softening is None else now.softening
-        elements["observables/softening"] = "length", np.asarray(softening, dtype=float)
-        elements[f"{PRIVATE}/memory"] = "", np.asarray(json.dumps(dict(state.memory)), dtype=h5py.string_dtype())
-        return elements
-
-    def _create(self, now: Snapshot, frame: Mapping[str, tuple[str, np.ndarray]]) -> None:
-        file, state = self._file, now.state
+    def _create(self, now: Snapshot, frame: Mapping[str, Value]) -> None:
+        file = self._file
         root = file.create_group("h5md")
         root.attrs["version"] = np.asarray(VERSION, dtype=np.int32)
         author, creator = root.create_group("author"), root.create_group("creator")
         author.attrs["name"] = self._author
-        creator.attrs["name"], creator.attrs["version"] = "coulombfield", _version()
+        creator.attrs["name"], creator.attrs["version"] = np.bytes_("coulombfield"), np.bytes_(_version())
         if self._units:
-            root.create_group("modules/units").attrs["version"] = np.asarray((1, 0), dtype=np.int32)
+            module = root.create_group("modules/units")
+            module.attrs["version"] = np.asarray((1, 0), dtype=np.int32)
+            module.attrs["system"] = np.bytes_(self._units.system)
         clock = file.create_group(f"{PRIVATE}/memory")  # the steps and times of all elements, by hard links
         clock.create_dataset("step", (0,), np.int64, maxshape=(None,), chunks=(1024,))
         clock.create_dataset("time", (0,), np.float64, maxshape=(None,), chunks=(1024,))
         self._set_unit(clock["time"], "time")
-        for kind in ("generated", "real"):
-            group = file.create_group(f"particles/{kind}")
-            box = group.create_group("box")
-            box.attrs["dimension"] = state.generated.shape[1]
-            box.attrs["boundary"] = ["none"] * state.generated.shape[1]
-            weights = group.create_dataset("charge", data=to_numpy(getattr(now.motion, f"{kind}_weights")))
-            self._set_unit(weights, "charge")
-        if not now.motion.both:
-            self._set_unit(file["particles/real"].create_dataset("position", data=to_numpy(state.real)), "length")
-        for name, (unit, value) in frame.items():
+        for name, dimension in self._contents.dimensions(now).items():
+            box = file.create_group(f"particles/{name}/box")
+            box.attrs["dimension"] = dimension
+            box.attrs["boundary"] = np.full(dimension, b"none")
+        for name, (kind, array) in self._contents.fixed(now).items():
+            self._set_unit(file.create_dataset(name, data=array), kind)
+        for name, (kind, array) in frame.items():
             group = file.require_group(name)
             if group != clock:
                 group["step"], group["time"] = clock["step"], clock["time"]
             dataset = group.create_dataset(
                 "value",
-                (0, *value.shape),
-                value.dtype,
-                maxshape=(None, *value.shape) if value.size else (None,) * (1 + value.ndim),
-                chunks=_chunks(value),
+                (0, *array.shape),
+                array.dtype,
+                maxshape=(None, *array.shape) if array.size else (None,) * (1 + array.ndim),
+                chunks=_chunks(array),
                 compression=self._compression,
             )
-            self._set_unit(dataset, unit)
+            self._set_unit(dataset, kind)
 
     def _set_unit(self, dataset: h5py.Dataset, kind: str) -> None:
-        if kind in self._units:
-            dataset.attrs["unit"] = self._units[kind]
+        unit = self._units.of(kind)
+        if unit is not None:
+            dataset.attrs["unit"] = np.bytes_(unit)
 
-    def _check_layout(self, now: Snapshot, frame: Mapping[str, tuple[str, np.ndarray]]) -> None:
+    def _record(self, now: Snapshot) -> None:
+        """Write kernel and integrator in words; where a file that is resumed has others, from which step on."""
+        motion, attributes = now.motion, self._file[PRIVATE].attrs
+        for name, part in (("kernel", motion.system.kernel), ("integrator", motion.integrator)):
+            text = " ".join(repr(part).split())[:RECORD_LENGTH].encode("ascii", "backslashreplace")
+            lines = bytes(attributes.get(name, b"")).splitlines()
+            if not lines:
+                attributes[name] = np.bytes_(text)
+            elif lines[-1] != text and not lines[-1].endswith(b": " + text):
+                line = b"from step %d: %b" % (now.step, text)
+                attributes[name] = np.bytes_(b"\n".join([*lines[-9:], line]))
+
+    def _check_frame(self, frame: Mapping[str, Value]) -> None:
+        """Raise unless each element is of the shape and type that it has in the frames before."""
+        for name, (_, array) in frame.items():
+            there = self._values[name]
+            if not _fits(name, array, there.shape[1:], there.dtype):
+                group, _, name = name.rpartition("/")
+                raise ValueError(
+                    f"{group}: expected {there.dtype} of shape {there.shape[1:]} of {name}, as in the frames before, "
+                    f"got {array.dtype} of shape {array.shape}"
+                )
+
+    def _check_layout(self, now: Snapshot, frame: Mapping[str, Value]) -> None:
         """Raise unless the file has just these elements, of these shapes."""
         there = {}
 
@@ -239,16 +246,40 @@ class Writer:
                 there[name.removesuffix("/value")] = (item.shape[1:], item.dtype)
 
         self._file.visititems(collect)  # a name for each object: values have one, steps and times many
-        here = {name: (value.shape, value.dtype) for name, (_, value) in frame.items()}
-        if there != here:
-            differing = sorted(name for name in {*there, *here} if there.get(name) != here.get(name))
-            raise ValueError(f"{self.path}: holds a run of other elements, shapes or dtypes: {', '.join(differing)}")
-        fixed = {f"{kind}/charge": getattr(now.motion, f"{kind}_weights") for kind in ("generated", "real")}
-        if not now.motion.both:
-            fixed["real/position"] = now.state.real
-        for name, value in fixed.items():
-            if not np.array_equal(self._file[f"particles/{name}"][()], to_numpy(value), equal_nan=True):
-                raise ValueError(f"{self.path}: holds a run with another {name}")
+        differing = there.keys() ^ frame.keys()
+        differing |= {name for name in there.keys() & frame.keys() if not _fits(name, frame[name].array, *there[name])}
+        if differing:
+            names = ", ".join(sorted(differing))
+            raise ValueError(f"{self.path}: holds a run of other elements, shapes or dtypes: {names}")
+        for name, (_, array) in self._contents.fixed(now).items():
+            # An older file may have no masses.
+            if name in self._file and not np.array_equal(self._file[name][()], array, equal_nan=True):
+                raise ValueError(f"{self.path}: holds a run with another {name.removeprefix('particles/')}")
+
+
+def _fits(name: str, array: np.ndarray, shape: tuple[int, ...], dtype: np.dtype) -> bool:
+    """Whether a value can stand among others; a function may return 0 where it otherwise has a float."""
+    same = array.dtype == dtype or (name.startswith("observables/") and np.can_cast(array.dtype, dtype, "safe"))
+    return same and array.shape == shape
+
+
+def _ascii(name: str, text: Any) -> np.bytes_:
+    """Text as H5MD has it: in ASCII, of fixed length."""
+    if not isinstance(text, str):
+        raise TypeError(f"{name}: expected text, got {type(text).__name__}")
+    if not text or not text.isascii() or "\0" in text:
+        raise ValueError(f"{name}: expected text in ASCII, as H5MD has it, got {text!r}")
+    return np.bytes_(text)
+
+
+def _filter(compression: Any) -> Any:
+    """A filter that HDF5 has here."""
+    try:
+        with h5py.File("filter", "w", driver="core", backing_store=False) as file:
+            file.create_dataset("x", (1,), "f4", chunks=(1,), compression=compression)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"compression: expected a filter of HDF5 such as 'gzip', got {compression!r}") from error
+    return compression
 
 
 def _version() -> str:

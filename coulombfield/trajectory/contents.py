@@ -1,0 +1,146 @@
+"""What a file holds of a run: elements that change, by their paths, and those that don't."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import h5py
+import numpy as np
+
+from ..arrays import to_numpy
+from ..flow import Snapshot
+
+PRIVATE = "parameters/coulombfield"
+SPECIES = {"real": 0, "generated": 1}
+
+Observable = Callable[[Snapshot], Any]
+
+STANDARD: dict[str, tuple[str, Observable]] = {
+    "energy": ("energy", lambda now: now.energy),
+    "moving_energy": ("energy", lambda now: now.moving_energy),
+    "kinetic_energy": ("energy", lambda now: now.kinetic_energy),
+    "largest_field": ("field", lambda now: now.largest_field),
+}
+"""Observables with the kind of their unit; H5MD leaves their names free."""
+
+
+class Value(NamedTuple):
+    """An element's kind of unit, and its value at one moment or at all."""
+
+    kind: str
+    array: np.ndarray
+
+
+class Contents:
+    """What is written of each moment.
+
+    Parameters
+    ----------
+    per_particle : list of str
+        'potential' and 'force', as far as wanted.
+    observables : mapping of str to (str, callable)
+        The kind of unit of each and the function of a :class:`coulombfield.flow.Snapshot`.
+    all_particles : bool
+        Whether there is a group of all particles too.
+    """
+
+    def __init__(self, per_particle: list[str], observables: Mapping[str, tuple[str, Observable]], all_particles: bool):
+        self._per_particle, self._observables, self._all = per_particle, observables, all_particles
+
+    def changing(self, now: Snapshot) -> dict[str, Value]:
+        """Elements with a value at each frame, by their paths.
+
+        Raises
+        ------
+        TypeError
+            If an observable is nothing that can be written.
+        """
+        state, elements = now.state, {}
+        for kind in ("generated", "real") if now.motion.both else ("generated",):
+            group = f"particles/{kind}"
+            elements[f"{group}/position"] = Value("length", to_numpy(getattr(state, kind)))
+            velocities = getattr(state, f"{kind}_velocities")
+            if velocities is not None:
+                elements[f"{group}/velocity"] = Value("velocity", to_numpy(velocities))
+            for name in self._per_particle:
+                elements[f"{group}/{name}"] = Value(name, to_numpy(getattr(now, f"{kind}_{name}")))
+        if self._all:
+            x, y = to_numpy(state.generated), to_numpy(state.real)
+            elements["particles/all/position"] = Value("length", _in_space(np.concatenate([y, x])))
+            if state.generated_velocities is not None:
+                moving = state.real_velocities
+                v_y = np.zeros_like(y) if moving is None else to_numpy(moving)
+                together = np.concatenate([v_y, to_numpy(state.generated_velocities)])
+                elements["particles/all/velocity"] = Value("velocity", _in_space(together))
+        for name, (unit, function) in self._observables.items():
+            elements[f"observables/{name}"] = Value(unit, _observed(name, function(now)))
+        softening = np.nan if now.softening is None else now.softening
+        elements["observables/softening"] = Value("length", np.asarray(softening, dtype=float))
+        memory = np.asarray(json.dumps(dict(state.memory)), dtype=h5py.string_dtype())
+        elements[f"{PRIVATE}/memory"] = Value("", memory)
+        return elements
+
+    def fixed(self, now: Snapshot) -> dict[str, Value]:
+        """Elements with one value for all frames, by their paths."""
+        motion, elements = now.motion, {}
+        for kind in ("generated", "real"):
+            elements[f"particles/{kind}/charge"] = Value("charge", to_numpy(getattr(motion, f"{kind}_weights")))
+            elements[f"particles/{kind}/mass"] = Value("mass", to_numpy(getattr(motion, f"{kind}_masses")))
+        if not motion.both:
+            elements["particles/real/position"] = Value("length", to_numpy(motion.real))
+        if self._all:
+            for name in ("charge", "mass"):
+                parts = [elements[f"particles/{kind}/{name}"].array for kind in ("real", "generated")]
+                elements[f"particles/all/{name}"] = Value(name, np.concatenate(parts))
+            counts = now.state.real.shape[0], now.state.generated.shape[0]
+            species = np.repeat([SPECIES["real"], SPECIES["generated"]], counts)
+            elements["particles/all/species"] = Value("", species.astype(h5py.enum_dtype(SPECIES, basetype="i4")))
+            elements["particles/all/id"] = Value("", np.arange(sum(counts)))
+        return elements
+
+    def dimensions(self, now: Snapshot) -> dict[str, int]:
+        """Groups of particles, and of how many dimensions their space is."""
+        dimension = now.state.generated.shape[1]
+        groups = {"generated": dimension, "real": dimension}
+        return {**groups, "all": max(3, dimension)} if self._all else groups
+
+
+def checked_observables(given: Mapping[str, Observable] | None, *, energies: bool) -> dict[str, tuple[str, Observable]]:
+    """The observables to write, each with the kind of its unit, which for those of a user is its name.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If one is no function, or its name is taken or none for HDF5.
+    """
+    standard = STANDARD if energies else {}
+    if given is not None and not isinstance(given, Mapping):
+        raise TypeError(f"observables: expected a mapping of names to functions, got {type(given).__name__}")
+    for name, function in (given or {}).items():
+        if not isinstance(name, str) or name in ("", ".", "softening") or "/" in name:
+            raise ValueError(f"observables: expected names without a slash other than softening, got {name!r}")
+        if name in standard:
+            raise ValueError(f"observables: {name} is written already; choose another name, or give energies=False")
+        if not callable(function):
+            raise TypeError(f"observables: expected a function of a Snapshot for {name}, got {function!r}")
+    return {**standard, **{name: (name, function) for name, function in (given or {}).items()}}
+
+
+def _observed(name: str, value: Any) -> np.ndarray:
+    """What an observable has returned, as an array of numbers."""
+    on_host = not hasattr(value, "__dlpack__") or isinstance(value, np.generic)
+    try:
+        array = np.asarray(value) if on_host else to_numpy(value)
+    except ValueError:  # rows of different lengths
+        array = np.asarray(None)
+    if array.dtype.kind not in "biufc":
+        raise TypeError(f"observables: expected a number, a tuple of numbers or an array of {name}, got {value!r:.60}")
+    return array
+
+
+def _in_space(points: np.ndarray) -> np.ndarray:
+    """Points with coordinates of 0 up to three: other programs know no plane."""
+    missing = max(0, 3 - points.shape[1])
+    return np.concatenate([points, np.zeros((len(points), missing), points.dtype)], axis=1)
