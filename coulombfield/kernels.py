@@ -12,13 +12,13 @@ from __future__ import annotations
 import abc
 import functools
 import math
-import numbers
 import sys
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from .arguments import finite_number
 from .arrays import Array, backend
 from .profiles import Added, Exponential, InversePower, Scaled, SquaredExponential, numbers_of
 
@@ -267,14 +267,10 @@ class KernelSum(RadialKernel):
 def _store_number(kernel: RadialKernel, name: str, *, positive: bool = True) -> None:
     """Replace a parameter by the float that it is, or say why it can't be one."""
     given = getattr(kernel, name)
-    if isinstance(given, bool) or not isinstance(given, numbers.Real):
-        raise TypeError(f"{name}: expected a number, got {type(given).__name__}")
-    try:
-        number = float(given)
-    except OverflowError:  # an integer beyond the largest double
-        number = math.inf
-    if not math.isfinite(number) or (positive and number <= 0):
-        raise ValueError(f"{name}: expected a {'positive, ' if positive else ''}finite number, got {given}")
+    kind = "positive, " if positive else ""
+    number = finite_number(name, given, kind)
+    if positive and number <= 0:
+        raise ValueError(f"{name}: expected a {kind}finite number, got {given}")
     if positive and number < sys.float_info.min:  # half an exponent of 5e-324 would be 0, and the kernel a constant
         raise ValueError(
             f"{name}: expected at least {sys.float_info.min}, got {given}, which leaves the range of a double"

@@ -120,3 +120,55 @@ def test_an_array_of_a_mapped_file_is_taken(tmp_path):
 def test_what_is_no_table_of_numbers_has_no_points(source):
     with pytest.raises((TypeError, ValueError), match=r"^source: expected "):
         interop.positions_from(source)
+
+
+NUMBERS = {
+    "step": lambda x: diagnostics.jacobian(lambda points: points, POINTS, x),
+    "permutations": lambda x: diagnostics.permutation_test(POINTS, POINTS + 1, permutations=x),
+    "bins": lambda x: diagnostics.density_histogram(POINTS, bins=[x, 2]),
+    "limits": lambda x: diagnostics.density_histogram(POINTS, bins=2, limits=[(0.0, 1.0), (-2.0, x)]),
+    "axes": lambda x: diagnostics.density_histogram(POINTS, bins=2, axes=[x]),
+    "rtol": lambda x: cf.potential(POINTS, GIVEN["charges"], cf.Plummer(), rtol=x),
+    "exponent": lambda x: cf.Plummer(exponent=x),
+    "softening": lambda x: cf.Plummer(softening=x),
+    "width": lambda x: cf.Gaussian(x),
+    "time": lambda x: State(POINTS, POINTS, time=x),
+} | {
+    name: lambda x, name=name: diagnostics.potential_on_grid(
+        GIVEN["charges"],
+        cf.Plummer(),
+        **{"lower": [0, 0], "upper": [1, 1], "shape": [3, 3], "through": [0, 0]} | {name: [x, 1]},
+    )
+    for name in ("lower", "upper", "shape", "through")
+}
+NO_NUMBERS = [
+    True,
+    np.True_,
+    np.timedelta64(1, "s"),
+    np.datetime64("2020"),
+    1j,
+    "1",
+    np.ones(1),
+    [1.0],
+    np.nan,
+    10**400,
+]
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+def test_what_is_no_finite_number_is_named(name):
+    for wrong in NO_NUMBERS:
+        if (
+            name in ("permutations", "bins", "shape") and isinstance(wrong, int) and wrong > 1
+        ):  # a count, though not one that can be had
+            continue
+        with pytest.raises((TypeError, ValueError), match=f"^{name}: expected "):
+            pytest.fail(f"{wrong!r} gave {NUMBERS[name](wrong)}")
+
+
+@pytest.mark.parametrize("wrong", [1.0, "ab", 3j, np.array(1.0), True])
+@pytest.mark.parametrize("name", ["lower", "upper", "shape", "axes", "through"])
+def test_what_is_no_sequence_is_named(name, wrong):
+    given = OWN["potential_on_grid"] | {name: wrong}
+    with pytest.raises(TypeError, match=f"^{name}: expected a sequence of "):
+        diagnostics.potential_on_grid(GIVEN["charges"], cf.Plummer(), **given)

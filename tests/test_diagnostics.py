@@ -305,7 +305,11 @@ box = {"lower": (0, 0), "upper": (1, 1), "shape": (2, 2)}
             r"^through: exp",
         ),
         (lambda: diagnostics.density_histogram(points(value=np.inf)), ValueError, r"^points: some are NaN or infinite"),
-        (lambda: diagnostics.density_histogram(points(), bins=0), ValueError, r"^bins: expected a positive integer"),
+        (
+            lambda: diagnostics.density_histogram(points(), bins=0),
+            ValueError,
+            r"^bins: expected an integer of at least 1",
+        ),
         (
             lambda: diagnostics.density_histogram(points(), limits=[(1, 0)] * 2),
             ValueError,

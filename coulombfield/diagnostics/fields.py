@@ -8,6 +8,7 @@ from typing import NamedTuple
 import array_api_compat
 import numpy as np
 
+from ..arguments import finite_number
 from ..arrays import Array, backend, to_numpy
 from ..calculus import best_step, directional_derivative
 from ..charges import Charges, check_points
@@ -48,7 +49,7 @@ def jacobian(field: Callable[[Array], Array], points: Array, step: float) -> Arr
     """
     xp = backend(points=points)
     check_points("points", points)
-    if not 0 < step < np.inf:
+    if not finite_number("step", step, "positive, ") > 0:
         raise ValueError(f"step: expected a positive, finite number, got {step}")
     axes = xp.eye(points.shape[1], dtype=points.dtype, device=array_api_compat.device(points))
     along = [directional_derivative(field, points, axes[i, :], step) for i in range(points.shape[1])]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import numbers
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -9,6 +10,7 @@ from typing import NamedTuple
 import array_api_compat
 import numpy as np
 
+from ..arguments import check_count, entries, finite_number
 from ..arrays import Array, backend, to_numpy
 from ..charges import Charges, check_charges, check_points
 from ..kernels import RadialKernel
@@ -83,21 +85,22 @@ def potential_on_grid(
     positions = charges.positions
     dimension = positions.shape[1]
     chosen = _chosen_axes(axes, dimension)
-    for name, given in (("lower", lower), ("upper", upper), ("shape", shape)):
-        if len(given) != len(chosen):
-            raise ValueError(f"{name}: expected {len(chosen)} numbers, one an axis, got {len(given)}")
-    if any(isinstance(n, bool) or not isinstance(n, numbers.Integral) or n < 1 for n in shape):
-        raise ValueError(f"shape: expected integers of 1 or more, got {tuple(shape)}")
-    if through is not None and len(through) != dimension:
-        raise ValueError(f"through: expected {dimension} coordinates, got {len(through)}")
+    first, last = (
+        [finite_number(name, x) for x in entries(name, given, "numbers, one an axis", len(chosen))]
+        for name, given in (("lower", lower), ("upper", upper))
+    )
+    sizes = entries("shape", shape, "integers, one an axis", len(chosen))
+    for size in sizes:
+        check_count("shape", size, least=1)
+    point = [0.0] * dimension if through is None else entries("through", through, "coordinates", dimension)
     xp, device = backend(positions=positions), array_api_compat.device(positions)
-    coordinates = tuple(np.linspace(a, b, int(n)) for a, b, n in zip(lower, upper, shape, strict=True))
-    points = np.empty((int(np.prod(shape)), dimension))
-    points[:] = 0.0 if through is None else np.asarray(through, dtype=float)
+    coordinates = tuple(np.linspace(a, b, int(n)) for a, b, n in zip(first, last, sizes, strict=True))
+    points = np.empty((math.prod(map(int, sizes)), dimension))
+    points[:] = [finite_number("through", x) for x in point]
     points[:, chosen] = np.stack([x.ravel() for x in np.meshgrid(*coordinates, indexing="ij")], axis=1)
     targets = xp.asarray(points, dtype=positions.dtype, device=device)
     values = potential(targets, charges, kernel, rtol=rtol, method=method)
-    return GridPotential(coordinates, xp.reshape(values, tuple(int(n) for n in shape)))
+    return GridPotential(coordinates, xp.reshape(values, tuple(map(int, sizes))))
 
 
 def density_histogram(
@@ -135,16 +138,20 @@ def density_histogram(
     backend(points=points)
     check_points("points", points)
     chosen = _chosen_axes(axes, points.shape[1])
-    each = [bins] * len(chosen) if isinstance(bins, int) else list(bins)
-    if len(each) != len(chosen) or any(isinstance(n, bool) or n < 1 for n in each):
-        raise ValueError(f"bins: expected a positive integer or {len(chosen)} of them, one an axis, got {bins}")
+    kind = f"positive integers, {len(chosen)} or one for all axes"
+    each = [bins] * len(chosen) if isinstance(bins, numbers.Integral) else entries("bins", bins, kind, len(chosen))
+    for number in each:
+        check_count("bins", number, least=1)
     on_host = to_numpy(points)[:, chosen].astype(float)
     if limits is None:
         if not np.isfinite(on_host).all():
             raise ValueError("points: some are NaN or infinite, so that they have no extent; give limits")
-    elif len(limits) != len(chosen) or any(not low < high for low, high in limits):
-        raise ValueError(f"limits: expected {len(chosen)} pairs (low, high) with low < high, got {limits}")
     else:
+        kind = "pairs (low, high) with low < high"
+        pairs = [entries("limits", pair, kind, 2) for pair in entries("limits", limits, kind, len(chosen))]
+        limits = [(finite_number("limits", low), finite_number("limits", high)) for low, high in pairs]
+        if any(not low < high for low, high in limits):
+            raise ValueError(f"limits: expected {len(chosen)} {kind}, got {limits}")
         on_host = on_host[np.isfinite(on_host).all(axis=1)]
     counts, edges = np.histogramdd(on_host, bins=[int(n) for n in each], range=limits)
     volumes = np.ones(())
@@ -154,7 +161,10 @@ def density_histogram(
 
 
 def _chosen_axes(axes: Sequence[int] | None, dimension: int) -> list[int]:
-    chosen = list(range(dimension)) if axes is None else list(axes)
+    kind = f"different integers from 0 to {dimension - 1}"
+    chosen = list(range(dimension)) if axes is None else entries("axes", axes, kind)
+    for axis in chosen:
+        check_count("axes", axis)
     if not chosen or len(set(chosen)) != len(chosen) or not set(chosen) <= set(range(dimension)):
-        raise ValueError(f"axes: expected different integers from 0 to {dimension - 1}, got {axes}")
+        raise ValueError(f"axes: expected {kind}, got {axes}")
     return chosen

@@ -11,12 +11,12 @@ distance.
 from __future__ import annotations
 
 import functools
-import numbers
 from typing import Any, NamedTuple
 
 import array_api_compat
 import numpy as np
 
+from ..arguments import check_count
 from ..arrays import Array, backend, to_numpy
 from ..charges import check_samples, unit_charges
 from ..energy import electrostatic_energy, interaction_energy
@@ -167,8 +167,7 @@ def permutation_test(
     """
     kernel = NegativeDistance() if kernel is None else kernel
     check_kernel(kernel)
-    if isinstance(permutations, bool) or not isinstance(permutations, numbers.Integral) or permutations < 1:
-        raise ValueError(f"permutations: expected an integer of 1 or more, got {permutations!r}")
+    check_count("permutations", permutations, least=1)
     check_samples(real, generated, least=2)
     pooled = backend(real=real).concat([real, generated])
     random = Streams(seed).stream("permutation test")

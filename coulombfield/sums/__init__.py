@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import numbers
 from typing import Any
 
+from ..arguments import finite_number
 from ..arrays import Array, backend
 from ..charges import Charges, check_charges, check_like, check_points
 from ..kernels import RadialKernel, check_kernel
@@ -233,9 +233,7 @@ def _request(
     if exclude_self and targets.shape[0] != count:
         raise ValueError(f"targets: expected as many as charges ({count}) with exclude_self, got {targets.shape[0]}")
     if rtol is not None:
-        if isinstance(rtol, bool) or not isinstance(rtol, numbers.Real):
-            raise TypeError(f"rtol: expected a number, got {type(rtol).__name__}")
-        rtol = float(rtol)
+        rtol = finite_number("rtol", rtol)
         least = 16 * float(xp.finfo(targets.dtype).eps)
         if not least <= rtol < 1:
             raise ValueError(f"rtol: expected a number from {least:.1e} ({targets.dtype}) to 1, got {rtol:g}")
