@@ -126,6 +126,30 @@ def test_a_row_with_a_number_is_no_header(tmp_path, text, columns, message):
         interop.positions_from(path, columns=columns)
 
 
+@settings(max_examples=40)
+@given(
+    delimiter=st.sampled_from([",", ";", "\t", " "]),
+    count=st.integers(1, 4),
+    dimension=st.integers(2, 3),
+    named=st.booleans(),
+    wrong=st.sampled_from(["NA", "?", "1.0D0", "1.5.2", "2020-01-01"]),
+    seed=seeds,
+)
+def test_a_cell_that_is_no_number_is_never_dropped(tmp_path_factory, delimiter, count, dimension, named, wrong, seed):
+    rng, path = np.random.default_rng(seed), tmp_path_factory.mktemp("text") / "a.txt"
+    points = rng.standard_normal((count, dimension))
+    cells = [["name"[:dimension]] * dimension] * named + [[str(x) for x in row] for row in points]
+    path.write_text("\n".join(map(delimiter.join, cells)))
+    np.testing.assert_array_equal(interop.positions_from(path), points)
+    row, column = rng.integers(count) + named, rng.integers(dimension)
+    cells[row][column] = wrong
+    path.write_text("\n".join(map(delimiter.join, cells)))
+    with pytest.raises(ValueError, match=f"a number in row {row + 1}, column {column}, got {re.escape(repr(wrong))}"):
+        interop.positions_from(path)
+    others = [i for i in range(dimension) if i != column]
+    np.testing.assert_array_equal(interop.positions_from(path, columns=others), points[:, others])
+
+
 def test_text_of_a_spreadsheet_is_read_or_named(tmp_path):
     path = tmp_path / "a.txt"
     path.write_text("x\ty\n1\t2\n", encoding="utf-16")
