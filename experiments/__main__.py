@@ -7,6 +7,7 @@ import contextlib
 import os
 import signal
 import sys
+import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f'error: {error.name} is not installed: pip install -e ".[experiments]"', file=sys.stderr)
         return 2
     try:
-        with _sigterm_raises(commands.Terminated):
+        with _sigterm_raises(commands.Terminated), _warnings_of_one_line():
             getattr(commands, arguments.command)(arguments)
     except commands.StoppedError as error:
         return _fail(str(error), error.exit_code)
@@ -183,6 +184,17 @@ def _count(text: str) -> int:
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"expected a non-negative integer, got {text!r}")
     return int(text)
+
+
+@contextlib.contextmanager
+def _warnings_of_one_line() -> Iterator[None]:
+    """Print warnings as the program's own words, without the place in its code that they come from."""
+    before = warnings.formatwarning
+    warnings.formatwarning = lambda message, *_, **__: f"warning: {message}\n"
+    try:
+        yield
+    finally:
+        warnings.formatwarning = before
 
 
 @contextlib.contextmanager

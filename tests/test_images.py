@@ -316,3 +316,31 @@ def test_a_grid_shows_each_image_with_a_border_of_one_pixel(tmp_path, channels):
         assert np.abs(small[top : top + 4, left : left + 4] - expected).max() <= 0.51
     assert not small[::5].any()
     assert not small[:, ::5].any()
+
+
+def test_damaged_images_are_one_line_before_there_is_a_folder(tmp_path, capsys):
+    """Also where the damage is in an image that no checksum of a few would look at."""
+    path, out = tmp_path / "a.h5", tmp_path / "run"
+    images = np.random.default_rng(0).integers(0, 256, (40, 8, 8, 1), np.uint8)
+    with h5py.File(path, "w") as file:
+        file.create_dataset("x", data=images, compression="gzip", chunks=(1, 8, 8, 1))
+        where = file["x"].id.get_chunk_info(30).byte_offset
+    content = bytearray(path.read_bytes())
+    content[where + 20] ^= 255
+    path.write_bytes(content)
+    data = ('data={kind="images"}', f"data.path={path}", "data.size=8", "data.channels=1")
+    assert main(arguments(out, "training.batch=4", *data, "data.held_out=12")) == 2
+    error = capsys.readouterr().err
+    assert error.startswith(f"error: {path}: can't be read as HDF5 (")
+    assert error.count("\n") == 1
+    assert not out.exists()
+
+
+def test_files_that_are_not_taken_are_one_line_of_a_run(tmp_path, capsys):
+    images = np.random.default_rng(0).integers(0, 256, (40, 8, 8), np.uint8)
+    for number, image in enumerate(images):
+        Image.fromarray(image).save(tmp_path / f"{number}.png")
+    (tmp_path / "notes.txt").touch()
+    data = ('data={kind="images"}', f"data.path={tmp_path}", "data.size=8", "data.channels=1")
+    with pytest.warns(UserWarning, match="40 files taken for images, 1 not"):
+        assert main(arguments(tmp_path / "run", "training.batch=4", *data, "data.held_out=12")) == 0

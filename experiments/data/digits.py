@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .images import InMemory, Stored, StoredConfig
+from .stored import ImageError, InMemory, Stored, StoredConfig
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +26,16 @@ def digits() -> InMemory:
 
     They are the test set of E. Alpaydin and C. Kaynak, "Optical Recognition of Handwritten Digits", UCI Machine
     Learning Repository, 1998 (https://archive.ics.uci.edu/dataset/80), as scikit-learn (BSD-3-Clause) has it.
+
+    Raises
+    ------
+    ImageError
+        If the file of this package is missing or damaged.
     """
     resource = importlib.resources.files(__package__) / "digits.npz"
-    with resource.open("rb") as file, np.load(file) as content:
-        return InMemory("digits", content["images"][..., np.newaxis], 8.0)
+    try:
+        with resource.open("rb") as file, np.load(file) as content:
+            images = content["images"]
+        return InMemory("digits", images.reshape(1797, 8, 8, 1), 8.0)
+    except Exception as error:  # damaged archives fail in many ways, some with advice that is of no use here
+        raise ImageError(f"{resource}: damaged, or not there ({type(error).__name__}); install again") from error

@@ -81,10 +81,11 @@ def start(setup: Setup, out: Path | None, device: str, say: Say = print, *, sour
     experiment = build(setup, where)
     if source is not None:
         _take_over(experiment, source, say)
+    data = dict(experiment.provenance())  # reads the data, before there is a folder of a run that they end
     folder = RunFolder.create(out, setup.name)
     say(f"folder: {folder.path}")
     with folder.locked():
-        _add_start(folder, setup, where, experiment, step=0, say=say, source=source)
+        _add_start(folder, setup, where, experiment, data, step=0, say=say, source=source)
         if source is not None:  # without it, a run that is killed early would start again from elsewhere
             _store(folder, setup).save(
                 Checkpoint(0, setup.text(), {"experiment": experiment.state(), "loop": {"seconds": 0.0}})
@@ -133,7 +134,7 @@ def resume(path: Path, say: Say = print, overrides: Sequence[str] = ()) -> Finis
         experiment = build(setup, device)
         say(f"{folder.path}: continuing at update {step} of {total}")
         if step < total:
-            _add_start(folder, setup, device, experiment, step, say)
+            _add_start(folder, setup, device, experiment, dict(experiment.provenance()), step, say)
             folder.cut_metrics(step)
         folder.report.unlink(missing_ok=True)
         if overrides:
@@ -351,11 +352,11 @@ def _add_start(
     setup: Setup,
     device: Device,
     experiment: Experiment,
+    data: dict[str, str],
     step: int,
     say: Say,
     source: Path | None = None,
 ) -> None:
-    data = dict(experiment.provenance())
     start = provenance.gather(device=device.name, seed=setup.config.seed, from_step=step, data=data)
     folder.write_columns(experiment.metrics)
     folder.add_start(start if source is None else {**start, "parameters_from": str(source)})
