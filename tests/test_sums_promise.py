@@ -6,9 +6,9 @@ from charge_clouds import cloud, seeds
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from coulombfield import Charges, Plummer, field, potential, potential_and_field
+from coulombfield import Charges, Plummer, field, laplacian, potential, potential_and_field
 from coulombfield.sums import direct, promise, selection
-from coulombfield.sums.request import Request, Result
+from coulombfield.sums.request import OutOfReachError, Request, Result
 
 KERNEL = Plummer(3.0, 0.5)
 
@@ -54,8 +54,8 @@ def test_an_honest_engine_is_asked_once(fast):
     _, explanation = potential(charges.positions, charges, KERNEL, rtol=1e-6, method="noisy", explain=True)
     assert len(engine.tolerances) == 1
     assert explanation.method == "noisy"
-    # All weights positive: the error relative to the magnitudes is the relative error.
-    assert explanation.error == pytest.approx(engine.tolerances[0], rel=1e-3)
+    # All weights positive: the error relative to the magnitudes is the relative error, but for a draw left out.
+    assert engine.tolerances[0] * 0.999 <= explanation.error <= 1.2 * engine.tolerances[0]
 
 
 @pytest.mark.parametrize("function", [potential, field])
@@ -79,6 +79,71 @@ def test_what_cannot_be_kept_is_said_or_done_exactly(fast):
     assert explanation.gave_up == "noisy"
     assert "noisy was tried first" in str(explanation)
     assert np.array_equal(found, potential(charges.positions, charges, KERNEL, method=explanation.method))
+
+
+class WrongWhereNear(Noisy):
+    """An engine that is right but at the targets near the charges, where it gives nothing."""
+
+    def approximate(self, request, tolerance):
+        far = np.linalg.norm(request.targets - request.positions[:1], axis=1) > 10
+        exact = super().approximate(request, tolerance)
+        return Result(*(None if x is None else (x.T * far).T for x in exact))
+
+
+@pytest.mark.parametrize("near", [1, 7])
+@pytest.mark.parametrize("weights", ["positive", "mixed", "unequal"])
+@pytest.mark.parametrize("function", [potential, field, laplacian])
+def test_a_few_near_targets_among_many_far_ones_are_not_missed(fast, function, weights, near):
+    fast(WrongWhereNear())
+    rng = np.random.default_rng(near)
+    targets = rng.uniform(0, 1, (3000, 2)) + 30
+    charges = scene(sign=weights != "mixed")
+    if weights == "unequal":
+        charges.weights[:100] *= 1e-3
+    targets[1234 : 1234 + near] = charges.positions[:near] + 1e-3
+    with pytest.raises(ArithmeticError, match=r"noisy reaches an error of \d"):
+        function(targets, charges, KERNEL, rtol=1e-3, method="noisy")
+
+
+def test_errors_that_are_even_are_measured_as_they_are_beside_a_few_large_sums():
+    """One near target has most of the sums' squares: what it is drawn by must not stand for the others."""
+    rng = np.random.default_rng(5)
+    targets = rng.uniform(0, 1, (3000, 2)) + 30
+    charges = scene()
+    targets[77] = charges.positions[0]
+    request = Request(targets, charges.positions, charges.weights, KERNEL.profile, False, True, False, 1e-9)
+    exact = direct.evaluate(request)
+    off = exact._replace(potential=exact.potential + 1e-5 * rng.choice([-1, 1], 3000))
+    true = np.linalg.norm(off.potential - exact.potential) / np.linalg.norm(exact.potential)
+    assert promise._Sample(request, direct, off).error(off) == pytest.approx(true, rel=0.3)
+
+
+class Breathless(Noisy):
+    """An engine that can't work to small tolerances."""
+
+    def approximate(self, request, tolerance):
+        if tolerance < 1e-8:
+            raise OutOfReachError("would take too many modes")
+        return super().approximate(request, tolerance)
+
+
+def test_an_engine_that_gives_up_says_why_and_is_asked_once(fast):
+    charges = scene()
+    fast(Breathless())
+    with pytest.raises(ArithmeticError, match=r"^method: noisy would take too many modes for rtol=1e-08$"):
+        potential(charges.positions, charges, KERNEL, rtol=1e-8, method="noisy")
+    engine = fast(Breathless(floor=1e-4))
+    with pytest.raises(ArithmeticError, match=r"^method: noisy reaches an error of 1\.0e-04 only, not rtol=1e-05$"):
+        potential(charges.positions, charges, KERNEL, rtol=1e-5, method="noisy")
+    assert len(engine.tolerances) == 2
+    assert potential(charges.positions, charges, KERNEL, rtol=1e-8).shape == (200,)
+
+
+def test_numbers_that_are_not_finite_are_said_to_be_that(fast):
+    charges = scene()
+    fast(Noisy(floor=np.nan))
+    with pytest.raises(ArithmeticError, match=r"^method: noisy gives numbers that are not finite, not rtol=0.001$"):
+        potential(charges.positions, charges, KERNEL, rtol=1e-3, method="noisy")
 
 
 def test_both_sums_must_hold(fast):
@@ -121,10 +186,13 @@ def test_magnitudes_at_all_targets_are_summed_only_if_those_at_some_leave_a_doub
         (0.4, [every, some, every]),
         (2.0, [every, some, every]),
     ]:
-        engine = Counting()
-        sample = promise._Sample(request, engine)
-        found = sample.error(Result(exact + error * rtol * size, None))
-        assert engine.counts == counts
+        engine, off = Counting(), Result(exact + error * rtol * size, None)
+        sample = promise._Sample(request, engine, off)
+        engine.counts = engine.counts[1:]  # the sums over a few charges, at all targets
+        found = sample.error(off)
+        assert [-(-count // 8) for count in engine.counts] == [
+            count // 8 for count in counts
+        ]  # but for one drawn twice
         assert error * rtol * 0.7 <= found <= 3 * error * rtol
         # What is not small enough is measured against all magnitudes, and so is told as it is.
         assert len(counts) < 3 or found == pytest.approx(error * rtol, rel=0.2)
@@ -138,7 +206,7 @@ def test_the_measured_error_is_relative_to_the_terms_before_they_cancel(n, seed,
     positions, weights = cloud(rng, n, 2, dtype)
     profile = Plummer(3.0, 1e-3).profile
     request = Request(positions, positions, weights, profile, True, True, True, rtol)
-    sample = promise._Sample(request, direct)
+    sample = promise._Sample(request, direct, direct.evaluate(request))
     exact = direct.evaluate(
         request._replace(targets=positions.astype("f8"), positions=positions.astype("f8"), weights=weights.astype("f8"))
     )
@@ -148,10 +216,10 @@ def test_the_measured_error_is_relative_to_the_terms_before_they_cancel(n, seed,
     s = np.sum(difference**2, axis=-1)
     sizes = np.abs(weights) * profile.value(np, s) * (1 - np.eye(n))
     off = exact._replace(potential=exact.potential + 0.01 * rng.choice([-1, 1], n) * sizes.sum(axis=1))
-    assert n == 1 or sample.error(off) == pytest.approx(0.01, rel=1e-3)
+    assert n == 1 or 0.00999 <= sample.error(off) <= 0.015
     lengths = (np.abs(weights) * 2 * np.abs(profile.slope(np, s)) * np.sqrt(s)).sum(axis=1)
     off = exact._replace(field=exact.field + 0.01 * lengths[:, None] * np.asarray([0.6, -0.8]))
-    assert n == 1 or sample.error(off) == pytest.approx(0.01, rel=1e-3)
+    assert n == 1 or 0.00999 <= sample.error(off) <= 0.015
 
 
 def test_the_fastest_is_taken_and_the_explanation_says_so(fast):

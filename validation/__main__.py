@@ -23,6 +23,7 @@ BENCHMARKS = {
 CHECKS = {
     "equations": "settle every numbered equation of the paper, and every claim that its theorems lean on",
     "gradients": "compare every derivative of the package with finite differences",
+    "promises": "see that fast field sums keep rtol at all targets, for layouts that are made to mislead them",
 }
 SMALLEST = 64  # charges: as many as there are targets whose errors are measured
 

@@ -22,7 +22,7 @@ from ..profiles import Added, InversePower, Laplacian, Scaled, SquaredExponentia
 from . import direct, simd, transforms
 from .periodic import constant, sums
 from .planning import Plan, plan
-from .request import ExactEngine, Request, Result
+from .request import ExactEngine, OutOfReachError, Request, Result
 
 MAX_DIMENSION = 3
 SMALL = 2**22  # pairs: simd sums them in the milliseconds that preparations take here
@@ -73,12 +73,20 @@ def seconds(request: Request) -> float:
 
 
 def approximate(request: Request, tolerance: float) -> Result:
-    """The sums; NaN where they take too many modes, and at a target that is not finite, or at all if a charge isn't."""
+    """The sums; NaN if a number is not finite.
+
+    Raises
+    ------
+    OutOfReachError
+        If they would take too many modes.
+    """
     if request.pairs <= SMALL:
         return _exact(request).evaluate(request)
     targets, positions, weights, _, exclude_self, potential, field, _ = request
     found = _plan(request, tolerance)
     if found is None:
+        if request.finite:
+            raise OutOfReachError("would take too many modes")
         return constant(targets, math.nan, math.nan, potential, field)
     return sums(
         targets,

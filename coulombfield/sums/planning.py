@@ -105,7 +105,9 @@ class _Sizes:
         phases = (cutoff * difference).astype(np.float32)
         waves = [np.mean(wave(phases) * narrow, axis=-1) for wave in (np.cos, np.sin)]
         sums = [self.pairs.sum_of(self.pairs.weights * wave, KERNEL_SHARE) for wave in waves]
-        return KERNEL_SHARE * min(self.potential, self.field / cutoff) / max(math.hypot(*sums), SMALLEST)
+        # Where all sampled targets are far from the charges, the waves vanish there, but not at those that are near.
+        leaked = max(math.hypot(*sums), self.own, SMALLEST)
+        return KERNEL_SHARE * min(self.potential, self.field / cutoff) / leaked
 
     def edge(self) -> float:
         """Relative error allowed of the slope of the bent coordinate, in units of the tolerance."""

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple, Protocol
 
+import array_api_compat
+import numpy as np
+
 from ..arrays import Array
 
 
@@ -32,6 +35,34 @@ class Request(NamedTuple):
     def pairs(self) -> int:
         """Number of terms, T · S."""
         return self.targets.shape[0] * self.positions.shape[0]
+
+    @property
+    def finite(self) -> bool:
+        """Whether all coordinates and charges are."""
+        xp = array_api_compat.array_namespace(self.targets)
+        return all(bool(xp.all(xp.isfinite(array))) for array in (self.targets, self.positions, self.weights))
+
+    def at(self, rows: np.ndarray) -> Request:
+        """The same sums at some of the targets, by their numbers, none twice."""
+        xp, device = array_api_compat.array_namespace(self.targets), array_api_compat.device(self.targets)
+        targets = xp.take(self.targets, xp.asarray(rows, device=device), axis=0)
+        if not self.exclude_self:
+            return self._replace(targets=targets)
+        # Target i must be charge i, so the charges of these targets go first.
+        rest = np.delete(np.arange(self.positions.shape[0]), rows)
+        order = xp.asarray(np.concatenate([rows, rest]), device=device)
+        positions, weights = xp.take(self.positions, order, axis=0), xp.take(self.weights, order, axis=0)
+        return self._replace(targets=targets, positions=positions, weights=weights)
+
+    def in_double(self) -> Request:
+        """The request with its numbers in float64."""
+        xp = array_api_compat.array_namespace(self.targets)
+        positions = xp.astype(self.positions, xp.float64, copy=False)
+        same = self.targets is self.positions
+        targets = positions if same else xp.astype(self.targets, xp.float64, copy=False)
+        return self._replace(
+            targets=targets, positions=positions, weights=xp.astype(self.weights, xp.float64, copy=False)
+        )
 
 
 class Result(NamedTuple):
@@ -78,4 +109,14 @@ class FastEngine(Engine, Protocol):
     """An engine whose error is a matter of choice."""
 
     def approximate(self, request: Request, tolerance: float) -> Result:
-        """The sums with an error of about ``tolerance``, measured as ``Request.rtol`` is; it need not be kept."""
+        """The sums with an error of about ``tolerance``, measured as ``Request.rtol`` is; it need not be kept.
+
+        Raises
+        ------
+        OutOfReachError
+            If the engine can't work to this tolerance at all.
+        """
+
+
+class OutOfReachError(ArithmeticError):
+    """A fast engine can't keep ``rtol``; the message says why, as what follows the engine's name."""

@@ -11,7 +11,7 @@ import numpy as np
 from ..arrays import to_numpy
 from . import cuda, direct, gram, nufft, simd, split, tree
 from .promise import SAMPLE, fulfil
-from .request import Engine, ExactEngine, FastEngine, Request, Result, Tangent
+from .request import Engine, ExactEngine, FastEngine, OutOfReachError, Request, Result, Tangent
 
 EXACT: dict[str, ExactEngine] = {"simd": simd, "gram": gram, "cuda": cuda, "direct": direct}
 """Engines as exact as the arrays' dtype; the last serves everything."""
@@ -64,12 +64,13 @@ def _sums(request: Request, method: str, name: str, candidates: list[Candidate])
     if name in EXACT:
         return EXACT[name].evaluate(request), Explanation(name, tuple(candidates))
     exact = _shortest(_asked(EXACT, request)).method
-    result, error = fulfil(request, FAST[name], EXACT[exact])
-    if result is not None:
-        return result, Explanation(name, tuple(candidates), error)
-    if method != "auto":
-        raise ArithmeticError(f"method: {method} reaches an error of {error:.1e} only, not rtol={request.rtol:g}")
-    return EXACT[exact].evaluate(request), Explanation(exact, tuple(candidates), gave_up=name)
+    try:
+        result, error = fulfil(request, FAST[name], EXACT[exact])
+    except OutOfReachError as reason:
+        if method != "auto":
+            raise ArithmeticError(f"method: {method} {reason}") from None
+        return EXACT[exact].evaluate(request), Explanation(exact, tuple(candidates), gave_up=name)
+    return result, Explanation(name, tuple(candidates), error)
 
 
 def energy(request: Request, method: str) -> float:

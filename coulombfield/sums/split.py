@@ -22,7 +22,7 @@ import numpy as np
 from ..rng import Streams
 from . import cells, simd, transforms
 from .periodic import Budget, Layout, box_of, constant, layout, sums
-from .request import Request, Result
+from .request import OutOfReachError, Request, Result
 from .sizes import Sample, sample
 from .splitting import Split, inverse_powers, split
 from .tiles import unfit
@@ -63,7 +63,13 @@ def seconds(request: Request) -> float:
 
 
 def approximate(request: Request, tolerance: float) -> Result:
-    """The sums; NaN at a target that is not finite, and everywhere if a charge isn't or the box is too large."""
+    """The sums; NaN at a target that is not finite, and everywhere if a charge isn't.
+
+    Raises
+    ------
+    OutOfReachError
+        If they would take too many modes, or their sizes are 0 or leave the range of a double.
+    """
     if request.pairs <= SMALL:
         return simd.evaluate(request)
     targets, positions, weights, _, exclude_self, potential, field, _ = request
@@ -81,11 +87,13 @@ def approximate(request: Request, tolerance: float) -> Result:
         return _at_one_place(request)
     scene = _scene(request)
     if scene is None:
+        if request.finite:
+            raise OutOfReachError("can't tell the size of the sums")
         return nothing
     reach, time = _best(request, scene, tolerance)
     plan = None if math.isinf(time) else _plan(request, scene, reach, tolerance)
     if plan is None:
-        return nothing
+        raise OutOfReachError("would take too many modes")
     grid = cells.Grid.over(scene.low, scene.low + scene.extents, reach, max(targets.shape[0], positions.shape[0]))
     near = cells.short_sums(targets, positions, weights, plan.split, grid, exclude_self, potential, field)
     far = sums(
@@ -140,11 +148,13 @@ class _Plan(NamedTuple):
 
 
 def _scene(request: Request) -> _Scene | None:
-    """None if something is not finite, all weights are 0 or all points are the same."""
+    """None if something is not finite, or there are no weights, no distances or no kernel but 0."""
     targets, positions, weights, profile, exclude_self, *_ = request
     centre, extents = box_of(targets, positions)
     largest = float(np.max(np.abs(weights), initial=0.0))
     if not np.isfinite([*centre, *extents, largest]).all() or largest == 0 or not np.max(extents) > 0:
+        return None
+    if not any(term.factor for term in inverse_powers(profile) or ()):  # such as the Laplacian of 1/r where m = 3
         return None
     low = centre - extents / 2
     # A charge's term with itself is too rare in a sample and too large to be left to chance.
