@@ -15,10 +15,12 @@ from experiments.runs.folder import RecordError, RunFolder
 
 WITHOUT = """
 import sys
-sys.modules["fcntl"] = None
+sys.modules["fcntl"] = sys.modules["resource"] = None
 import numpy as np
 import coulombfield as cf
 import experiments.__main__
+import validation.__main__
+import validation.speed.process_memory
 from coulombfield.trajectory import Trajectory, Writer
 with Trajectory(sys.argv[1]) as trajectory:
     print(len(trajectory))

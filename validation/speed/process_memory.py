@@ -6,7 +6,6 @@ Neither Python's nor NumPy's accounting sees what compiled loops and finufft all
 from __future__ import annotations
 
 import json
-import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -43,6 +42,8 @@ def highest() -> float:
     """Highest use of this process so far [MB]."""
     if STATUS.exists():  # Linux, whose ru_maxrss begins with that of the process that started this one
         return _status("VmHWM")
+    import resource  # which Windows lacks
+
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * MAXRSS_BYTES / 1e6
 
 
