@@ -1,8 +1,9 @@
 """Trajectories on disk in H5MD, the HDF5 convention of the field: written while running, readable after a kill.
 
 Layout, by H5MD 1.1 (de Buyl, Colberg and Höfling, Comput. Phys. Commun. 185, 1546, 2014): the groups ``generated`` and
-``real`` of ``/particles`` hold position, charge and, where they exist, velocity, force and potential; ``/observables``
-holds energies and what else was asked for; ``/parameters/coulombfield`` what a run needs to go on, bit for bit.
+``real`` of ``/particles``, and ``all`` on request, hold position, charge, mass and, where they exist, velocity, force
+and potential; ``/observables`` holds energies and what else was asked for; ``/parameters/coulombfield`` what a run
+needs to go on, bit for bit, and its kernel and integrator in words.
 
 Examples
 --------
@@ -15,7 +16,8 @@ A :class:`Writer` is a callback of :func:`coulombfield.flow.run`::
 """
 
 from .commits import recover
-from .reading import Element, Frame, Particles, Trajectory
+from .elements import Element
+from .reading import Box, Frame, Particles, Trajectory
 from .writing import Writer
 
-__all__ = ["Element", "Frame", "Particles", "Trajectory", "Writer", "recover"]
+__all__ = ["Box", "Element", "Frame", "Particles", "Trajectory", "Writer", "recover"]

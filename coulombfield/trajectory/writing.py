@@ -134,6 +134,7 @@ class Writer:
                 self._record(now)
                 self._clock = self._file[f"{PRIVATE}/memory/step"], self._file[f"{PRIVATE}/memory/time"]
                 self._values = {name: self._file[f"{name}/value"] for name in frame}
+                self._layout = {name: (values.shape[1:], values.dtype) for name, values in self._values.items()}
                 self._ready = True
             self._append(now, frame)
             self._whole = True
@@ -228,13 +229,13 @@ class Writer:
 
     def _check_frame(self, frame: Mapping[str, Value]) -> None:
         """Raise unless each element is of the shape and type that it has in the frames before."""
-        for name, (_, array) in frame.items():
-            there = self._values[name]
-            if not _fits(name, array, there.shape[1:], there.dtype):
+        for name, (shape, dtype) in self._layout.items():
+            array = frame[name].array
+            if not _fits(name, array, shape, dtype):
                 group, _, name = name.rpartition("/")
                 raise ValueError(
-                    f"{group}: expected {there.dtype} of shape {there.shape[1:]} of {name}, as in the frames before, "
-                    f"got {array.dtype} of shape {array.shape}"
+                    f"{group}: expected {dtype} of shape {shape} of {name}, as in the frames before, got "
+                    f"{array.dtype} of shape {array.shape}"
                 )
 
     def _check_layout(self, now: Snapshot, frame: Mapping[str, Value]) -> None:
