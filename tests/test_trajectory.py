@@ -397,3 +397,18 @@ def test_another_run_is_not_appended(tmp_path):
     heavy = system(generated_masses=np.full(6, 2.0))
     with pytest.raises(ValueError, match="another generated/mass"):
         write(tmp_path / "a.h5md", start(), 3, which=heavy, resume=True)
+
+
+def test_a_file_of_something_else_is_not_appended_to(tmp_path):
+    """Text, an HDF5 file of another kind, a trajectory of another program: each stays as it is."""
+    text, data, other = (tmp_path / name for name in ("text.h5md", "data.h5md", "other.h5md"))
+    text.write_text("text")
+    with h5py.File(data, "w") as file:
+        file["x"] = [1.0]
+    with h5py.File(other, "w") as file:
+        file.create_group("h5md")
+    for path, message in ((text, "can't be read as HDF5"), (data, "expected a trajectory"), (other, "expected a traj")):
+        before = path.read_bytes()
+        with pytest.raises(ValueError, match=rf"^{path}: {message}"):
+            write(path, start(), 1, resume=True)
+        assert path.read_bytes() == before
