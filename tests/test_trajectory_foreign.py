@@ -261,3 +261,15 @@ def test_whatever_is_damaged_the_error_begins_with_the_path(tmp_path):
             errors.append(str(error))
     assert len(errors) > 10
     assert [error for error in errors if not error.startswith(f"{path}: ")] == []
+
+
+def test_a_damaged_file_is_not_resumed(tmp_path):
+    """Elements of which one has a size that no writer gave it, which HDF5 would work on for hours to fill."""
+    path = tmp_path / "a.h5md"
+    write(path, start(), 3)
+    with h5py.File(path, "r+") as file:
+        file["observables/energy/value"].resize(2**40, axis=0)
+    before = path.read_bytes()
+    with pytest.raises(ValueError, match=rf"^{path}: is damaged: its elements have different numbers of frames"):
+        write(path, start(), 5, resume=True)
+    assert path.read_bytes() == before

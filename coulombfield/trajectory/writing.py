@@ -240,11 +240,13 @@ class Writer:
 
     def _check_layout(self, now: Snapshot, frame: Mapping[str, Value]) -> None:
         """Raise unless the file has just these elements, of these shapes."""
-        there = {}
+        clock = self._file[f"{PRIVATE}/memory"]
+        there, counts = {}, {clock["step"].shape, clock["time"].shape}
 
         def collect(name: str, item: Any) -> None:
             if isinstance(item, h5py.Dataset) and name.endswith("/value"):
                 there[name.removesuffix("/value")] = (item.shape[1:], item.dtype)
+                counts.add(item.shape[:1])
 
         self._file.visititems(collect)  # a name for each object: values have one, steps and times many
         differing = there.keys() ^ frame.keys()
@@ -252,6 +254,8 @@ class Writer:
         if differing:
             names = ", ".join(sorted(differing))
             raise ValueError(f"{self.path}: holds a run of other elements, shapes or dtypes: {names}")
+        if len(counts) > 1:  # HDF5 would set out to bring them all to one size
+            raise ValueError(f"{self.path}: is damaged: its elements have different numbers of frames")
         for name, (_, array) in self._contents.fixed(now).items():
             # An older file may have no masses.
             if name in self._file and not np.array_equal(self._file[name][()], array, equal_nan=True):
