@@ -1,4 +1,8 @@
-"""HTML pages that hold everything and open without a network."""
+"""HTML pages that hold everything and open without a network.
+
+Whatever is put into one is text, and is escaped, unless it is :class:`HTML`, which :func:`element` makes: what a page
+shows of a run comes from files that somebody else may have written.
+"""
 
 from __future__ import annotations
 
@@ -27,29 +31,78 @@ pre { background: #f6f6f6; padding: .8rem; overflow-x: auto; font-size: .85rem; 
 """
 
 
-def page(title: str, body: Iterable[str], style: str = "") -> str:
-    """HTML of a page with a title and the parts of its body, of which empty ones are left out."""
-    return (
-        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{html.escape(title)}</title>'
-        '<meta name="viewport" content="width=device-width">'
-        f"<style>{STYLE}{style}</style></head>\n<body>\n" + "\n".join(filter(None, body)) + "\n</body></html>\n"
+class HTML(str):
+    """Text that is HTML already."""
+
+    __slots__ = ()
+
+
+def element(tag: str, *content: Any, **attributes: Any) -> HTML:
+    """HTML of an element.
+
+    Parameters
+    ----------
+    tag : str
+        Its name.
+    *content
+        What is in it, one after the other: escaped but for :class:`HTML`. None for an element that has no end tag.
+    **attributes
+        Escaped; those that are empty are left out. ``class_`` stands for ``class``.
+    """
+    given = "".join(f' {k.rstrip("_")}="{html.escape(str(v))}"' for k, v in attributes.items() if v not in ("", None))
+    if content == (None,):
+        return HTML(f"<{tag}{given}>")
+    return HTML(f"<{tag}{given}>{''.join(map(_escaped, content))}</{tag}>")
+
+
+def lines(parts: Iterable[Any]) -> HTML:
+    """HTML of parts, each on a line of its own; escaped but for :class:`HTML`, and empty ones left out."""
+    return HTML("\n".join(_escaped(part) for part in parts if part))
+
+
+def page(title: str, body: Iterable[Any], style: str = "") -> str:
+    """HTML of a page with a title and the parts of its body, of which empty ones are left out.
+
+    Parameters
+    ----------
+    title : str
+        Text.
+    body : iterable
+        Escaped but for :class:`HTML`.
+    style : str
+        Style sheet beside :data:`STYLE`, of this program's own.
+    """
+    head = (
+        element("meta", None, charset="utf-8"),
+        element("title", title),
+        element("meta", None, name="viewport", content="width=device-width"),
+        element("style", HTML(STYLE + style)),
     )
+    inner = lines([element("head", *head), element("body", HTML("\n"), lines(body), HTML("\n"))])
+    return f"<!doctype html>\n{element('html', inner, lang='en')}\n"
 
 
-def picture(title: str, caption: str, image: bytes) -> str:
+def picture(title: str, caption: str, image: bytes) -> HTML:
     """HTML of a figure that holds its PNG or GIF."""
-    title, data = html.escape(title), base64.b64encode(image).decode()
     kind = "gif" if image.startswith(b"GIF8") else "png"
-    return (
-        f'<figure><img alt="{title}" src="data:image/{kind};base64,{data}">'
-        f"<figcaption><strong>{title}.</strong> {html.escape(caption)}</figcaption></figure>"
-    )
+    data = f"data:image/{kind};base64,{base64.b64encode(image).decode()}"
+    text = element("figcaption", element("strong", f"{title}."), f" {caption}")
+    return element("figure", element("img", None, alt=title, src=data), text)
 
 
-def facts(values: Mapping[str, Any]) -> str:
+def table(rows: Iterable[Iterable[HTML]]) -> HTML:
+    """HTML of a table, of the cells of each row."""
+    return element("table", HTML("\n"), lines(element("tr", *row) for row in rows), HTML("\n"))
+
+
+def facts(values: Mapping[str, Any]) -> HTML:
     """HTML table of names and values, such as a provenance."""
     rows = []
     for key, value in values.items():
-        shown = ", ".join(f"{k} {v}" for k, v in value.items()) if isinstance(value, Mapping) else str(value)
-        rows.append(f"<tr><th>{html.escape(key.replace('_', ' '))}</th><td>{html.escape(shown)}</td></tr>")
-    return "<table>\n" + "\n".join(rows) + "\n</table>"
+        shown = ", ".join(f"{k} {v}" for k, v in value.items()) if isinstance(value, Mapping) else value
+        rows.append((element("th", key.replace("_", " ")), element("td", shown)))
+    return table(rows)
+
+
+def _escaped(value: Any) -> str:
+    return value if isinstance(value, HTML) else html.escape(str(value))

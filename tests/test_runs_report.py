@@ -16,6 +16,8 @@ from experiments.__main__ import main
 from experiments.figures.curves import training_curves
 from experiments.figures.style import Figure
 from experiments.metrics.metric import Column
+from experiments.page import HTML, element
+from experiments.page import page as page_of
 from experiments.runs import report
 from tests.tiny_experiment import write_preset
 
@@ -269,3 +271,33 @@ def test_a_curve_has_a_logarithm_where_there_is_noise(tmp_path, monkeypatch, noi
         training_curves(tmp_path / "x.png", lines, columns, reference)
     scales = [next(axes for axes in figure.axes if axes.get_ylabel() == "energy [length]") for figure in drawn]
     assert [axes.get_yscale() for axes in scales] == ["symlog" if noise else "linear", "linear"]
+
+
+HOSTILE = "<script>alert(1)</script>"
+
+
+@pytest.mark.parametrize(
+    "start",
+    [{"seed": HOSTILE}, {"device": HOSTILE}, {HOSTILE: 1}, {"data": {HOSTILE: HOSTILE}}, {"versions": [HOSTILE]}],
+)
+def test_nothing_that_a_folder_holds_becomes_markup(tmp_path, start):
+    """Not even what no folder of this program has: whatever is put into a page is text."""
+    picture = tmp_path / "a.png"
+    picture.write_bytes(b"")
+    setup = config.resolve(write_preset(tmp_path), [f"title={HOSTILE}", f"notes={HOSTILE}", f"results={HOSTILE}"])
+    summary = {"updates": 1, "planned_updates": 2, "seconds": 1.0, "data": {}}
+    figures = [Figure(picture, f'" onload="{HOSTILE}', HOSTILE)]
+    columns = {HOSTILE: Column(HOSTILE, HOSTILE, "log")}
+    text = report.render(setup, summary, columns, figures, [{"device": "cpu", "seed": 1, **start}], HOSTILE)
+    assert "<script" not in text
+    assert ' onload="' not in text
+    assert HOSTILE in Page(text).words
+
+
+def test_text_is_escaped_unless_it_is_html():
+    inner = element("b", "a < b", title='"&')
+    assert element("p", "1 < 2", 3, None, inner) == '<p>1 &lt; 23None<b title="&quot;&amp;">a &lt; b</b></p>'
+    assert element("img", None, alt="<", src="") == '<img alt="&lt;">'
+    assert "&lt;p&gt;" in page_of("t", ["<p>", element("p", "x")])
+    assert isinstance(inner + "<", str)
+    assert not isinstance(inner + "<", HTML)  # what is joined by hand counts as text again

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import html
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from ..figures.curves import colours, compared_curves
 from ..files import write_atomically, writing
-from ..page import page, picture
+from ..page import HTML, element, page, picture
+from ..page import table as html_table
 from .comparison import (
     ComparisonError,
     Recorded,
@@ -90,57 +90,57 @@ def render(rows: Sequence[Row], hues: Sequence[str], curves: bytes) -> str:
     return page(
         TITLE,
         [
-            f"<h1>{TITLE}</h1>",
-            f"<p>{html.escape(text)}</p>",
-            "<h2>Metrics at the end</h2>",
+            element("h1", TITLE),
+            element("p", text),
+            element("h2", "Metrics at the end"),
             _metrics(rows, hues),
-            "<h2>Curves</h2>",
+            element("h2", "Curves"),
             picture("Training", caption, curves),
-            "<h2>Settings that differ</h2>",
-            _side_by_side(rows, hues, settings) if settings else "<p>None.</p>",
-            "<h2>Origins that differ</h2>",
-            _side_by_side(rows, hues, provenance) if provenance else "<p>None.</p>",
-            "<h2>What the metrics are</h2>",
+            element("h2", "Settings that differ"),
+            _side_by_side(rows, hues, settings),
+            element("h2", "Origins that differ"),
+            _side_by_side(rows, hues, provenance),
+            element("h2", "What the metrics are"),
             _listing({name: text_of(column) for name, column in definitions.items()}),
-            "<h2>Where the runs are</h2>",
+            element("h2", "Where the runs are"),
             _listing({row.name: "; ".join(str(run.folder.path) for run in row.runs) for row in rows}),
         ],
         STYLE,
     )
 
 
-def _metrics(rows: Sequence[Row], hues: Sequence[str]) -> str:
+def _metrics(rows: Sequence[Row], hues: Sequence[str]) -> HTML:
     """A row for each row: its metrics, and below each that of the data itself."""
     known = columns(run for row in rows for run in row.runs)
-    head = "".join(
-        f"<th>{html.escape(name.replace('_', ' '))}</th>" for name in ("n", "seeds", "updates", "seconds", *known)
-    )
-    lines = [f'<tr><th class="name">Run</th>{head}</tr>']
+    head = [element("th", name.replace("_", " ")) for name in ("n", "seeds", "updates", "seconds", *known)]
+    made = [[element("th", "Run", class_="name"), *head]]
     for row, hue in zip(rows, hues, strict=True):
         seconds = sum(run.seconds for run in row.runs) / len(row.runs)
         facts = (str(len(row.runs)), row.seeds, str(row.runs[0].updates), f"{seconds:.1f}")
-        cells = "".join(f'<td class="number">{html.escape(fact)}</td>' for fact in facts)
+        cells = [_name(row, hue), *(element("td", fact, class_="number") for fact in facts)]
         for name in known:
             data = row.data(name)
-            below = f'<span class="data">data {shown(sum(data) / len(data))}</span>' if data else ""
-            cells += f'<td class="number">{html.escape(_with_spread(row.values(name)))}{below}</td>'
-        lines.append(f"<tr>{_name(row, hue)}{cells}</tr>")
-    return _wide(lines)
+            below = element("span", f"data {shown(sum(data) / len(data))}", class_="data") if data else ""
+            cells.append(element("td", _with_spread(row.values(name)), below, class_="number"))
+        made.append(cells)
+    return _wide(made)
 
 
-def _side_by_side(rows: Sequence[Row], hues: Sequence[str], values: Mapping[str, Sequence[str]]) -> str:
+def _side_by_side(rows: Sequence[Row], hues: Sequence[str], values: Mapping[str, Sequence[str]]) -> HTML:
     """A line for each name, with a column for each row."""
-    lines = ["<tr><th></th>" + "".join(_name(row, hue, "th") for row, hue in zip(rows, hues, strict=True)) + "</tr>"]
-    for name, cells in values.items():
-        columns = "".join(f"<td>{html.escape(cell)}</td>" for cell in cells)
-        lines.append(f'<tr><td class="name">{html.escape(name)}</td>{columns}</tr>')
-    return _wide(lines)
+    if not values:
+        return element("p", "None.")
+    head = [element("th"), *(_name(row, hue, "th") for row, hue in zip(rows, hues, strict=True))]
+    lines = [
+        [element("td", name, class_="name"), *(element("td", cell) for cell in cells)] for name, cells in values.items()
+    ]
+    return _wide([head, *lines])
 
 
-def _name(row: Row, hue: str, tag: str = "td") -> str:
-    state = f'<span class="state">{html.escape(row.state)}</span>' if row.state else ""
-    kind = ' class="name"' if tag == "td" else ""
-    return f'<{tag}{kind}><span class="swatch" style="background:{hue}"></span>{html.escape(row.name)}{state}</{tag}>'
+def _name(row: Row, hue: str, tag: str = "td") -> HTML:
+    state = element("span", row.state, class_="state") if row.state else ""
+    swatch = element("span", class_="swatch", style=f"background:{hue}")
+    return element(tag, swatch, row.name, state, class_="name" if tag == "td" else "")
 
 
 def _with_spread(values: Sequence[float]) -> str:
@@ -152,10 +152,9 @@ def _with_spread(values: Sequence[float]) -> str:
     return mean if deviation is None else f"{mean} ± {deviation:.2g}"
 
 
-def _listing(texts: Mapping[str, str]) -> str:
-    lines = (f'<tr><td class="name">{html.escape(k)}</td><td>{html.escape(v)}</td></tr>' for k, v in texts.items())
-    return "<table>\n" + "\n".join(lines) + "\n</table>"
+def _listing(texts: Mapping[str, str]) -> HTML:
+    return html_table([element("td", name, class_="name"), element("td", text)] for name, text in texts.items())
 
 
-def _wide(lines: Sequence[str]) -> str:
-    return '<div class="wide"><table>\n' + "\n".join(lines) + "\n</table></div>"
+def _wide(rows: Iterable[Iterable[HTML]]) -> HTML:
+    return element("div", html_table(rows), class_="wide")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -11,7 +10,8 @@ from ..figures.curves import training_curves
 from ..figures.style import Figure
 from ..files import to_json, write_atomically
 from ..metrics.metric import Column
-from ..page import facts, page, picture
+from ..page import HTML, element, facts, page, picture
+from ..page import table as html_table
 from .experiment import Experiment
 from .folder import RunFolder
 from .records import last_metrics, named_columns, table
@@ -141,24 +141,24 @@ def render(
     note : str
         What a reader has to know of the report itself.
     """
-    title = html.escape(setup.title or setup.experiment)
+    title = setup.title or setup.experiment
     done, planned = summary["updates"], summary["planned_updates"]
     progress = f"{done} updates" if done == planned else f"{done} of {planned} updates (not finished)"
-    device, seed = html.escape(starts[-1]["device"]), starts[0]["seed"]
+    device, seed = starts[-1]["device"], starts[0]["seed"]
     body = [
-        f"<h1>{title}</h1>",
-        *(f'<p class="note">{html.escape(text)}</p>' for text in _texts(setup, note)),
-        f"<p>{progress} in {summary['seconds']:.1f} s on {device}, seed {seed}.</p>",
-        "<h2>Metrics</h2>",
+        element("h1", title),
+        *(element("p", text, class_="note") for text in _texts(setup, note)),
+        element("p", f"{progress} in {summary['seconds']:.1f} s on {device}, seed {seed}."),
+        element("h2", "Metrics"),
         _metrics_table(summary, metrics),
-        "<h2>Figures</h2>",
+        element("h2", "Figures"),
         *(picture(figure.title, figure.caption, figure.path.read_bytes()) for figure in figures),
-        "<h2>Configuration</h2>",
-        f"<pre>{html.escape(setup.text())}</pre>",
-        "<h2>Provenance</h2>",
+        element("h2", "Configuration"),
+        element("pre", setup.text()),
+        element("h2", "Provenance"),
         *map(facts, starts),
     ]
-    return page(setup.title or setup.experiment, body)
+    return page(title, body)
 
 
 def _texts(setup: Setup, note: str) -> list[str]:
@@ -167,14 +167,18 @@ def _texts(setup: Setup, note: str) -> list[str]:
     return [text for text in (note, setup.notes, results) if text]
 
 
-def _metrics_table(summary: Mapping[str, Any], metrics: Mapping[str, Column]) -> str:
+def _metrics_table(summary: Mapping[str, Any], metrics: Mapping[str, Column]) -> HTML:
+    head = [element("th", name) for name in ("Metric", "Generated", "Data itself", "Definition")]
     rows = [
-        f'<tr><td class="name">{html.escape(name)}</td><td class="number">{shown(summary.get(name))}</td>'
-        f'<td class="number">{shown(summary["data"].get(name))}</td><td>{html.escape(text_of(metric))}</td></tr>'
+        [
+            element("td", name, class_="name"),
+            element("td", shown(summary.get(name)), class_="number"),
+            element("td", shown(summary["data"].get(name)), class_="number"),
+            element("td", text_of(metric)),
+        ]
         for name, metric in metrics.items()
     ]
-    head = "<tr><th>Metric</th><th>Generated</th><th>Data itself</th><th>Definition</th></tr>"
-    return f"<table>\n{head}\n" + "\n".join(rows) + "\n</table>"
+    return html_table([head, *rows])
 
 
 def _plain(value: float) -> float | int:

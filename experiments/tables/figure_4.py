@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import html
 import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,7 +16,7 @@ from coulombfield.rng import Streams
 from .. import config, trained
 from ..figures.points import panels
 from ..files import write_atomically
-from ..page import page, picture
+from ..page import HTML, element, page, picture, table
 from .collection import Member
 
 PREFIX = "figure-4-"
@@ -67,13 +66,13 @@ def publish(members: Sequence[Member], out: Path) -> Path:
     rows += [{"GAN": name, **_row(summary)} for name, summary in summaries.items()]
     write_atomically(out / "figure-4.csv", _csv(rows))
     body = [
-        f"<h1>{TITLE}</h1>",
-        f"<p>{html.escape(_said(first))}</p>",
+        element("h1", TITLE),
+        element("p", _said(first)),
         picture(
             "Samples", f"{len(points['data'])} points of the data, {SAMPLES} samples of a GAN.", figure.read_bytes()
         ),
         _table(rows),
-        "<h2>Settings</h2>",
+        element("h2", "Settings"),
         *(_settings(member) for member in members),
     ]
     path = out / "figure-4.html"
@@ -121,15 +120,12 @@ def _csv(rows: Sequence[Mapping[str, Any]]) -> str:
     return text.getvalue()
 
 
-def _table(rows: Sequence[Mapping[str, Any]]) -> str:
-    head = "".join(f"<th>{html.escape(name)}</th>" for name in rows[0])
-    cells = ("".join(f'<td class="number">{html.escape(_text(cell))}</td>' for cell in row.values()) for row in rows)
-    return f"<table>\n<tr>{head}</tr>\n" + "\n".join(f"<tr>{row}</tr>" for row in cells) + "\n</table>"
+def _table(rows: Sequence[Mapping[str, Any]]) -> HTML:
+    head = [element("th", name) for name in rows[0]]
+    return table([head, *([element("td", _text(cell), class_="number") for cell in row.values()] for row in rows)])
 
 
-def _settings(member: Member) -> str:
+def _settings(member: Member) -> HTML:
     setup = member.setup
-    return (
-        f"<details><summary>{html.escape(setup.title or member.name)}</summary>"
-        f'<p class="note">{html.escape(setup.notes)}</p><pre>{html.escape(setup.text())}</pre></details>'
-    )
+    title, notes = element("summary", setup.title or member.name), element("p", setup.notes, class_="note")
+    return element("details", title, notes, element("pre", setup.text()))

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import base64
-import html
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from experiments.page import facts, page, picture
+from experiments.page import HTML, element, facts, lines, page, picture, table
 
 from .evidence import Finding, Measurement, Verdict
 from .figures import draw, formula
@@ -48,69 +47,74 @@ def render(results: Sequence[Result], provenance: Mapping[str, Any], file: Path)
     counts = [(verdict, sum(r.verdict is verdict for r in results)) for verdict in Verdict]
     counted = ", ".join(f"{count} {verdict.value}" for verdict, count in counts if count)
     body = [
-        f"<h1>{TITLE}</h1>",
-        "<p>Unterthiner et al., <em>Coulomb GANs: Provably Optimal Nash Equilibria via Potential Fields</em>: every"
-        " numbered equation of the ICLR version and, in brackets, of arXiv v1, and every claim that the theorems lean"
-        " on.</p>",
-        f"<p>{len(results)} statements: {counted}.</p>",
+        element("h1", TITLE),
+        element(
+            "p",
+            "Unterthiner et al., ",
+            element("em", "Coulomb GANs: Provably Optimal Nash Equilibria via Potential Fields"),
+            ": every numbered equation of the ICLR version and, in brackets, of arXiv v1, and every claim that the "
+            "theorems lean on.",
+        ),
+        element("p", f"{len(results)} statements: {counted}."),
         _overview(results),
         *(_section(result, file.resolve().parent) for result in results),
-        "<h2>Provenance</h2>",
+        element("h2", "Provenance"),
         facts(provenance),
     ]
     return page(TITLE, body, STYLE)
 
 
-def _overview(results: Sequence[Result]) -> str:
+def _overview(results: Sequence[Result]) -> HTML:
+    head = [element("th", name) for name in ("Equation", "Statement", "Verdict")]
     rows = [
-        f"<tr><td>{html.escape(r.entry.where)}</td>"
-        f'<td><a href="#{r.entry.name}">{html.escape(r.entry.title)}</a></td><td>{_verdict(r)}</td></tr>'
+        [
+            element("td", r.entry.where),
+            element("td", element("a", r.entry.title, href=f"#{r.entry.name}")),
+            element("td", _verdict(r)),
+        ]
         for r in results
     ]
-    return "<table>\n<tr><th>Equation</th><th>Statement</th><th>Verdict</th></tr>\n" + "\n".join(rows) + "\n</table>"
+    return table([head, *rows])
 
 
-def _section(result: Result, folder: Path) -> str:
+def _section(result: Result, folder: Path) -> HTML:
     entry, finding = result.entry, result.finding
-    image = base64.b64encode(formula(entry.statement)).decode()
+    image = f"data:image/svg+xml;base64,{base64.b64encode(formula(entry.statement)).decode()}"
     parts = [
-        f'<section id="{entry.name}"><h2>{html.escape(entry.where)}: {html.escape(entry.title)}</h2>',
-        f'<p><img class="formula" alt="{html.escape(entry.plain)}" src="data:image/svg+xml;base64,{image}"></p>',
-        f"<p>{_verdict(result)}</p>",
-        f"<p>{html.escape(entry.how)}</p>",
-        f"<p>In the code: {_links(entry, folder)}. Took {result.seconds:.1f} s.</p>",
+        element("h2", f"{entry.where}: {entry.title}"),
+        element("p", element("img", None, class_="formula", alt=entry.plain, src=image)),
+        element("p", _verdict(result)),
+        element("p", entry.how),
+        element("p", "In the code: ", _links(entry, folder), f". Took {result.seconds:.1f} s."),
     ]
     if finding:
         parts += [_measurements(finding), *(picture(p.title, p.caption, draw(p)) for p in finding.plots)]
-    return "\n".join(parts) + "</section>"
+    return element("section", lines(parts), id=entry.name)
 
 
-def _verdict(result: Result) -> str:
-    return f'<span class="verdict {result.verdict.name.lower()}">{html.escape(verdict_text(result))}</span>'
+def _verdict(result: Result) -> HTML:
+    return element("span", verdict_text(result), class_=f"verdict {result.verdict.name.lower()}")
 
 
-def _links(entry: Entry, folder: Path) -> str:
+def _links(entry: Entry, folder: Path) -> HTML:
     links = []
     for path in entry.code:
         source = source_of(path)
         target = Path(os.path.relpath(ROOT / source.file, folder)).as_posix()
-        links.append(
-            f'<a href="{html.escape(target)}#L{source.line}"><code>{html.escape(path)}</code></a>'
-            f" ({source.file.as_posix()}, line {source.line})"
-        )
-    return ", ".join(links)
+        link = element("a", element("code", path), href=f"{target}#L{source.line}")
+        links.append(element("span", link, f" ({source.file.as_posix()}, line {source.line})"))
+    return HTML(", ".join(links))
 
 
-def _measurements(finding: Finding) -> str:
-    rows = "\n".join(map(_measurement, finding.measurements))
-    head = "<tr><th>About</th><th>Measured</th><th></th><th>Bound</th></tr>"
-    return f"<table>\n{head}\n{rows}\n</table>"
+def _measurements(finding: Finding) -> HTML:
+    head = [element("th", name) for name in ("About", "Measured", "", "Bound")]
+    return table([head, *map(_measurement, finding.measurements)])
 
 
-def _measurement(m: Measurement) -> str:
-    detail = f" ({html.escape(m.detail)})" if m.detail else ""
-    return (
-        f'<tr><td class="name">{m.subject.value}</td><td>{html.escape(m.what)}{detail}</td>'
-        f'<td class="number{"" if m.passed else " missed"}">{m.value:.4g}</td>'
-        f'<td class="number">{html.escape(m.bound)}{"" if m.passed else " <strong>no</strong>"}</td></tr>'
-    )
+def _measurement(m: Measurement) -> list[HTML]:
+    return [
+        element("td", m.subject.value, class_="name"),
+        element("td", m.what, f" ({m.detail})" if m.detail else ""),
+        element("td", f"{m.value:.4g}", class_="number" if m.passed else "number missed"),
+        element("td", m.bound, "" if m.passed else element("strong", " no"), class_="number"),
+    ]
