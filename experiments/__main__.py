@@ -31,6 +31,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     try:
         with _sigterm_raises(commands.Terminated), _warnings_of_one_line():
+            for name in arguments.modules:
+                commands.import_own(name)
             getattr(commands, arguments.command)(arguments)
     except commands.StoppedError as error:
         return _fail(str(error), error.exit_code)
@@ -55,6 +57,14 @@ def _fail(message: str, status: int) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m experiments", description="The Coulomb GAN paper's experiments.")
+    parser.add_argument(
+        "--import",
+        dest="modules",
+        action="append",
+        default=[],
+        metavar="MODULE",
+        help="a module of your own that presets or folders name, given before the command",
+    )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     def add(name: str, function: str, text: str) -> argparse.ArgumentParser:

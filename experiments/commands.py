@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import functools
+import importlib
 import io
 import time
 from pathlib import Path
@@ -26,6 +27,7 @@ __all__ = [
     "describe_networks",
     "event_files",
     "export",
+    "import_own",
     "import_weights",
     "list_presets",
     "rebuild_report",
@@ -39,6 +41,14 @@ SAMPLES = 10_000  # by default; of images in one picture, as many as the paper's
 PICTURED_IMAGES = 100
 
 say = functools.partial(print, flush=True)
+
+
+def import_own(name: str) -> None:
+    """Import a module from outside, so that configurations may name it."""
+    try:
+        importlib.import_module(name)
+    except (ImportError, ValueError, TypeError) as error:
+        raise UserError(f"--import: {name!r} can't be imported ({error})") from error
 
 
 def list_presets(_arguments: argparse.Namespace) -> None:

@@ -1,14 +1,14 @@
 """Configuration: frozen dataclasses from a TOML preset and ``--set dotted.key=value``; nothing unknown passes.
 
-A preset names its ``experiment`` (a module of this package, or a dotted module path), may carry a ``title``, ``notes``
-and ``results``, and holds the fields of that module's ``Config``. ``base = "PRESET"`` takes over another one.
+A preset names its ``experiment`` (a module of this package, or one that has been imported already), may carry a
+``title``, ``notes`` and ``results``, and holds the fields of that module's ``Config``. ``base = "PRESET"`` takes over
+another one.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import difflib
-import importlib
 import json
 import tomllib
 import types
@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from . import registry
 from .schema import ConfigError, is_tables, load, to_dict
 
 PRESETS = Path(__file__).with_name("presets")
@@ -156,7 +157,9 @@ def _module(experiment: str) -> types.ModuleType:
     if not all(part.isidentifier() for part in name.split(".")):
         raise ConfigError(f"experiment: expected the name of a module, got {experiment!r}")
     try:
-        module = importlib.import_module(name)
+        module = registry.module_of(name)
+    except registry.KindError as error:
+        raise ConfigError(f"experiment: {error}") from error
     except ModuleNotFoundError as error:
         if error.name is None or not f"{name}.".startswith(f"{error.name}."):
             raise

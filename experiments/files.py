@@ -39,7 +39,9 @@ def write_atomically(path: Path, content: bytes | str) -> None:
     temporary = path.with_name(f".{path.name}.tmp")
     with writing(path):
         try:
-            with open(temporary, "wb") as file:
+            # Made anew: what has this name, be it a link of somebody else's to another file, is not written to.
+            temporary.unlink(missing_ok=True)
+            with open(temporary, "xb") as file:
                 file.write(data)
                 os.fsync(file.fileno())
             os.replace(temporary, path)

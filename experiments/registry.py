@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import importlib
 import pkgutil
+import sys
 from types import ModuleType
 from typing import Any
 
@@ -30,7 +31,8 @@ def find(folder: str, kind: str, attribute: str = "Config") -> ModuleType:
     folder : str
         Folder of this package, such as ``gans``.
     kind : str
-        Name of a file there; or, with a dot, of a module anywhere, so that a kind can live outside of this package.
+        Name of a file there; or, with a dot, of a module as :func:`module_of` takes it, so that a kind can live outside
+        of this package.
     attribute : str
         What is asked of the file.
 
@@ -41,9 +43,7 @@ def find(folder: str, kind: str, attribute: str = "Config") -> ModuleType:
     """
     name = kind if "." in kind else f"{__package__}.{folder}.{kind}"
     try:
-        if not all(part.isidentifier() for part in name.split(".")):
-            raise ModuleNotFoundError(name=name)
-        module = importlib.import_module(name)
+        module = module_of(name)
     except ModuleNotFoundError as error:
         if error.name is None or not f"{name}.".startswith(f"{error.name}."):
             raise
@@ -57,6 +57,31 @@ def find(folder: str, kind: str, attribute: str = "Config") -> ModuleType:
     if base is not None and not issubclass(getattr(module, attribute), base):
         raise KindError(f"{kind!r} is none of {folder}: its {attribute} is no {base.__name__}")
     return module
+
+
+def module_of(name: str) -> ModuleType:
+    """A module of this package, imported if need be, or one from outside that the program has imported already.
+
+    What a configuration names is not imported from elsewhere: it may be somebody else's, and so may be the module of
+    that name in the working directory.
+
+    Raises
+    ------
+    ModuleNotFoundError
+        If this package has no such module.
+    KindError
+        If one from outside has not been imported.
+    """
+    if not all(part.isidentifier() for part in name.split(".")):
+        raise ModuleNotFoundError(name=name)
+    if name.startswith(f"{__package__}."):
+        return importlib.import_module(name)
+    if name not in sys.modules:
+        raise KindError(
+            f"{name!r} is no module of this package, and none from elsewhere is imported because a configuration names "
+            f"it; if it is yours, say so: python -m experiments --import {name} ..."
+        )
+    return sys.modules[name]
 
 
 def kind_of(config: Any) -> str:

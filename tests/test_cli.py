@@ -192,3 +192,43 @@ def test_a_notebook_s_backend_that_this_environment_lacks_doesn_t_matter(tmp_pat
     done = subprocess.run([sys.executable, "-m", *words], env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
+
+
+@pytest.mark.parametrize("verb", ["report", "resume", "sample"])
+@pytest.mark.parametrize("setting", ["experiment", "kind"])
+def test_a_folder_s_configuration_imports_nothing_from_the_working_directory(
+    tmp_path, capsys, monkeypatch, setting, verb
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "evilpackage").mkdir()
+    (tmp_path / "evilpackage/__init__.py").write_text("open('was_here', 'w').close()\n")
+    (tmp_path / "evilpackage/module.py").touch()
+    (tmp_path / "run").mkdir()
+    text = 'experiment = "evilpackage.module"\n'
+    if setting == "kind":
+        text = 'experiment = "gan_training"\n[training]\nupdates = 1\n[gan]\nkind = "evilpackage.module"\n'
+    (tmp_path / "run/config.toml").write_text(text)
+    assert main([verb, "run"]) == 2
+    error = capsys.readouterr().err
+    assert "python -m experiments --import evilpackage.module ..." in error
+    assert error.count("\n") == 1
+    assert not (tmp_path / "was_here").exists()
+
+
+def test_a_module_of_one_s_own_is_named_on_the_command_line(tmp_path):
+    preset = write_preset(tmp_path)
+    command = [sys.executable, "-m", "experiments", "--import", "tests.tiny_experiment", "run", str(preset)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    words = [*command, "--out", str(tmp_path / "run")]
+    done = subprocess.run(words, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "run/report.html").exists()
+
+
+@pytest.mark.parametrize("name", ["no.such", "", ".x"])
+def test_a_module_that_can_t_be_imported_is_one_line(capsys, name):
+    assert main(["--import", name, "list"]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith(f"error: --import: {name!r} can't be imported (")
+    assert error.count("\n") == 1

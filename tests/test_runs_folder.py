@@ -161,3 +161,20 @@ def test_a_summary_of_another_shape_is_named(tmp_path, content):
 
 def test_the_resume_command_quotes_the_folder(tmp_path):
     assert RunFolder(tmp_path / "a b").resume_command == f"python -m experiments resume '{tmp_path}/a b'"
+
+
+def test_a_link_under_the_temporary_name_is_not_followed(tmp_path):
+    """Of a folder from somebody else, it could lead to any file of the user's."""
+    (tmp_path / "mine").write_text("mine")
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run/.report.html.tmp").symlink_to(tmp_path / "mine")
+    write_atomically(tmp_path / "run/report.html", "report")
+    assert (tmp_path / "mine").read_text() == "mine"
+    assert (tmp_path / "run/report.html").read_text() == "report"
+    assert os.listdir(tmp_path / "run") == ["report.html"]
+
+
+def test_a_leftover_of_a_kill_does_not_stand_in_the_way(tmp_path):
+    (tmp_path / ".file.tmp").write_text("cut")
+    write_atomically(tmp_path / "file", "new")
+    assert os.listdir(tmp_path) == ["file"]

@@ -110,7 +110,8 @@ def test_a_kill_between_any_two_writes_changes_nothing(tmp_path_factory, uninter
 
 
 def start(folder: Path, pause: float) -> subprocess.Popen:
-    command = [sys.executable, "-m", "experiments", "run", str(write_preset(folder)), "--out", str(folder / "run")]
+    command = [sys.executable, "-m", "experiments", "--import", "tests.tiny_experiment", "run"]
+    command += [str(write_preset(folder)), "--out", str(folder / "run")]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     return subprocess.Popen(
         [*command, "--device", "cpu", "--set", f"pause={pause}"],

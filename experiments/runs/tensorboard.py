@@ -48,6 +48,8 @@ def convert(run: RunFolder, out: Path | None = None) -> Path:
     began = _began(run)
     temporary = out.with_name(f".{out.name}.tmp")
     with writing(out):
+        if temporary.is_symlink():  # whose target is somebody else's
+            temporary.unlink()
         shutil.rmtree(temporary, ignore_errors=True)
         with package.SummaryWriter(str(temporary)) as writer:
             for row in rows:

@@ -195,7 +195,9 @@ def _start(member: Member, device: str, jobs: int) -> subprocess.Popen[bytes]:
     with writing(member.folder.path.parent):
         member.folder.path.parent.mkdir(parents=True, exist_ok=True)
     threads = str(max(1, (os.cpu_count() or 1) // jobs))
-    with writing(_log(member)), open(_log(member), "wb") as log:
+    with writing(_log(member)):
+        _log(member).unlink(missing_ok=True)  # rather than to write where a link of this name leads
+    with writing(_log(member)), open(_log(member), "xb") as log:
         return subprocess.Popen(
             [sys.executable, "-m", "experiments", *command],
             stdin=subprocess.DEVNULL,
