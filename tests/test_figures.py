@@ -134,3 +134,16 @@ def test_metrics_are_drawn_with_the_data_s_own(drawn, tmp_path):
 def test_a_run_without_records_still_has_curves(tmp_path):
     training_curves(tmp_path / "x.png", [], METRICS, PERFECT)
     assert (tmp_path / "x.png").stat().st_size > 0
+
+
+def test_records_that_lack_some_of_their_numbers_are_drawn_as_far_as_they_go(tmp_path):
+    """A folder may hold lines that this program did not write."""
+    records = [
+        {"step": 1},
+        {"step": 2, "losses": {"a": 1.0}},
+        {"step": 3, "losses": {"b": 1.0}, "schedule": {"rate": 0.1}},
+        {"step": 4, "losses": {}, "schedule": {}},
+        {"step": 5, "metrics": {}},
+    ]
+    training_curves(tmp_path / "a.png", records, {"kl": Column("")}, {})
+    assert (tmp_path / "a.png").stat().st_size > 1000

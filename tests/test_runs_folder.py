@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import errno
+import json
+import math
 import os
 
 import pytest
@@ -8,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from experiments.files import WriteError, write_atomically
+from experiments.metrics.metric import Column
 from experiments.runs.folder import RecordError, RunFolder
 
 
@@ -133,8 +136,16 @@ def test_a_folder_that_another_process_is_at_is_not_discarded(tmp_path):
         '{"step": 10, "metrics": []}',
         '{"step": 1, "metrics": {"energy": "x"}}',
         '{"step": 1, "losses": {"a": null}}',
+        '{"step": 1, "seconds": null}',
+        '{"step": 1, "seconds": "a", "metrics": {}}',
+        '{"step": 1, "losses": {"a": true}}',
+        '{"step": 1, "losses": {"a": 1' + "0" * 400 + "}}",
+        '{"step": 1, "other": [1]}',
+        "[" * 100_000,
+        '{"step": ' + "1" * 5000 + "}",
         '{"st',
     ],
+    ids=lambda line: line[:40],
 )
 def test_a_line_that_is_no_record_is_named(tmp_path, line):
     run = RunFolder.create(tmp_path / "run", "name")
@@ -151,12 +162,74 @@ def test_a_provenance_of_another_shape_is_named(tmp_path, content):
         run.read_starts()
 
 
-@pytest.mark.parametrize("content", ["{}", "[]", "null", "5", '{"updates": 20}', '{"updates": "a"}'])
+WHOLE = {"updates": 1, "planned_updates": 2, "seconds": 3.0, "energy": 4.0, "data": {"energy": 5.0}}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [{}, [], None, 5, {"updates": 20}, {"updates": "a"}]
+    + [
+        {**WHOLE, name: value}
+        for name in ("updates", "energy", "data")
+        for value in (None, "a", [1], {"a": "b"}, 10**400)
+    ]
+    + [{**WHOLE, "data": {"energy": value}} for value in (None, "a", [1], {}, True, 10**400)],
+    ids=lambda content: str(content)[:90],
+)
 def test_a_summary_of_another_shape_is_named(tmp_path, content):
     run = RunFolder.create(tmp_path / "run", "name")
-    run.summary.write_text(content)
-    with pytest.raises(RecordError, match=r"summary\.json: expected an object"):
+    run.summary.write_text(json.dumps(content))
+    with pytest.raises(RecordError, match=r"summary\.json: expected (an object|numbers by name)"):
         run.read_summary()
+    run.summary.write_text(json.dumps({**WHOLE, "energy": math.nan}))
+    assert run.read_summary()["updates"] == 1
+
+
+COLUMN = {"definition": "Text.", "unit": "nat", "axis": "log", "noise": ""}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [5, [], None, "a", {"kl": None}, {"kl": []}, {"kl": {}}, {"kl": {"unit": "nat"}}, {"kl": {**COLUMN, "more": "x"}}]
+    + [{"kl": {**COLUMN, name: value}} for name in COLUMN for value in (None, 5, [], {})]
+    + [{"kl": {**COLUMN, "axis": "logit"}}],
+    ids=str,
+)
+def test_columns_of_another_shape_are_named(tmp_path, content):
+    """Also an axis that there is none of, on which no curve can be drawn."""
+    run = RunFolder.create(tmp_path / "run", "name")
+    run.columns.write_text(json.dumps(content))
+    with pytest.raises(RecordError, match=r"columns\.json: ('kl': )?expected"):
+        run.read_columns()
+    run.columns.write_text(json.dumps({"kl": COLUMN}))
+    assert run.read_columns() == {"kl": Column(**COLUMN)}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [5, {}, "a", [5], [{}], [{"file": 1, "title": "", "caption": ""}], [{"file": "a.png", "title": ""}]]
+    + [[{"file": name, "title": "", "caption": ""}] for name in ("../a.png", "/a.png", "a/b.png", "", "..")],
+    ids=str,
+)
+def test_captions_of_another_shape_are_named(tmp_path, content):
+    """Also a file from elsewhere, which is none of the figures."""
+    run = RunFolder.create(tmp_path / "run", "name")
+    run.captions.write_text(json.dumps(content))
+    with pytest.raises(RecordError, match=r"figures\.json: expected a list"):
+        run.read_captions()
+
+
+@pytest.mark.parametrize("name", ["provenance", "summary", "columns", "captions"])
+@pytest.mark.parametrize("content", [b"", b"[", b"[" * 100_000, b"1" * 5000, b"\xff", b"{]"], ids=lambda c: c[:9])
+def test_what_is_no_json_is_named(tmp_path, name, content):
+    run = RunFolder.create(tmp_path / "run", "name")
+    path = getattr(run, name)
+    path.write_bytes(content)
+    read = {"provenance": run.read_starts}.get(name) or getattr(run, f"read_{name}")
+    with pytest.raises(RecordError) as caught:
+        read()
+    assert str(caught.value).startswith(f"{path}: can't be read (")
+    assert "\n" not in str(caught.value)
 
 
 def test_the_resume_command_quotes_the_folder(tmp_path):

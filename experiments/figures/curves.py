@@ -39,7 +39,10 @@ def training_curves(
     evaluated: list[Mapping[str, Any]] = []
     for record in records:
         (evaluated if "metrics" in record else logged).append(record)
-    losses = list(logged[0]["losses"]) if logged else []
+    losses, schedule = (
+        list(dict.fromkeys(name for record in logged for name in record.get(kind, {})))
+        for kind in ("losses", "schedule")
+    )
     drawn = {name: metric for name, metric in metrics.items() if metric.axis}
     columns = 3
     rows = math.ceil((len(losses) + 1 + len(drawn)) / columns)
@@ -48,11 +51,10 @@ def training_curves(
     panels = iter(grid)
     for name in losses:
         _draw_values(next(panels), logged, "losses", [name], f"{name} loss (mean)")
-    _draw_values(next(panels), logged, "schedule", list(logged[0]["schedule"]) if logged else [], "schedule")
+    _draw_values(next(panels), logged, "schedule", schedule, "schedule")
     for name, metric in drawn.items():
         axes = next(panels)
-        there = [record for record in evaluated if name in record["metrics"]]
-        _draw_values(axes, there, "metrics", [name], axis_label(name, metric))
+        _draw_values(axes, evaluated, "metrics", [name], axis_label(name, metric))
         noise = reference.get(metric.noise, 0.0)
         if name in reference:
             axes.axhline(reference[name], ls="--", lw=1, color=REFERENCE, label="data itself")
@@ -73,10 +75,10 @@ def axis_label(name: str, metric: Column) -> str:
 
 def _draw_values(axes: Axes, records: Sequence[Mapping[str, Any]], kind: str, names: Sequence[str], label: str) -> None:
     """Values of one kind over the updates, on a logarithmic axis where all of them are positive."""
-    steps = [record["step"] for record in records]
     positive = True
     for name, colour in zip(names, itertools.cycle(CURVES)):
-        values = [record[kind][name] for record in records]
+        there = [record for record in records if name in record.get(kind, {})]
+        steps, values = [record["step"] for record in there], [record[kind][name] for record in there]
         positive = positive and min(values, default=0.0) > 0
         marker = "." if len(values) < FEW else ""
         axes.plot(steps, values, lw=1, marker=marker, ms=3, color=colour, label=name.replace("_", " "))

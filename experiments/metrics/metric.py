@@ -13,6 +13,9 @@ from coulombfield.rng import Streams
 
 from ..data.dataset import DataSet
 
+AXES = ("", "linear", "log", "symlog")
+"""Kinds of the vertical axis of a metric's curve; empty for no curve."""
+
 
 class Column(NamedTuple):
     """What a reader has to know of one number.

@@ -16,7 +16,10 @@ from coulombfield.locks import check_locks, open_locked
 
 from .. import UserError
 from ..files import to_json, write_atomically, writing
-from ..metrics.metric import Column
+from ..metrics.metric import AXES, Column
+
+TABLES = ("losses", "schedule", "metrics")
+"""Of numbers by name, in a line of the metrics."""
 
 
 class RecordError(UserError):
@@ -159,16 +162,20 @@ class RunFolder:
     def read_summary(self) -> dict[str, Any]:
         """Content of ``summary.json``."""
         summary = self._read(self.summary)
-        numbers = ("updates", "planned_updates", "seconds")
-        if not isinstance(summary, dict) or not all(isinstance(summary.get(name), int | float) for name in numbers):
-            raise RecordError(f"{self.summary}: expected an object with numbers {', '.join(numbers)}")
-        if not isinstance(summary.get("data"), dict):
-            raise RecordError(f"{self.summary}: expected an object data, the metrics of the data itself")
+        names = ("updates", "planned_updates", "seconds")
+        data = summary.get("data") if isinstance(summary, dict) else None
+        if data is None or not all(name in summary for name in names):
+            raise RecordError(f"{self.summary}: expected an object with numbers {', '.join(names)}, and an object data")
+        if not _are_numbers(data) or not _are_numbers({**summary, "data": 0}):
+            raise RecordError(f"{self.summary}: expected numbers by name, and an object data of such numbers")
         return summary
 
     def read_captions(self) -> list[dict[str, str]] | None:
         """File, title and caption of each figure of the last report; None before there is one."""
-        return self._read(self.captions) if self.captions.exists() else None
+        captions = self._read(self.captions) if self.captions.exists() else None
+        if captions is not None and not (isinstance(captions, list) and all(map(_is_caption, captions))):
+            raise RecordError(f"{self.captions}: expected a list of texts file, title, caption, of files in figures")
+        return captions
 
     def write_columns(self, columns: Mapping[str, Column]) -> None:
         """Keep what each metric is."""
@@ -178,10 +185,16 @@ class RunFolder:
         """What each metric is; empty for a folder that does not say."""
         if not self.columns.exists():
             return {}
-        try:
-            return {name: Column(**fields) for name, fields in self._read(self.columns).items()}
-        except (TypeError, AttributeError) as error:
-            raise RecordError(f"{self.columns}: expected the columns of metrics ({error})") from error
+        columns = self._read(self.columns)
+        if not isinstance(columns, dict):
+            raise RecordError(f"{self.columns}: expected an object, what each metric is")
+        for name, fields in columns.items():
+            if not _is_column(fields):
+                raise RecordError(
+                    f"{self.columns}: {name!r}: expected texts {', '.join(Column._fields)}, the axis one of "
+                    f"{', '.join(filter(None, AXES))}"
+                )
+        return {name: Column(**fields) for name, fields in columns.items()}
 
     def append_metrics(self, record: Mapping[str, Any]) -> None:
         """Add one line to the metrics; ``record`` has a ``step``."""
@@ -208,7 +221,7 @@ class RunFolder:
         for number, line in enumerate(lines, 1):
             try:
                 record = json.loads(line)
-            except ValueError:
+            except (ValueError, RecursionError):
                 record = None
             if _is_record(record):
                 records.append(record)
@@ -231,7 +244,7 @@ class RunFolder:
     def _read(self, path: Path) -> Any:
         try:
             return json.loads(path.read_text())
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise RecordError(f"{path}: can't be read ({error})") from error
 
 
@@ -244,5 +257,25 @@ def _is_record(value: Any) -> bool:
     """Whether a value can be a line of the metrics: a step, and numbers by name."""
     if not isinstance(value, dict) or type(value.get("step")) is not int:
         return False
-    tables = [value.get(kind, {}) for kind in ("losses", "schedule", "metrics")]
-    return all(isinstance(t, dict) and all(isinstance(x, int | float) for x in t.values()) for t in tables)
+    rest = {name: number for name, number in value.items() if name not in TABLES}
+    return _are_numbers(rest) and all(_are_numbers(value.get(name, {})) for name in TABLES)
+
+
+def _is_caption(value: Any) -> bool:
+    """Whether a value can be a figure of a report: its file lies among the figures."""
+    texts = [value.get(key) for key in ("file", "title", "caption")] if isinstance(value, dict) else [None]
+    return all(isinstance(text, str) for text in texts) and Path(texts[0]).name == texts[0] not in ("", "..")
+
+
+def _is_column(value: Any) -> bool:
+    """Whether a value can say what a metric is."""
+    if not isinstance(value, dict) or not value.keys() <= set(Column._fields) or "definition" not in value:
+        return False
+    return all(isinstance(text, str) for text in value.values()) and value.get("axis", "") in AXES
+
+
+def _are_numbers(value: Any) -> bool:
+    """Whether a value holds numbers by name, none of them an integer that is beyond all floats."""
+    if not isinstance(value, dict):
+        return False
+    return all(type(x) is float or (type(x) is int and abs(x) < 2**63) for x in value.values())

@@ -82,9 +82,9 @@ def environment() -> dict[str, Any]:
 def warn_of_changes(starts: Sequence[Mapping[str, Any]], report: Callable[[str], None]) -> None:
     """Tell ``report`` what differs between the first and the last start and can change the last bits."""
     first, last = starts[0], starts[-1]
-    changed = [key for key in BITWISE if first[key] != last[key]]
+    changed = [key for key in BITWISE if first.get(key) != last.get(key)]
     if changed:
-        pairs = "; ".join(f"{key}: {first[key]} before, {last[key]} now" for key in changed)
+        pairs = "; ".join(f"{key}: {first.get(key)} before, {last.get(key)} now" for key in changed)
         report(f"warning: the result may differ from an uninterrupted run in the last bits ({pairs})")
 
 

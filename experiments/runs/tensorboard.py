@@ -66,5 +66,5 @@ def _began(run: RunFolder) -> float:
     """Time of the run's first start [s since 1970]; 0 where it is not recorded."""
     try:
         return datetime.strptime(run.read_starts()[0]["started"], "%Y-%m-%d %H:%M:%S %z").timestamp()
-    except (RecordError, KeyError, IndexError, ValueError):
+    except (RecordError, KeyError, IndexError, ValueError, TypeError):
         return 0.0
