@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from . import UserError
+from .files import print_whatever_comes
 
 NEEDED = ("array_api_compat", "h5py", "matplotlib", "numba", "numpy", "PIL", "scipy", "threadpoolctl", "tqdm")
 
@@ -21,6 +22,7 @@ MOST_SEEDS = 10_000  # in a range: more is a slip of the finger
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; return its exit status: 0, 2 for the user's mistakes, 1 for a failed run, 128 + a signal."""
+    print_whatever_comes()
     arguments = _parser().parse_args(argv)
     try:
         from . import commands

@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import json
+import os
 import tomllib
 import types
 from collections.abc import Mapping, Sequence
@@ -182,6 +183,10 @@ def _merge(mapping: dict[str, Any], other: Mapping[str, Any], *, top: bool = Tru
 
 
 def _apply(mapping: dict[str, Any], override: str) -> None:
+    try:
+        override = os.fsencode(override).decode()  # a machine without a language takes the command line for ASCII
+    except UnicodeError as error:
+        raise ConfigError(f"--set: expected text in UTF-8, got {override!a}") from error
     dotted, equals, text = override.partition("=")
     *tables, key = (part.strip() for part in dotted.split("."))
     if not equals or not all([*tables, key]):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -35,7 +37,8 @@ def write_atomically(path: Path, content: bytes | str) -> None:
     WriteError
         If the system refuses, as on a full disk; the old file then stays.
     """
-    data = content.encode() if isinstance(content, str) else content
+    # A name of a file whose bytes are no text comes with surrogates, which UTF-8 does not have.
+    data = content.encode(errors="backslashreplace") if isinstance(content, str) else content
     temporary = path.with_name(f".{path.name}.tmp")
     with writing(path):
         try:
@@ -53,6 +56,13 @@ def write_atomically(path: Path, content: bytes | str) -> None:
         finally:
             with contextlib.suppress(OSError):
                 temporary.unlink(missing_ok=True)
+
+
+def print_whatever_comes() -> None:
+    """Let the output escape what its encoding lacks, as that of a machine without a language does, rather than fail."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def to_json(content: Any) -> str:

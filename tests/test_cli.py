@@ -76,6 +76,7 @@ def test_a_mistake_is_one_line_and_writes_nothing(tmp_path, capsys, monkeypatch,
     assert sorted(tmp_path.rglob("*")) == before
 
 
+OWN = ["experiments", "--import", "tests.tiny_experiment"]
 LONG = "a" * 300  # longer than a file system takes
 
 
@@ -232,3 +233,22 @@ def test_a_module_that_can_t_be_imported_is_one_line(capsys, name):
     error = capsys.readouterr().err
     assert error.startswith(f"error: --import: {name!r} can't be imported (")
     assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        [*OWN, "run", "{preset}", "--out", "{here}/é", "--set", "title=√"],
+        ["validation", "equations", "--quick", "--only", "5"],
+    ],
+)
+def test_output_that_can_t_be_encoded_is_escaped(tmp_path, command):
+    """On a machine without a language, or in a job that was given none."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "LC_ALL": "C", "PYTHONCOERCECLOCALE": "0"}
+    words = [word.format(preset=write_preset(tmp_path), here=tmp_path).encode() for word in command]
+    done = subprocess.run([sys.executable, "-X", "utf8=0", "-m", *words], env=environment, capture_output=True)
+    assert done.returncode == 0, done.stderr
+    done.stdout.decode("ascii")
+    if command[0] == "experiments":
+        assert "√" in (tmp_path / "é/config.toml").read_text(encoding="utf-8")
+        assert "√" in (tmp_path / "é/report.html").read_text(encoding="utf-8")

@@ -74,6 +74,7 @@ def test_a_configuration_survives_toml(original):
         ("experiment=.config", "experiment: expected the name of a module, got '.config'"),
         ("seed", "--set: expected dotted.key=value, got 'seed'"),
         (".seed=1", "--set: expected dotted.key=value, got '.seed=1'"),
+        ("title=\udcff", "--set: expected text in UTF-8, got 'title=\\udcff'"),
         ("training.updates=" + "[" * 3000, "training.updates: expected an integer, got '[[["),
         ("training.updates=" + "[" * 400 + "]" * 400, "training.updates: expected an integer, got [[["),
         ("training.updates=" + "1" * 5000, "training.updates: expected an integer, got '111"),

@@ -11,6 +11,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from experiments.files import print_whatever_comes
+
 from .arguments import output_file, output_folder, positive
 
 BENCHMARKS = {
@@ -30,6 +32,7 @@ SMALLEST = 64  # charges: as many as there are targets whose errors are measured
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command of the validation; the result is the exit code, 1 where a check fails or PyTorch disagrees."""
+    print_whatever_comes()
     os.environ["MPLBACKEND"] = "agg"  # a notebook of another environment may name one that isn't here
     parser = argparse.ArgumentParser(prog="python -m validation", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)

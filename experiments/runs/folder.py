@@ -263,8 +263,9 @@ def _is_record(value: Any) -> bool:
 
 def _is_caption(value: Any) -> bool:
     """Whether a value can be a figure of a report: its file lies among the figures."""
-    texts = [value.get(key) for key in ("file", "title", "caption")] if isinstance(value, dict) else [None]
-    return all(isinstance(text, str) for text in texts) and Path(texts[0]).name == texts[0] not in ("", "..")
+    if not isinstance(value, dict) or not all(isinstance(value.get(key), str) for key in ("file", "title", "caption")):
+        return False
+    return Path(value["file"]).name == value["file"] not in ("", "..")
 
 
 def _is_column(value: Any) -> bool:
