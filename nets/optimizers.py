@@ -82,6 +82,12 @@ class Adam(Optimizer):
     ------
     ValueError
         If a constant is out of its range.
+
+    Notes
+    -----
+    Epsilon is added after the bias correction, as in Algorithm 1. TensorFlow, which the authors ran, adds it before:
+    an epsilon of :math:`\epsilon / \sqrt{1 - \beta_2^t}` here, 3e-7 for their 1e-8 at the first update, which falls to
+    1e-8 over some thousand.
     """
 
     moments = ("mean", "square")

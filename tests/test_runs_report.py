@@ -83,7 +83,7 @@ def test_the_page_holds_metrics_figures_configuration_and_every_start(page):
     words = Page(text).words
     for expected in ("Tiny <run>", "1 < 2 & <script>", "0.01235", "0.001", "Divergence. [nat]", "Title & more",
                      "Caption <b>", setup.text(), "first <start>", "second start", "numpy 2",
-                     "60 updates in 1.2 s on cpu, seed 3"):  # fmt: skip
+                     "60 updates in 1.2 s on cpu, seed 3", "The data itself is one draw"):  # fmt: skip
         assert expected in words
 
 

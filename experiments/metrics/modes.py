@@ -107,6 +107,9 @@ def mode_metrics(samples: np.ndarray, mixture: GaussianMixture) -> dict[str, flo
 
     with the regularised incomplete gamma function :math:`P`. The result is divided by it, so that an exact Gaussian has
     ratio one; a uniform smear over the plane has 2.37. Without a covered mode the ratio is zero.
+
+    *By chance*, a thousand draws of 10,000 points of 25 Gaussians themselves have, mean and standard deviation, a share
+    of 0.98894 (0.00105), a divergence of 0.00119 (0.00034) and a ratio of 0.9996 (0.0096).
     """
     if samples.ndim != 2 or samples.shape[1] != 2 or len(samples) == 0:
         raise ValueError(f"samples: expected a non-empty array of shape (N, 2), got shape {samples.shape}")

@@ -17,6 +17,10 @@ from .folder import RunFolder
 from .records import last_metrics, named_columns, table
 
 CURVES = "training_curves.png"
+ONE_DRAW = (
+    "The data itself is one draw of real samples in the place of generated ones: its metrics vary by chance as those "
+    "of perfect samples do."
+)
 
 
 def publish(run: RunFolder, setup: Setup, experiment: Experiment, step: int, seconds: float) -> dict[str, Any]:
@@ -151,6 +155,7 @@ def render(
         element("p", f"{progress} in {summary['seconds']:.1f} s on {device}, seed {seed}."),
         element("h2", "Metrics"),
         _metrics_table(summary, metrics),
+        element("p", ONE_DRAW) if summary["data"] else "",
         element("h2", "Figures"),
         *(picture(figure.title, figure.caption, figure.path.read_bytes()) for figure in figures),
         element("h2", "Configuration"),
