@@ -87,11 +87,13 @@ class Network:
         need_dx: bool = True,
         need_dparams: bool = True,
         workspace: Workspace | None = None,
+        into: Parameters | None = None,
     ) -> tuple[Array, Any]:
         """Pull ``dy = dL/dy`` back to ``(dL/dx, dL/dparams)``; what is not needed is None and costs nothing.
 
         The cache stays as it is, so that several ``dy`` can be pulled back through one forward pass. With a
-        workspace, the results are valid until the next backward pass with it.
+        workspace, the results are valid until the next backward pass with it. dL/dparams is written to ``into`` where
+        that is given.
 
         Raises
         ------
@@ -101,7 +103,11 @@ class Network:
             If dy has another shape than that y.
         """
         self._check(params, cache, dy=dy)
-        gradient = self._gradient(params, workspace) if need_dparams else None
+        if into is not None:
+            check_parameters("into", into, self.layout, cache.dtype)
+        gradient = None
+        if need_dparams:
+            gradient = self._gradient(params, workspace) if into is None else into
         owned = self._owned(dy, workspace)
         dx = self.body.backward(params, cache.layers, owned, into=gradient, need_dx=need_dx, workspace=workspace)
         return dx, gradient

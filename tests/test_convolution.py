@@ -152,7 +152,7 @@ def test_the_number_of_threads_and_a_workspace_change_no_bit(shape):
     workspace = Workspace()
 
     def results(memory):
-        kernel = convolution.prepare(w, geometry, len(x), memory)
+        kernel = convolution.prepare(w, geometry, len(x))
         return (
             kernel.convolve(x, np.empty_like(y), memory),
             kernel.transpose(y, np.empty_like(x), memory),

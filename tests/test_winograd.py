@@ -106,12 +106,13 @@ def test_the_error_in_float32_is_as_stated(tile, factor):
 
 
 @in_each_dtype
-def test_chunks_threads_and_memory_of_before_change_no_bit(monkeypatch, dtype):
+@pytest.mark.parametrize("part", [0, winograd.PART])
+def test_chunks_threads_and_memory_of_before_change_no_bit(monkeypatch, dtype, part):
     plan = Plan(Geometry((8, 8), (5, 5), (2, 2), ((1, 2), (1, 2))), 16, 32, 4)
     x, w, dy = draw(plan, 6, 0, dtype)
 
     def passes(workspace):
-        kernel = Winograd(plan, w, workspace, plan)
+        kernel = Winograd(plan, w)
         y, dx, dw = np.empty_like(dy), np.empty_like(x), np.empty_like(w)
         return (
             kernel.convolve(x, y, workspace),
@@ -121,7 +122,7 @@ def test_chunks_threads_and_memory_of_before_change_no_bit(monkeypatch, dtype):
 
     workspace = Workspace()
     threads = numba.get_num_threads()
-    monkeypatch.setattr(winograd, "KEPT", 0)
+    monkeypatch.setattr(winograd, "PART", part)
     monkeypatch.setattr(shares, "WORTH", 0)  # threads for little work too
     monkeypatch.setattr(winograd, "CHUNK", 2 * plan.products * plan.channels * plan.tiles)  # three chunks of two images
     expected = passes(None)
@@ -171,3 +172,38 @@ def test_the_choice(kernel, stride, channels, filters, images, tile):
     geometry = Geometry((side, side), (kernel, kernel), (stride, stride), ((before, kernel - stride - before),) * 2)
     plan = winograd.plan(geometry, channels, filters, images, np.dtype(np.float32))
     assert (plan.tile if plan else None) == tile
+
+
+@each_tile
+@pytest.mark.parametrize("part", [1, 2**10, 2**12])
+def test_parts_of_channels_and_filters_give_the_same(monkeypatch, tile, part):
+    """With weights in parts, and chunks of the images beside whole weights; with and without the other passes beside."""
+    plan = Plan(Geometry((8, 8), (5, 5), (2, 2), ((1, 2), (1, 2))), 48, 80, tile)
+    x, w, dy = draw(plan, 5, 0)
+
+    def passes(workspace):
+        y, dx, dw, too, beside = np.empty_like(dy), np.empty_like(x), np.empty_like(w), np.empty_like(x), None
+        kernel = Winograd(plan, w)
+        kernel.convolve(x, y, workspace)
+        kernel.transpose(dy, dx, workspace)
+        if kernel.at_hand(plan, len(x)):
+            beside = np.empty_like(dy)
+            kernel.correlate(x, dy, dw, workspace, transposed=too, convolved=beside)
+        return [y, dx, correlate(plan, x, dy, np.empty_like(w), workspace), dw, too, beside]
+
+    expected = passes(None)
+    monkeypatch.setattr(winograd, "PART", part)
+    for workspace in (None, Workspace()):
+        for found, kept in zip(passes(workspace), expected, strict=True):
+            np.testing.assert_allclose(found, kept, rtol=0, atol=1e4 * np.finfo(float).eps)
+    monkeypatch.setattr(winograd, "CHUNK", 2 * plan.products * plan.channels * plan.tiles)
+    np.testing.assert_allclose(passes(Workspace())[2], expected[2], rtol=0, atol=1e4 * np.finfo(float).eps)
+
+
+def test_kernels_that_take_turns_share_the_memory_of_their_weights():
+    plan = Plan(Geometry((8, 8), (3, 3), (1, 1), ((1, 1), (1, 1))), 16, 16, 4)
+    x, w, y = draw(plan, 2, 0)
+    workspace, kernels = Workspace(), [Winograd(plan, w), Winograd(plan, 2 * w)]
+    for factor, kernel in [(1, kernels[0]), (2, kernels[1]), (1, kernels[0])]:
+        expected = factor * Winograd(plan, w).convolve(x, np.empty_like(y))
+        np.testing.assert_array_equal(kernel.convolve(x, np.empty_like(y), workspace), expected)

@@ -106,8 +106,7 @@ class DCGAN(GAN):
             Real samples [length]; for the discriminator.
         """
         if move == "discriminator":
-            samples, _ = self.forward("generator", draws["latent"])
-            values, cache = self.forward("discriminator", self.together(samples, draws["real"]))
+            values, cache = self.forward("discriminator", self.generated_and(draws["real"], draws["latent"]))
             loss, d_values = self._cross_entropy(values, generated=self.batch)
             return {"discriminator": loss}, {"discriminator": self.pull_dparams("discriminator", cache, d_values)}
         samples, cache = self.forward("generator", draws["latent"])

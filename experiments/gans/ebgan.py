@@ -110,7 +110,7 @@ class EBGAN(GAN):
 
     def _discriminator(self, latent: Array, real: Array) -> tuple[Losses, Gradients]:
         batch, margin, xp = self.batch, self.config.margin, self.device.xp
-        samples = self.together(self.forward("generator", latent)[0], real)
+        samples = self.generated_and(real, latent)
         encoder_cache, decoder_cache, energies, slopes, _ = self._energies(samples)
 
         below = margin - energies[:batch]

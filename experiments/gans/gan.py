@@ -73,7 +73,7 @@ class GAN:
     Notes
     -----
     All players share one workspace: their passes take turns, and most of it is scratch. What a pass leaves there is
-    valid until the same network's next pass.
+    valid until the same network's next pass or the next move.
     """
 
     draws: ClassVar[Mapping[str, tuple[str, ...]]] = {"discriminator": ("latent", "real"), "generator": ("latent",)}
@@ -96,6 +96,7 @@ class GAN:
         self.memory: dict[str, Array | float] = {}
         """Numbers, beside the players, that go on from update to update."""
         self.workspace = Workspace()
+        self._first: str | None = None  # player whose gradient this move has asked for first
         self._z = np.empty((batch, self.generator.latent), data.dtype)
 
     @property
@@ -137,14 +138,20 @@ class GAN:
         """One update; returns the losses of the last move of each kind."""
         losses: Losses = {}
         for move in self.moves():
-            draws = {name: getattr(self, f"draw_{name}")() for name in self.draws[move]}
-            found, gradients = self.gradients(move, **draws)
-            for name, gradient in gradients.items():
-                ranks.mean_(gradient.vector)
-                self.players[name].update(gradient)
-            self.after(move, found)
-            losses |= found
+            losses |= self._move(move)
         self.updates += 1
+        return losses
+
+    def _move(self, move: str) -> Losses:
+        """Do one move; what it holds of its gradients is gone before the next one needs their memory."""
+        draws = {name: getattr(self, f"draw_{name}")() for name in self.draws[move]}
+        self._first = None
+        self.workspace.release(0)
+        losses, gradients = self.gradients(move, **draws)
+        for name, gradient in gradients.items():
+            ranks.mean_(gradient.vector)
+            self.players[name].update(gradient)
+        self.after(move, losses)
         return losses
 
     def forward(self, name: str, x: Array) -> tuple[Array, Cache]:
@@ -160,12 +167,35 @@ class GAN:
     def pull_dparams(self, name: str, cache: Cache, dy: Array) -> Parameters:
         """Gradient by a player's parameters."""
         player = self.players[name]
-        return player.network.backward(player.params, cache, dy, need_dx=False, workspace=self.workspace)[1]
+        into = self._gradient_memory(name)
+        return player.network.backward(player.params, cache, dy, need_dx=False, workspace=self.workspace, into=into)[1]
 
     def pull(self, name: str, cache: Cache, dy: Array) -> tuple[Array, Parameters]:
         """Both gradients, in one pass."""
         player = self.players[name]
-        return player.network.backward(player.params, cache, dy, workspace=self.workspace)
+        into = self._gradient_memory(name)
+        return player.network.backward(player.params, cache, dy, workspace=self.workspace, into=into)
+
+    def _gradient_memory(self, name: str) -> Parameters | None:
+        """Memory for the first gradient that a move asks for, which the moves of an update share."""
+        self._first = self._first or name
+        if name != self._first:
+            return None
+        params = self.players[name].params
+
+        def make() -> Parameters:
+            most = max(player.params.vector.size for player in self.players.values())
+            shared = self.workspace.rows("gradient", (most,), params.vector)
+            return Parameters(params.layout, shared[: params.vector.size])
+
+        return self.workspace.get(("gradient", name), make)
+
+    def generated_and(self, real: Array, latent: Array) -> Array:
+        """Generated samples followed by real ones, for a move of which the generator has no part: its pass is over."""
+        mark = self.workspace.mark()
+        both = self.together(self.forward("generator", latent)[0], real)
+        self.workspace.release(mark)
+        return both
 
     def together(self, generated: Array, real: Array) -> Array:
         """Generated samples followed by real ones, in memory of the shared workspace: one batch for one pass."""

@@ -101,9 +101,9 @@ class GeometricGAN(GAN):
         real : array, shape (batch, ...)
             Real samples [length]; for the discriminator.
         """
-        samples, cache = self.forward("generator", draws["latent"])
         if move == "discriminator":
-            return self._separation(self.together(samples, draws["real"]))
+            return self._separation(self.generated_and(draws["real"], draws["latent"]))
+        samples, cache = self.forward("generator", draws["latent"])
         values, through = self.forward("discriminator", samples)
         d_values = self.device.xp.full_like(values, -1 / self.batch)
         gradient = self.pull_dparams("generator", cache, self.pull_dx("discriminator", through, d_values))

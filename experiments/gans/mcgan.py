@@ -136,9 +136,10 @@ class McGAN(GAN):
             Real samples [length]; for the critic.
         """
         batch = self.batch
-        samples, of_samples = self.forward("generator", draws["latent"])
         if move == "critic":
-            samples = self.together(samples, draws["real"])
+            samples = self.generated_and(draws["real"], draws["latent"])
+        else:
+            samples, of_samples = self.forward("generator", draws["latent"])
         features, of_features = self.forward("discriminator", samples)
         products, of_products = self.forward("projection", features)
         values, slopes = self._critic(products)

@@ -125,8 +125,11 @@ class MMDGAN(GAN):
             Gradients in each player's own parameters.
         """
         batch, config = self.batch, self.config
-        generated, generator_cache = self.forward("generator", draws["latent"])
-        samples = self.together(generated, draws["real"])
+        if move == "critic":
+            samples = self.generated_and(draws["real"], draws["latent"])
+        else:
+            generated, generator_cache = self.forward("generator", draws["latent"])
+            samples = self.together(generated, draws["real"])
         code, encoder_cache = self.forward("encoder", samples)
         discrepancy, hinge, slopes = self._discrepancy(code, need_real=move == "critic")
         value = discrepancy - config.feasible * hinge

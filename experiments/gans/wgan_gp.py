@@ -104,8 +104,7 @@ class WGANGP(WGAN):
         """
         if move == "generator":
             return super().gradients(move, **draws)
-        samples, _ = self.forward("generator", draws["latent"])
-        both = self.together(samples, draws["real"])
+        both = self.generated_and(draws["real"], draws["latent"])
         losses, gradients = self._difference_of_means(both)
 
         # That pass is over: its samples may change, and the network may run again in the same memory.

@@ -110,7 +110,7 @@ class Convolution(SecondOrder):
         self._check("x", x.shape, ("N",))
         x = module_of(x).ascontiguousarray(x)
         geometry = self._geometry(x.shape[1:-1])
-        kernel = prepare(self._images_weight(params, workspace), geometry, x.shape[0], workspace, self)
+        kernel = prepare(self._images_weight(params, workspace), geometry, x.shape[0])
         y = allocate(workspace, self, "y", (x.shape[0], *self._output_size(geometry), self.channels_out), x)
         self._multiply(kernel, self._images(x), self._images(y), workspace)
         y = self.activation.apply(y, params.get("bias"))

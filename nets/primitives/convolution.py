@@ -34,19 +34,13 @@ class Kernel(Protocol):
         """Write the transpose, of ``y`` (N, rows, columns, K), to ``out`` (N, H, W, C), which is contiguous."""
 
 
-def prepare(
-    weight: Array, geometry: Geometry, images: int, workspace: Workspace | None = None, owner: object = None
-) -> Kernel:
-    """Make ``weight`` (kh, kw, C, K) ready for batches of about this many images.
-
-    The kernel may refer to the weights and, under its owner, to memory in the workspace: it is valid until either
-    changes.
-    """
+def prepare(weight: Array, geometry: Geometry, images: int) -> Kernel:
+    """Make ``weight`` (kh, kw, C, K) ready for batches of about this many images, until it changes."""
     channels, filters = weight.shape[2:]
     if isinstance(weight, np.ndarray):
         plan = winograd.plan(geometry, channels, filters, images, weight.dtype)
         if plan is not None:
-            return winograd.Winograd(plan, weight, workspace, owner)
+            return winograd.Winograd(plan, weight)
     if mirrored.suits(geometry, channels, filters):
         return mirrored.Mirrored(weight, geometry)
     return Direct(weight, geometry)

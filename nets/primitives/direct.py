@@ -23,7 +23,7 @@ from nets.workspace import Workspace, scratch
 
 TILE = 256, 512
 """Rows and columns of a tile: a product of 256 rows reaches nine tenths of the rate of 1024."""
-HOST_NUMBERS, DEVICE_NUMBERS = 2**23, 2**26
+HOST_NUMBERS, DEVICE_NUMBERS = 2**22, 2**26
 """Numbers of columns at a time: enough rows that the weights need not be read often."""
 TASK_NUMBERS = 2**20
 """Of the columns of one task of :func:`correlate`."""

@@ -16,17 +16,18 @@ with :math:`\dot M = A \dot y A^T`,
 
 In float32 the root mean square of the error is 5 times that of the sum over windows for m = 4, and twice for m = 2.
 
-Memory: the weights at the points, or their gradient while it is computed: 121 / 25 = 4.8 times the weights of a 5 x 5
-convolution at stride 2 for m = 4 and 2.0 times for m = 2; and up to twice :data:`CHUNK`. All layers of a workspace
-share this memory, but for weights that a layer keeps (:data:`KEPT`).
+Memory: the weights at the points are 121 / 25 = 4.8 times the weights of a 5 x 5 convolution at stride 2 for m = 4 and
+2.0 times for m = 2. Where they are more than :data:`PART` numbers, they come in parts of the channels or filters, each
+computed anew for each pass. All layers of a workspace share this memory, and that of images and results at the points.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import itertools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,7 +36,7 @@ from coulombfield.arrays import Array
 from coulombfield.lanes import LANE_BYTES
 from coulombfield.threads import lone_products
 from nets.primitives.shares import share_numbers
-from nets.workspace import Workspace, allocate, scratch
+from nets.workspace import Workspace, scratch
 
 from . import winograd_loops as loops
 from .geometry import Geometry
@@ -43,12 +44,16 @@ from .tiles import SIZES, TAPS
 from .winograd_loops import Axis
 
 CHUNK = 2**24
-"""Most numbers of the images at the points at a time (or those of one image). Fewer would stay in the cache, but larger
-matrices gain more."""
+"""Most numbers of the images at the points at a time (or those of one image), where each chunk of them needs all
+weights anew."""
 
-KEPT = 2**22
-"""Most numbers of weights at the points that a layer keeps. More take several times the weights' own memory for each
-layer, and computing them anew costs a twentieth of an update of small batches, and less of larger ones."""
+PART = 2**22
+"""Most numbers of weights at the points at a time, and of images where the weights are no more than these. Parts four
+times as large would save a twentieth of an update with the largest layers, and take as much memory as all
+activations."""
+
+NARROWEST = 16
+"""Channels or filters that are not divided: narrower products are slow."""
 
 # Costs in units of a multiplication and addition in a large product, about 1.2e-11 s on two cores. A product of few
 # rows takes the time in which its weights come from memory; a number at a point, or in a column, is written and read
@@ -151,6 +156,23 @@ class Plan:
         widths = [int(phases) * self.channels for phases in self.phases.ravel()]
         return [(tiles, width) if tiles else (width, self.filters) for width in widths]
 
+    def of_channels(self, part: slice) -> Plan:
+        """The same tiles with some of the channels."""
+        return (
+            self if part.stop - part.start == self.channels else _narrowed(self, part.stop - part.start, self.filters)
+        )
+
+    def of_filters(self, part: slice) -> Plan:
+        """The same tiles with some of the filters."""
+        return (
+            self if part.stop - part.start == self.filters else _narrowed(self, self.channels, part.stop - part.start)
+        )
+
+
+@functools.cache
+def _narrowed(plan: Plan, channels: int, filters: int) -> Plan:
+    return dataclasses.replace(plan, channels=channels, filters=filters)
+
 
 class Points:
     """A matrix for each point of a tile, one after the other in one flat array.
@@ -174,8 +196,15 @@ class Points:
         self.offsets = np.reshape(starts, (n, n))
 
 
+class Slot:
+    """Weights at the points that stay for the passes that follow, and whose they are."""
+
+    holder: Winograd | None = None
+    matrices: Sequence[Array] = ()
+
+
 class Winograd:
-    """A convolution's weights at the points of the tiles.
+    """A convolution's weights, which each pass takes to the points of the tiles.
 
     Parameters
     ----------
@@ -183,56 +212,43 @@ class Winograd:
         The tiles.
     weight : array, shape (kernel, kernel, channels, filters)
         NumPy, contiguous.
-    workspace, owner
-        Where the weights at the points are kept, ``plan.products`` times channels times filters numbers, if there are
-        at most :data:`KEPT`; more are computed anew for each pass.
+
+    Notes
+    -----
+    At most :data:`PART` numbers at the points stay for the passes that follow; in a workspace until another kernel of
+    as many takes their place, so that networks that take turns share this memory.
     """
 
-    def __init__(self, plan: Plan, weight: Array, workspace: Workspace | None = None, owner: object = None):
+    def __init__(self, plan: Plan, weight: Array):
         self.plan = plan
         self._weight = weight
-        self._points: Points | None = None
-        if workspace is None or plan.products * plan.channels * plan.filters <= KEPT:
-            self._points = self._at_points(
-                lambda size: allocate(workspace, owner, "weights at points", (size,), weight)
-            )
-
-    def _weights(self, workspace: Workspace | None) -> list[Array]:
-        """The weights' matrix for each point, valid until another layer needs the workspace's scratch."""
-        if self._points is not None:
-            return self._points.matrices
-        return self._at_points(lambda size: scratch(workspace, "weights at points", (size,), self._weight)).matrices
-
-    def _at_points(self, allocate: Callable[[int], Array]) -> Points:
-        plan, points = self.plan, Points(self.plan.shapes(), allocate)
-        _share(
-            loops.weights_to_points,
-            plan.channels,
-            (self._weight.reshape(-1), plan.channels, plan.filters, *plan.axes, points.flat, points.offsets),
-            (plan.points, TAPS),
-        )
-        return points
+        self._slot = Slot()
 
     def convolve(self, x: Array, out: Array, workspace: Workspace | None = None) -> Array:
         """Results of the images x, (images, *size, channels), in ``out``, (images, *output, filters)."""
-        weights = self._weights(workspace)
-        for part in _chunks(self.plan, len(x)):
-            images = _images_at_points(self.plan, x[part], workspace)
-            products = _products(self.plan, len(x[part]), x, workspace)
-            _multiply(images.matrices, weights, products)
-            _results_of_points(self.plan, products, out[part])
+        chunks, parts = _division(self.plan, len(x), self.plan.filters)
+        whole = self._weights(workspace) if len(parts) == 1 else None
+        for chunk in chunks:
+            images = _images_at_points(self.plan, x[chunk], _all(self.plan.channels), workspace)
+            for part in parts:
+                weights = whole or self._weights(workspace, filters=part)
+                _push(self.plan, images, weights, out[chunk], part, workspace)
         return out
 
     def transpose(self, y: Array, out: Array, workspace: Workspace | None = None) -> Array:
         """The adjoint of :meth:`convolve`: images in ``out``, (images, *size, channels), from results y."""
-        weights = self._weights(workspace)
-        for part in _chunks(self.plan, len(y)):
-            _pull(self.plan, _results_at_points(self.plan, y[part], workspace), weights, out[part], workspace)
+        chunks, parts = _division(self.plan, len(y), self.plan.channels)
+        whole = self._weights(workspace) if len(parts) == 1 else None
+        for chunk in chunks:
+            products = _results_at_points(self.plan, y[chunk], workspace)
+            for part in parts:
+                weights = whole or self._weights(workspace, channels=part)
+                _pull(self.plan, products, weights, out[chunk], part, workspace)
         return out
 
     def at_hand(self, plan: Plan, images: int) -> bool:
         """Whether :meth:`correlate` is possible for this many images: the weights' gradient may need their memory."""
-        return plan == self.plan and (self._points is not None or len(_chunks(plan, images)) == 1)
+        return plan == self.plan and (len(_chunks(plan, images)) == 1 or _weight_numbers(plan) <= PART)
 
     def correlate(
         self,
@@ -245,56 +261,87 @@ class Winograd:
         convolved: Array | None = None,
     ) -> Array:
         """:func:`correlate`, and with the same images or results at the points one of the other passes, or both."""
-        plan, gradient = self.plan, _gradient_points(self.plan, x, workspace)
-        chunks = _chunks(plan, len(x))
-        for part in chunks:
-            images = _images_at_points(plan, x[part], workspace)
-            products = _results_at_points(plan, y[part], workspace)
-            _add_gradient(images, products, gradient, add=part.start > 0)
-            if part is chunks[-1]:
-                _weights_of_points(plan, gradient, out)  # whose memory is now free
-            if transposed is not None:
-                _pull(plan, products, self._weights(workspace), transposed[part], workspace)
-            if convolved is not None:
-                if transposed is not None:  # which has taken the images' place
-                    images = _images_at_points(plan, x[part], workspace)
-                _multiply(images.matrices, self._weights(workspace), products)
-                _results_of_points(plan, products, convolved[part])
-        return out
+        return _correlate(self.plan, x, y, out, workspace, self, transposed, convolved)
+
+    def _weights(
+        self, workspace: Workspace | None, channels: slice | None = None, filters: slice | None = None
+    ) -> Sequence[Array]:
+        """The weights' matrix for each point; more than stay are valid until another layer needs their memory."""
+        plan, numbers = self.plan, _weight_numbers(self.plan)
+        channels, filters = channels or _all(plan.channels), filters or _all(plan.filters)
+        if numbers > PART:
+            return self._at_points(workspace, "weights at points", channels, filters)
+        key = "weights at points that stay", numbers
+        slot = self._slot if workspace is None else workspace.get((key, self._weight.dtype), Slot)
+        if slot.holder is not self:
+            slot.holder, slot.matrices = self, self._at_points(workspace, key, channels, filters)
+        return slot.matrices
+
+    def _at_points(
+        self, workspace: Workspace | None, purpose: Hashable, channels: slice, filters: slice
+    ) -> Sequence[Array]:
+        narrow = self.plan.of_channels(channels).of_filters(filters)
+        points = Points(narrow.shapes(), lambda size: scratch(workspace, purpose, (size,), self._weight))
+        arguments = _weight_arguments(self.plan, self._weight, points, channels, filters)
+        _share(loops.weights_to_points, narrow.channels, arguments, (narrow.points, TAPS))
+        return points.matrices
 
 
 def correlate(plan: Plan, x: Array, y: Array, out: Array, workspace: Workspace | None = None) -> Array:
     """Gradient by the weights in ``out``, (kernel, kernel, channels, filters), images x, the results' gradient y."""
-    gradient = _gradient_points(plan, x, workspace)
-    for part in _chunks(plan, len(x)):
-        images = _images_at_points(plan, x[part], workspace)
-        _add_gradient(images, _results_at_points(plan, y[part], workspace), gradient, add=part.start > 0)
-    _weights_of_points(plan, gradient, out)
+    return _correlate(plan, x, y, out, workspace)
+
+
+def _correlate(
+    plan: Plan,
+    x: Array,
+    y: Array,
+    out: Array,
+    workspace: Workspace | None,
+    kernel: Winograd | None = None,
+    transposed: Array | None = None,
+    convolved: Array | None = None,
+) -> Array:
+    chunks, parts = _division(plan, len(x), plan.channels)
+    for chunk in chunks:
+        products = _results_at_points(plan, y[chunk], workspace)
+        for part in parts:
+            images = _images_at_points(plan, x[chunk], part, workspace)
+            narrow = plan.of_channels(part)
+            if chunk.start == 0:  # several chunks have one part
+                gradient = Points(narrow.shapes(), lambda size: scratch(workspace, "weights at points", (size,), x))
+            transposes = [matrix.T for matrix in images.matrices]
+            _multiply(transposes, products, gradient.matrices, add=chunk.start > 0)
+            if chunk is chunks[-1]:  # and then its memory is free
+                arguments = _weight_arguments(plan, out, gradient, part, _all(plan.filters))
+                _share(loops.points_to_weights, narrow.channels, arguments, (plan.points,))
+            if kernel is not None and transposed is not None:
+                _pull(plan, products, kernel._weights(workspace, channels=part), transposed[chunk], part, workspace)
+        if kernel is not None and convolved is not None and len(parts) == 1:
+            if transposed is not None:  # which has taken the images' place
+                images = _images_at_points(plan, x[chunk], parts[0], workspace)
+            _push(plan, images, kernel._weights(workspace), convolved[chunk], _all(plan.filters), workspace)
+    if kernel is not None and convolved is not None and len(parts) > 1:
+        kernel.convolve(x, convolved, workspace)
     return out
 
 
-def _pull(plan: Plan, products: Array, weights: list[Array], out: Array, workspace: Workspace | None) -> None:
-    """Images from results at the points."""
-    images = _image_points(plan, len(out), out, workspace)
+def _push(
+    plan: Plan, images: Points, weights: Sequence[Array], out: Array, part: slice, workspace: Workspace | None
+) -> None:
+    """Some filters of results from images at the points."""
+    products = _products(plan.of_filters(part), len(out), out, workspace)
+    _multiply(images.matrices, weights, products)
+    _results_of_points(plan, products, out, part)
+
+
+def _pull(
+    plan: Plan, products: Array, weights: Sequence[Array], out: Array, part: slice, workspace: Workspace | None
+) -> None:
+    """Some channels of images from results at the points."""
+    images = _image_points(plan.of_channels(part), len(out), out, workspace)
     _multiply(products, [matrix.T for matrix in weights], images.matrices)
-    _share(loops.points_to_images, len(out), _image_arguments(plan, out, images), (plan.points,))
-
-
-def _gradient_points(plan: Plan, like: Array, workspace: Workspace | None) -> Points:
-    return Points(plan.shapes(), lambda size: scratch(workspace, "weights at points", (size,), like))
-
-
-def _add_gradient(images: Points, products: Array, gradient: Points, *, add: bool) -> None:
-    _multiply([matrix.T for matrix in images.matrices], products, gradient.matrices, add=add)
-
-
-def _weights_of_points(plan: Plan, gradient: Points, out: Array) -> None:
-    _share(
-        loops.points_to_weights,
-        plan.channels,
-        (out.reshape(-1), plan.channels, plan.filters, *plan.axes, gradient.flat, gradient.offsets),
-        (plan.points,),
-    )
+    _share(loops.points_to_images, len(out), _image_arguments(plan, out, images, part), (plan.points,))
 
 
 def _multiply(left: Sequence[Array], right: Sequence[Array], out: Sequence[Array], *, add: bool = False) -> None:
@@ -321,11 +368,39 @@ def _share(loop: Callable[..., None], count: int, arguments: tuple, lengths: tup
     share_numbers(lambda start, stop: loop(start, stop, *arguments, *tuples), count, numbers)
 
 
-def _chunks(plan: Plan, images: int) -> list[slice]:
-    """Parts of a batch, nearly equal."""
-    most = max(1, CHUNK // (plan.products * plan.channels * plan.tiles))
+def _image_numbers(plan: Plan, images: int) -> int:
+    return images * plan.tiles * plan.products * plan.channels
+
+
+def _weight_numbers(plan: Plan) -> int:
+    return plan.products * plan.channels * plan.filters
+
+
+def _division(plan: Plan, images: int, width: int) -> tuple[list[slice], list[slice]]:
+    """Chunks of a batch and parts of the channels or filters, as many as ``width``: one of either kind at least."""
+    numbers = _weight_numbers(plan)
+    if numbers <= PART:
+        return _chunks(plan, images, PART), [_all(width)]
+    chunks = _chunks(plan, images)
+    return chunks, _parts(width, numbers) if len(chunks) == 1 else [_all(width)]
+
+
+def _chunks(plan: Plan, images: int, numbers: int | None = None) -> list[slice]:
+    """Parts of a batch, nearly equal, of at most so many numbers at the points, :data:`CHUNK` by default."""
+    most = max(1, (numbers or CHUNK) // _image_numbers(plan, 1))
     parts = -(-images // most)
     return [slice(images * part // parts, images * (part + 1) // parts) for part in range(parts)]
+
+
+def _parts(width: int, numbers: int) -> list[slice]:
+    """Parts of the channels or filters with at most :data:`PART` of the numbers, whole vectors each."""
+    step = -(-width // -(-numbers // PART))
+    step += -step % NARROWEST
+    return [slice(start, min(start + step, width)) for start in range(0, width, step)]
+
+
+def _all(width: int) -> slice:
+    return slice(0, width)
 
 
 def _products(plan: Plan, images: int, like: Array, workspace: Workspace | None) -> Array:
@@ -335,28 +410,37 @@ def _products(plan: Plan, images: int, like: Array, workspace: Workspace | None)
 
 def _results_at_points(plan: Plan, y: Array, workspace: Workspace | None) -> Array:
     products = _products(plan, len(y), y, workspace)
-    arguments = _result_arguments(plan, y, products)
+    arguments = _result_arguments(plan, y, products, _all(plan.filters))
     _share(loops.results_to_points, len(y) * plan.tiles, arguments, (plan.points, plan.tile))
     return products
 
 
-def _results_of_points(plan: Plan, products: Array, out: Array) -> None:
-    _share(loops.points_to_results, len(out) * plan.tiles, _result_arguments(plan, out, products), (plan.points,))
+def _results_of_points(plan: Plan, products: Array, out: Array, part: slice) -> None:
+    arguments = _result_arguments(plan, out, products, part)
+    _share(loops.points_to_results, len(out) * plan.tiles, arguments, (plan.points,))
 
 
-def _result_arguments(plan: Plan, y: Array, products: Array) -> tuple:
-    return y.reshape(-1), plan.filters, *plan.axes, products.reshape(-1)
+def _result_arguments(plan: Plan, y: Array, products: Array, part: slice) -> tuple:
+    width = part.stop - part.start
+    return y.reshape(-1)[part.start :], plan.filters, width, *plan.axes, products.reshape(-1)
 
 
 def _image_points(plan: Plan, images: int, like: Array, workspace: Workspace | None) -> Points:
     return Points(plan.shapes(images * plan.tiles), lambda size: scratch(workspace, "columns", (size,), like))
 
 
-def _images_at_points(plan: Plan, x: Array, workspace: Workspace | None) -> Points:
-    images = _image_points(plan, len(x), x, workspace)
-    _share(loops.images_to_points, len(x) * plan.tiles, _image_arguments(plan, x, images), (plan.points,))
+def _images_at_points(plan: Plan, x: Array, part: slice, workspace: Workspace | None) -> Points:
+    images = _image_points(plan.of_channels(part), len(x), x, workspace)
+    _share(loops.images_to_points, len(x) * plan.tiles, _image_arguments(plan, x, images, part), (plan.points,))
     return images
 
 
-def _image_arguments(plan: Plan, x: Array, images: Points) -> tuple:
-    return x.reshape(-1), plan.channels, *plan.axes, images.flat, images.offsets
+def _image_arguments(plan: Plan, x: Array, images: Points, part: slice) -> tuple:
+    width = part.stop - part.start
+    return x.reshape(-1)[part.start :], plan.channels, width, *plan.axes, images.flat, images.offsets
+
+
+def _weight_arguments(plan: Plan, weight: Array, points: Points, channels: slice, filters: slice) -> tuple:
+    first = channels.start * plan.filters + filters.start
+    sizes = plan.channels, plan.filters, channels.stop - channels.start, filters.stop - filters.start
+    return weight.reshape(-1)[first:], *sizes, *plan.axes, points.flat, points.offsets

@@ -8,8 +8,10 @@ A tile is m x m outputs, which n x n points stand for. The numbers of a point (i
 ``offsets[i, j]`` of a flat array; a row of it holds all phases and channels. A point with i or j at infinity has the
 phases with three taps only, which are the first.
 
-All arrays are flat and contiguous, with channels innermost, whose number is a multiple of a vector's length. Of
-``points``, ``taps`` and ``sides`` the lengths count, n, 3 and m.
+All arrays are flat and contiguous, with channels innermost. A loop may serve some of the channels only, or some of the
+filters: ``width`` of the ``channels``, ``depth`` of the ``filters``, all multiples of a vector's length. Images,
+weights or results then begin at the first of these, and the matrices have no others. Of ``points``, ``taps`` and
+``sides`` the lengths count, n, 3 and m.
 """
 
 from __future__ import annotations
@@ -70,7 +72,7 @@ def points_along(axis, n):
 
 
 @jit
-def images_to_points(start, stop, images, channels, rows, columns, values, offsets, points):
+def images_to_points(start, stop, images, channels, width, rows, columns, values, offsets, points):
     """B^T d B of the tiles start <= t < stop, counted over images, rows and columns of tiles."""
     n, lane = len(points), LANE_BYTES // images.itemsize
     square = np.empty(n * n * lane, images.dtype)
@@ -83,7 +85,7 @@ def images_to_points(start, stop, images, channels, rows, columns, values, offse
                 nx, column, left, right = phase_of_tile(columns, g, tile_column, n)
                 corner = ((image * rows.size + row) * columns.size + column) * channels
                 down, across = rows.stride * columns.size * channels, columns.stride * channels
-                for c in range(0, channels, lane):
+                for c in range(0, width, lane):
                     for j in range(nx):
                         bottom = high if left <= j < right else low
                         d = load_series(images, corner + j * across + c, down, low, bottom, points)
@@ -91,23 +93,24 @@ def images_to_points(start, stop, images, channels, rows, columns, values, offse
                     for i in range(ny):
                         d = load_series(square, i * n * lane, lane, 0, nx, points)
                         phases = rows.phases if i < n - 1 else rows.long
-                        wide, narrow = phases * columns.phases * channels, phases * columns.long * channels
+                        wide, narrow = phases * columns.phases * width, phases * columns.long * width
                         v = data_points(d, points)
-                        place = offsets[i, 0] + tile * wide + (f * columns.phases + g) * channels + c
+                        place = offsets[i, 0] + tile * wide + (f * columns.phases + g) * width + c
                         store_series(values, place, offsets[i, 1] - offsets[i, 0], 0, n - 1, v)
                         if nx == n:
-                            place = offsets[i, n - 1] + tile * narrow + (f * columns.long + g) * channels + c
+                            place = offsets[i, n - 1] + tile * narrow + (f * columns.long + g) * width + c
                             store_series(values, place - (n - 1), 1, n - 1, n, v)
 
 
 @jit
-def points_to_images(start, stop, images, channels, rows, columns, values, offsets, points):
+def points_to_images(start, stop, images, channels, width, rows, columns, values, offsets, points):
     """Images start <= i < stop: the adjoint of :func:`images_to_points`; what no window reads becomes 0."""
     n, lane = len(points), LANE_BYTES // images.itemsize
     square = np.empty(n * n * lane, images.dtype)
-    pixels = rows.size * columns.size * channels
+    pixels = rows.size * columns.size
     for image in range(start, stop):
-        images[image * pixels : (image + 1) * pixels] = 0
+        for pixel in range(image * pixels, (image + 1) * pixels):
+            images[pixel * channels : pixel * channels + width] = 0
         for tile_row in range(rows.tiles):
             for tile_column in range(columns.tiles):
                 tile = (image * rows.tiles + tile_row) * columns.tiles + tile_column
@@ -117,15 +120,15 @@ def points_to_images(start, stop, images, channels, rows, columns, values, offse
                         nx, column, left, right = phase_of_tile(columns, g, tile_column, n)
                         corner = ((image * rows.size + row) * columns.size + column) * channels
                         down, across = rows.stride * columns.size * channels, columns.stride * channels
-                        for c in range(0, channels, lane):
+                        for c in range(0, width, lane):
                             for i in range(ny):
                                 phases = rows.phases if i < n - 1 else rows.long
-                                wide, narrow = phases * columns.phases * channels, phases * columns.long * channels
-                                place = offsets[i, 0] + tile * wide + (f * columns.phases + g) * channels + c
+                                wide, narrow = phases * columns.phases * width, phases * columns.long * width
+                                place = offsets[i, 0] + tile * wide + (f * columns.phases + g) * width + c
                                 v = load_series(values, place, offsets[i, 1] - offsets[i, 0], 0, n - 1, points)
                                 store_series(square, i * n * lane, lane, 0, n - 1, v)
                                 if nx == n:
-                                    place = offsets[i, n - 1] + tile * narrow + (f * columns.long + g) * channels + c
+                                    place = offsets[i, n - 1] + tile * narrow + (f * columns.long + g) * width + c
                                     last = load_series(values, place - (n - 1), 1, n - 1, n, points)
                                     store_series(square, i * n * lane, lane, n - 1, n, last)
                                 v = load_series(square, i * n * lane, lane, 0, nx, points)
@@ -137,8 +140,8 @@ def points_to_images(start, stop, images, channels, rows, columns, values, offse
 
 
 @jit
-def points_to_results(start, stop, outputs, channels, rows, columns, products, points):
-    """A^T p A of the tiles start <= t < stop, for products (n, n, tiles, channels), cut where the output ends."""
+def points_to_results(start, stop, outputs, channels, width, rows, columns, products, points):
+    """A^T p A of the tiles start <= t < stop, for products (n, n, tiles, width), cut where the output ends."""
     n, lane = len(points), LANE_BYTES // outputs.itemsize
     m, ny, nx = n - TAPS + 1, points_along(rows, n), points_along(columns, n)
     matrix = products.size // (n * n)
@@ -146,20 +149,20 @@ def points_to_results(start, stop, outputs, channels, rows, columns, products, p
     for tile in range(start, stop):
         image, rest = divmod(tile, rows.tiles * columns.tiles)
         tile_row, tile_column = divmod(rest, columns.tiles)
-        height, width = min(m, rows.output - m * tile_row), min(m, columns.output - m * tile_column)
+        height, breadth = min(m, rows.output - m * tile_row), min(m, columns.output - m * tile_column)
         corner = ((image * rows.output + m * tile_row) * columns.output + m * tile_column) * channels
-        for c in range(0, channels, lane):
+        for c in range(0, width, lane):
             for i in range(ny):
-                p = load_series(products, i * n * matrix + tile * channels + c, matrix, 0, nx, points)
+                p = load_series(products, i * n * matrix + tile * width + c, matrix, 0, nx, points)
                 store_series(square, i * m * lane, lane, 0, m, results(p, points))
-            for j in range(width):
+            for j in range(breadth):
                 p = load_series(square, j * lane, m * lane, 0, ny, points)
                 down = columns.output * channels
                 store_series(outputs, corner + j * channels + c, down, 0, height, results(p, points))
 
 
 @jit
-def results_to_points(start, stop, outputs, channels, rows, columns, products, points, sides):
+def results_to_points(start, stop, outputs, channels, width, rows, columns, products, points, sides):
     """Adjoint of :func:`points_to_results`: A y A^T of the tiles start <= t < stop, with 0 beyond the output."""
     n, lane = len(points), LANE_BYTES // outputs.itemsize
     m, ny, nx = n - TAPS + 1, points_along(rows, n), points_along(columns, n)
@@ -168,21 +171,23 @@ def results_to_points(start, stop, outputs, channels, rows, columns, products, p
     for tile in range(start, stop):
         image, rest = divmod(tile, rows.tiles * columns.tiles)
         tile_row, tile_column = divmod(rest, columns.tiles)
-        height, width = min(m, rows.output - m * tile_row), min(m, columns.output - m * tile_column)
+        height, breadth = min(m, rows.output - m * tile_row), min(m, columns.output - m * tile_column)
         corner = ((image * rows.output + m * tile_row) * columns.output + m * tile_column) * channels
-        for c in range(0, channels, lane):
+        for c in range(0, width, lane):
             for j in range(m):
-                bottom = height if j < width else 0
+                bottom = height if j < breadth else 0
                 y = load_series(outputs, corner + j * channels + c, columns.output * channels, 0, bottom, sides)
                 store_series(square, j * lane, m * lane, 0, ny, results_adjoint(y, points))
             for i in range(ny):
                 y = load_series(square, i * m * lane, lane, 0, m, sides)
                 p = results_adjoint(y, points)
-                store_series(products, i * n * matrix + tile * channels + c, matrix, 0, nx, p)
+                store_series(products, i * n * matrix + tile * width + c, matrix, 0, nx, p)
 
 
 @jit
-def weights_to_points(start, stop, weights, channels, filters, rows, columns, values, offsets, points, taps):
+def weights_to_points(
+    start, stop, weights, channels, filters, width, depth, rows, columns, values, offsets, points, taps
+):
     """G g G^T of the channels start <= c < stop of ``weights`` (kernel, kernel, channels, filters)."""
     n, lane = len(points), LANE_BYTES // weights.itemsize
     square = np.empty(n * n * lane, weights.dtype)
@@ -194,22 +199,22 @@ def weights_to_points(start, stop, weights, channels, filters, rows, columns, va
                 corner = ((f * columns.kernel + g) * channels + c) * filters
                 down = rows.stride * columns.kernel * channels * filters
                 across = columns.stride * channels * filters
-                for k in range(0, filters, lane):
+                for k in range(0, depth, lane):
                     for b in range(right):
                         w = load_series(weights, corner + b * across + k, down, 0, high, taps)
                         store_series(square, b * lane, n * lane, 0, ny, tap_points(w, points))
                     for i in range(ny):
                         w = load_series(square, i * n * lane, lane, 0, right, taps)
                         u = tap_points(w, points)
-                        place = offsets[i, 0] + ((f * columns.phases + g) * channels + c) * filters + k
+                        place = offsets[i, 0] + ((f * columns.phases + g) * width + c) * depth + k
                         store_series(values, place, offsets[i, 1] - offsets[i, 0], 0, n - 1, u)
                         if nx == n:
-                            place = offsets[i, n - 1] + ((f * columns.long + g) * channels + c) * filters + k
+                            place = offsets[i, n - 1] + ((f * columns.long + g) * width + c) * depth + k
                             store_series(values, place - (n - 1), 1, n - 1, n, u)
 
 
 @jit
-def points_to_weights(start, stop, weights, channels, filters, rows, columns, values, offsets, points):
+def points_to_weights(start, stop, weights, channels, filters, width, depth, rows, columns, values, offsets, points):
     """Adjoint of :func:`weights_to_points`: G^T u G for the channels start <= c < stop."""
     n, lane = len(points), LANE_BYTES // weights.itemsize
     square = np.empty(n * n * lane, weights.dtype)
@@ -221,13 +226,13 @@ def points_to_weights(start, stop, weights, channels, filters, rows, columns, va
                 corner = ((f * columns.kernel + g) * channels + c) * filters
                 down = rows.stride * columns.kernel * channels * filters
                 across = columns.stride * channels * filters
-                for k in range(0, filters, lane):
+                for k in range(0, depth, lane):
                     for i in range(ny):
-                        place = offsets[i, 0] + ((f * columns.phases + g) * channels + c) * filters + k
+                        place = offsets[i, 0] + ((f * columns.phases + g) * width + c) * depth + k
                         u = load_series(values, place, offsets[i, 1] - offsets[i, 0], 0, n - 1, points)
                         store_series(square, i * n * lane, lane, 0, n - 1, u)
                         if nx == n:
-                            place = offsets[i, n - 1] + ((f * columns.long + g) * channels + c) * filters + k
+                            place = offsets[i, n - 1] + ((f * columns.long + g) * width + c) * depth + k
                             last = load_series(values, place - (n - 1), 1, n - 1, n, points)
                             store_series(square, i * n * lane, lane, n - 1, n, last)
                         u = load_series(square, i * n * lane, lane, 0, nx, points)
