@@ -177,7 +177,7 @@ def test_the_choice(kernel, stride, channels, filters, images, tile):
 @each_tile
 @pytest.mark.parametrize("part", [1, 2**10, 2**12])
 def test_parts_of_channels_and_filters_give_the_same(monkeypatch, tile, part):
-    """With weights in parts, and chunks of the images beside whole weights; with and without the other passes beside."""
+    """Weights in parts, and chunks of the images beside whole weights; with and without the other passes beside."""
     plan = Plan(Geometry((8, 8), (5, 5), (2, 2), ((1, 2), (1, 2))), 48, 80, tile)
     x, w, dy = draw(plan, 5, 0)
 

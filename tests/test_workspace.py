@@ -26,7 +26,7 @@ def small_blocks(monkeypatch):
 @given(requests)
 @settings(max_examples=200)
 def test_what_passes_hold_keeps_its_numbers(requests):
-    """Each array is filled with a number of its own, and all that were not released or asked for again still have it."""
+    """Each array is filled with a number of its own, which it has until it is released or asked for again."""
     workspace, held, marks = Workspace(), {}, []
     for number, (what, *arguments) in enumerate(requests):
         if what == "mark":
