@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
+import numpy as np
+
 from ..arguments import finite_number
-from ..arrays import Array, backend
+from ..arrays import Array, backend, library, to_numpy
 from ..charges import Charges, check_charges, check_like, check_points
 from ..kernels import RadialKernel, check_kernel
 from ..profiles import Laplacian
 from . import selection
 from .request import Request, Result, Tangent
-from .scale import in_range
+from .scale import in_double, in_old_unit, in_range, is_single, like, overflown
 from .selection import Explanation, differentiate, evaluate
 
 __all__ = ["Explanation", "field", "laplacian", "potential", "potential_and_field"]
@@ -157,10 +160,9 @@ def laplacian(
         ∇²Φ̂ [charge · kernel / length²], of the library, dtype and device of the targets; with ``explain``, a pair with
         the explanation.
     """
-    request, factor = in_range(_request(targets, charges, kernel, exclude_self, rtol, potential=True))
+    request = _request(targets, charges, kernel, exclude_self, rtol, potential=True)
     request = request._replace(profile=Laplacian.of(request.profile, targets.shape[1]))
-    (value, _), explanation = evaluate(request, method)
-    value = value if factor == 1.0 else value * factor * factor
+    (value, _), explanation = _evaluate(request, method)
     return (value, explanation) if explain else value
 
 
@@ -175,7 +177,10 @@ def energy(
     """½ Σ_i q_i Φ(b_i); for :mod:`coulombfield.energy`."""
     check_charges(charges)
     request = _request(charges.positions, charges, kernel, exclude_self, rtol, potential=True)
-    return selection.energy(in_range(request)[0], method)
+    value = selection.energy(in_range(request)[0], method)
+    if is_single(request) and not math.isfinite(value) and request.finite:
+        return selection.energy(in_double(request), method)
+    return value
 
 
 def derivative(
@@ -191,23 +196,36 @@ def derivative(
 ) -> Result:
     """Derivatives along a tangent, in the arguments of :func:`potential`; for :mod:`coulombfield.derivatives`."""
     request = _request(targets, charges, kernel, exclude_self, None, potential=potential, field=field)
-    request, factor = in_range(request)
-    if factor != 1.0:
-        d_targets, d_positions = (None if x is None else x * factor for x in (tangent.targets, tangent.positions))
-        tangent = Tangent(d_targets, d_positions, tangent.weights)
-    return _in_old_unit(differentiate(request, tangent, method), factor)
+    scaled, factor = in_range(request, 1 + field)
+    result = in_old_unit(differentiate(scaled, tangent.moved(factor, scaled), method), request, factor)
+    if overflown(result, request):
+        double = in_double(request)
+        result = like(differentiate(double, tangent.moved(1.0, double), method), request)
+    return result
 
 
 def _evaluate(request: Request, method: str) -> tuple[Result, Explanation]:
-    request, factor = in_range(request)
-    result, explanation = evaluate(request, method)
-    return _in_old_unit(result, factor), explanation
+    scaled, factor = in_range(request, 2 if isinstance(request.profile, Laplacian) else int(request.field))
+    result, explanation = evaluate(scaled, method)
+    result = in_old_unit(result, request, factor)
+    return _without_overflow(result, request) if overflown(result, request) else result, explanation
 
 
-def _in_old_unit(result: Result, factor: float) -> Result:
-    if factor == 1.0 or result.field is None:
-        return result
-    return result._replace(field=result.field * factor)
+def _without_overflow(result: Result, request: Request) -> Result:
+    """The result with what is not finite summed once more, in float64."""
+    double = in_double(request)._replace(rtol=None)
+    if library(type(request.targets)) not in ("numpy", "cupy"):  # others may not let arrays be written into
+        return like(evaluate(double, "auto")[0], request)
+    xp = backend(targets=request.targets)
+    wrong = xp.zeros(request.targets.shape[0], dtype=xp.bool)
+    for values in result:
+        if values is not None:
+            wrong |= xp.any(xp.reshape(~xp.isfinite(values), (values.shape[0], -1)), axis=1)
+    rows = np.flatnonzero(to_numpy(wrong))
+    for values, again in zip(result, like(evaluate(double.at(rows), "auto")[0], request), strict=True):
+        if values is not None:
+            values[wrong] = again
+    return result
 
 
 def _request(

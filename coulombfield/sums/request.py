@@ -84,6 +84,14 @@ class Tangent(NamedTuple):
     weights: Array | None = None
     """Shape (S,)."""
 
+    def moved(self, factor: float, request: Request) -> Tangent:
+        """The tangent for points that are stretched by a factor, in the dtype of a request."""
+        xp, dtype = array_api_compat.array_namespace(request.targets), request.targets.dtype
+        parts = [None if x is None else xp.astype(x, dtype, copy=False) for x in self]
+        if factor != 1.0:
+            parts[:2] = [None if x is None else x * factor for x in parts[:2]]
+        return Tangent(*parts)
+
 
 class Engine(Protocol):
     """One way to sum over charges: what a module of this package offers."""

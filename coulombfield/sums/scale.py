@@ -1,47 +1,135 @@
 """Choosing the unit of length, so that no squared distance and no parameter leaves the range of the arrays' dtype.
 
 Points and kernel are stretched by a power of 2, which is exact. Potentials stay as they are; a field is then by that
-factor too small, and a Laplacian by its square.
+factor too small, and a Laplacian by its square. Where no unit will do, such as for points too many softenings apart,
+the sums are made in float64 and rounded.
 """
 
 from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import array_api_compat
 import numpy as np
 
 from ..arrays import Array, number_in
-from ..profiles import numbers_of
-from .request import Request
+from ..profiles import Added, InversePower, Laplacian, Scaled, numbers_of
+from .request import Request, Result
+from .tiles import largest
 
 _SMALLEST, _LARGEST = float(np.finfo(np.float32).tiny), float(np.finfo(np.float32).max)
 _LENGTH = 10  # lengths stay between 2^-10 and 2^10, so that their powers and those of the distances have room
+_ROOM = 2.0**2  # that sums and products with small numbers leave below the largest float32
+_VALUE_ORDERS, _ORDERS = 120.0, 150.0  # binary: how far f, and what is wanted of f, f′ and f″, may fall with distance
 
 
-def in_range(request: Request) -> tuple[Request, float]:
-    """The request in a unit of length that suits its dtype, and the factor that points were stretched by.
+def in_range(request: Request, derivatives: int = 0) -> tuple[Request, float]:
+    """The request in a unit of length, or in float64, that suits it, and the factor that points were stretched by.
+
+    Parameters
+    ----------
+    request : Request
+        The sums; those of a Laplacian are taken as those of the kernel inside it.
+    derivatives : int
+        How many derivatives by s their terms need.
 
     Raises
     ------
     ValueError
         If a number of the kernel, such as ε^(−d), leaves the range of float32 all the same.
     """
-    if request.targets.dtype != array_api_compat.array_namespace(request.targets).float32:
+    if not is_single(request):
         return request, 1.0
-    factor = _factor(request.profile)
+    reach = max(_reach(points) for points in (request.targets, request.positions))
+    laplacian = isinstance(request.profile, Laplacian)
+    kernel = request.profile.profile if laplacian else request.profile
+    factor = _factor(kernel)
     if factor is None:  # a bare inverse power: its only lengths are the distances themselves
-        reach = max(_largest(request.targets), _largest(request.positions))
-        usual = reach == 0 or not math.isfinite(reach) or 2.0**-_LENGTH <= reach <= 2.0**_LENGTH
+        usual = reach == 0 or 2.0**-_LENGTH <= reach <= 2.0**_LENGTH
         factor = 1.0 if usual else 2.0 ** -math.frexp(reach)[1]
-    profile = _stretched(request.profile, factor)
+        if not _all_single(kernel.stretched(factor)):
+            return in_double(request), 1.0
+    kernel = _stretched(kernel, factor)
+    if reach and not _fits(kernel, math.frexp(reach * factor)[1], request.targets.shape[1], derivatives):
+        return in_double(request), 1.0
     if factor == 1.0:
         return request, 1.0
     positions = request.positions * factor
     targets = positions if request.targets is request.positions else request.targets * factor
+    profile = request.profile._replace(profile=kernel) if laplacian else kernel
     return request._replace(targets=targets, positions=positions, profile=profile), factor
+
+
+def in_double(request: Request) -> Request:
+    """The request in float64, in which a Laplacian is summed without the part of its terms that cancels."""
+    profile = request.profile
+    if isinstance(profile, Laplacian):
+        profile = _laplacian(profile.profile, request.targets.shape[1])
+    return request.in_double()._replace(profile=profile)
+
+
+def in_old_unit(result: Result, request: Request, factor: float) -> Result:
+    """Sums of a request as :func:`in_range` gave it, as those of the request that it was given."""
+    if factor == 1.0:
+        return like(result, request)
+    potential, field = result
+    with np.errstate(over="ignore"):  # what float32 can't hold is inf
+        if potential is not None and isinstance(request.profile, Laplacian):
+            potential = potential * factor * factor
+        return Result(potential, None if field is None else field * factor)
+
+
+def like(result: Result, request: Request) -> Result:
+    """The result in the request's dtype."""
+    xp, dtype = array_api_compat.array_namespace(request.targets), request.targets.dtype
+    with np.errstate(over="ignore"):
+        return Result(*(None if x is None else xp.astype(x, dtype, copy=False) for x in result))
+
+
+def is_single(request: Request) -> bool:
+    """Whether the request's arrays are float32."""
+    return bool(request.targets.dtype == array_api_compat.array_namespace(request.targets).float32)
+
+
+def overflown(result: Result, request: Request) -> bool:
+    """Whether a float32 sum is not finite though its numbers are: a product on the way to it may have left the range.
+
+    Such as f″ for s f″, or a power of the distance in a unit that suits others. False while arrays can't be read.
+    """
+    if not is_single(request):
+        return False
+    bare = any(power.shift == 0 for power in _powers(request.profile))
+    if bare and request.targets is request.positions and not request.exclude_self:
+        return False  # each charge is at its own place
+    xp = array_api_compat.array_namespace(request.targets)
+    sums = [number_in(xp.sum(values), untold=0.0) for values in result if values is not None]
+    return not all(map(math.isfinite, sums)) and request.finite
+
+
+def _laplacian(profile: Any, dimension: int) -> Any:
+    """The Laplacian of a kernel, with x = s + ε² that of x^(−d/2) as d (d+2−m) x^(−d/2−1) − d (d+2) ε² x^(−d/2−2)."""
+    if isinstance(profile, Added):
+        return Added(_laplacian(profile.left, dimension), _laplacian(profile.right, dimension))
+    if isinstance(profile, Scaled):
+        return Scaled(profile.weight, _laplacian(profile.profile, dimension))
+    whole = Laplacian.of(profile, dimension)
+    if not isinstance(profile, InversePower):
+        return whole
+    numerator, shift, peak, half = profile[:4]
+    d, unit = 2 * half, peak / numerator
+    far, near = (
+        InversePower.with_exponent(d + 2 * more, numerator=numerator, shift=shift, peak=unit / numerator ** (more - 1))
+        for more in (1, 2)
+    )
+    far_part, near_part = Scaled(d * (d + 2 - dimension), far), Scaled(-d * (d + 2) * shift, near)
+    if not all(map(math.isfinite, [*numbers_of(far), *numbers_of(near)])):
+        return whole
+    if d + 2 == dimension:
+        return near_part
+    return Added(far_part, near_part) if shift else far_part
 
 
 @functools.lru_cache
@@ -58,13 +146,58 @@ def _factor(profile: Any) -> float | None:
 def _stretched(profile: Any, factor: float) -> Any:
     """The profile in the new unit; raises if float32 can't hold it."""
     profile = profile.stretched(factor)
-    for number in numbers_of(profile):
-        if number != 0 and not _SMALLEST <= abs(number) <= _LARGEST:
-            raise ValueError("kernel: a power of its parameters leaves the range of float32")
+    if not _all_single(profile):
+        raise ValueError("kernel: a power of its parameters leaves the range of float32")
     return profile
 
 
-def _largest(points: Array) -> float:
-    """The largest coordinate in size; 0 if there is none, and inf while it can't be known."""
+def _all_single(profile: Any) -> bool:
+    """Whether float32 holds all numbers of a profile."""
+    return all(number == 0 or _SMALLEST <= abs(number) <= _LARGEST for number in numbers_of(profile))
+
+
+@functools.lru_cache
+def _fits(profile: Any, power: int, dimension: int, derivatives: int) -> bool:
+    """Whether float32 holds the terms for coordinates of a size below 2^power, however an engine computes them."""
+    farthest = np.float64(dimension * 4.0 ** (power + 1))
+    return farthest * _ROOM < _LARGEST and all(_falls_in_range(x, farthest, derivatives) for x in _powers(profile))
+
+
+def _falls_in_range(profile: InversePower, farthest: np.float64, derivatives: int) -> bool:
+    """Whether f and its derivatives are normal numbers from s = 0 up to the farthest s."""
+    functions = (profile.value, profile.slope, profile.curvature)[: derivatives + 1]
+    if not all(abs(function(np, farthest)) >= _SMALLEST for function in functions):
+        return False
+    if profile.shift == 0:  # any distance may be the nearest: what overflows is seen afterwards
+        return True
+    orders = math.log2(farthest / profile.shift + 1)
+    return (
+        all(abs(function(np, np.float64(0))) * _ROOM <= _LARGEST for function in functions)
+        and orders * max(1.0, profile.half_exponent) <= _VALUE_ORDERS  # also of ε² / (s + ε²) itself
+        and orders * (profile.half_exponent + derivatives) <= _ORDERS
+    )
+
+
+def _powers(profile: Any) -> Iterator[InversePower]:
+    """The inverse powers in a profile; exponentials fall to 0 themselves, and are 0 then."""
+    if isinstance(profile, InversePower):
+        yield profile
+    else:
+        for part in profile:
+            if isinstance(part, tuple):
+                yield from _powers(part)
+
+
+def _reach(points: Array) -> float:
+    """The largest finite coordinate in size; 0 if there is none, or it can't be known."""
+    if not points.shape[0]:
+        return 0.0
+    if isinstance(points, np.ndarray) and points.flags.c_contiguous:
+        found = largest(points)
+    else:
+        xp = array_api_compat.array_namespace(points)
+        found = number_in(xp.max(xp.abs(points)), untold=0.0)
+    if math.isfinite(found):
+        return found
     xp = array_api_compat.array_namespace(points)
-    return number_in(xp.max(xp.abs(points)), untold=math.inf) if points.shape[0] else 0.0
+    return number_in(xp.max(xp.abs(xp.where(xp.isfinite(points), points, xp.zeros_like(points)))), untold=0.0)

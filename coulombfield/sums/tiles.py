@@ -55,11 +55,13 @@ def unfit(targets: Array, most: int) -> str:
 
 def largest_square(targets: np.ndarray, positions: np.ndarray) -> float:
     """A bound of all squared distances; inf where there is none, or one beyond 1e300."""
-    bits = BITS[targets.itemsize]
-    largest = _largest(targets, targets.view(bits))
-    if positions is not targets:
-        largest = max(largest, _largest(positions, positions.view(bits)))
-    return targets.shape[1] * (2 * largest) ** 2 if largest < LARGEST else math.inf
+    farthest = largest(targets) if positions is targets else max(largest(targets), largest(positions))
+    return targets.shape[1] * (2 * farthest) ** 2 if farthest < LARGEST else math.inf
+
+
+def largest(numbers: np.ndarray) -> float:
+    """The size of the number furthest from 0, in a C-contiguous array; inf where one is NaN or inf."""
+    return float(_largest(numbers, numbers.view(BITS[numbers.itemsize])))
 
 
 @jit
