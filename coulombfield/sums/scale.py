@@ -43,14 +43,16 @@ def in_range(request: Request, derivatives: int = 0) -> tuple[Request, float]:
     """
     if not is_single(request):
         return request, 1.0
-    reach = max(_reach(points) for points in (request.targets, request.positions))
+    reach = _reach(request.positions)
+    if request.targets is not request.positions:
+        reach = max(reach, _reach(request.targets))
     laplacian = isinstance(request.profile, Laplacian)
     kernel = request.profile.profile if laplacian else request.profile
     factor = _factor(kernel)
     if factor is None:  # a bare inverse power: its only lengths are the distances themselves
         usual = reach == 0 or 2.0**-_LENGTH <= reach <= 2.0**_LENGTH
         factor = 1.0 if usual else 2.0 ** -math.frexp(reach)[1]
-        if not _all_single(kernel.stretched(factor)):
+        if not _all_single(_stretched(kernel, 1.0).stretched(factor)):
             return in_double(request), 1.0
     kernel = _stretched(kernel, factor)
     if reach and not _fits(kernel, math.frexp(reach * factor)[1], request.targets.shape[1], derivatives):
@@ -84,14 +86,20 @@ def in_old_unit(result: Result, request: Request, factor: float) -> Result:
 
 def like(result: Result, request: Request) -> Result:
     """The result in the request's dtype."""
-    xp, dtype = array_api_compat.array_namespace(request.targets), request.targets.dtype
+    dtype = request.targets.dtype
+    if all(x is None or x.dtype == dtype for x in result):
+        return result
+    xp = array_api_compat.array_namespace(request.targets)
     with np.errstate(over="ignore"):
         return Result(*(None if x is None else xp.astype(x, dtype, copy=False) for x in result))
 
 
 def is_single(request: Request) -> bool:
     """Whether the request's arrays are float32."""
-    return bool(request.targets.dtype == array_api_compat.array_namespace(request.targets).float32)
+    targets = request.targets
+    if isinstance(targets, np.ndarray):
+        return targets.dtype == np.float32
+    return bool(targets.dtype == array_api_compat.array_namespace(targets).float32)
 
 
 def overflown(result: Result, request: Request) -> bool:
@@ -99,14 +107,20 @@ def overflown(result: Result, request: Request) -> bool:
 
     Such as f″ for s f″, or a power of the distance in a unit that suits others. False while arrays can't be read.
     """
-    if not is_single(request):
+    if not is_single(request) or all(values is None or _finite(values) for values in result):
         return False
     bare = any(power.shift == 0 for power in _powers(request.profile))
     if bare and request.targets is request.positions and not request.exclude_self:
         return False  # each charge is at its own place
-    xp = array_api_compat.array_namespace(request.targets)
-    sums = [number_in(xp.sum(values), untold=0.0) for values in result if values is not None]
-    return not all(map(math.isfinite, sums)) and request.finite
+    return request.finite
+
+
+def _finite(values: Array) -> bool:
+    """Whether all numbers are finite, or can't be read."""
+    if isinstance(values, np.ndarray) and values.flags.c_contiguous:
+        return largest(values) < math.inf
+    xp = array_api_compat.array_namespace(values)
+    return bool(number_in(xp.all(xp.isfinite(values)), untold=1.0))
 
 
 def _laplacian(profile: Any, dimension: int) -> Any:
@@ -160,7 +174,9 @@ def _all_single(profile: Any) -> bool:
 def _fits(profile: Any, power: int, dimension: int, derivatives: int) -> bool:
     """Whether float32 holds the terms for coordinates of a size below 2^power, however an engine computes them."""
     farthest = np.float64(dimension * 4.0 ** (power + 1))
-    return farthest * _ROOM < _LARGEST and all(_falls_in_range(x, farthest, derivatives) for x in _powers(profile))
+    return bool(farthest * _ROOM < _LARGEST) and all(
+        _falls_in_range(x, farthest, derivatives) for x in _powers(profile)
+    )
 
 
 def _falls_in_range(profile: InversePower, farthest: np.float64, derivatives: int) -> bool:
