@@ -15,6 +15,7 @@ from experiments.data.gaussian_mixture import Config as Mixture
 from experiments.data.gaussian_mixture import GaussianMixture
 from experiments.metrics import energy, modes
 from experiments.metrics.energy import energy_noise_floor
+from experiments.metrics.metric import DEVIATION
 from experiments.metrics.modes import COVERED_SHARE, mode_metrics
 
 seeds = st.integers(0, 2**32 - 1)
@@ -107,9 +108,10 @@ def test_data_stays_at_the_noise_floor_and_a_smear_does_not(seed, dtype):
     data = mixture_data(seed, size, dtype)
     metric = energy.Config(samples=size).build(data, Streams(seed))
     found = metric.evaluate(data.mixture.sample(size, rng, dtype))
-    assert found.keys() == metric.reference.keys() == metric.columns.keys()
+    assert found.keys() == metric.columns.keys()
+    assert metric.reference.keys() == metric.columns.keys() | {"energy" + DEVIATION}
     floor = found["energy_noise_floor"]
-    assert floor == metric.reference["energy_noise_floor"]
+    assert floor == metric.reference["energy_noise_floor"] == metric.reference["energy" + DEVIATION]
     # the statistic's tail is that of a weighted sum of chi-squared variables, hence not 6 but 12 standard deviations
     assert abs(found["energy"]) < 12 * floor
     one_mode = (data.mixture.centres[:1] + rng.standard_normal((size, 2))).astype(dtype)
@@ -153,7 +155,19 @@ def test_modes_are_those_of_the_data():
     metric = modes.Config(samples=60).build(data, Streams(0))
     samples = data.mixture.sample(60, np.random.default_rng(1))
     assert metric.evaluate(samples) == mode_metrics(samples, data.mixture)
-    assert metric.reference == mode_metrics(data.like_samples.first(60), data.mixture)
+
+
+def test_perfect_samples_have_the_mean_and_spread_of_many_draws():
+    """The share within 3σ is binomial: its mean is 1 - exp(-9/2), and its deviation √(p (1 - p) / N)."""
+    count = 2_000
+    data = mixture_data(0, count)
+    reference = modes.Config(samples=count).build(data, Streams(0)).reference
+    share, deviation = -math.expm1(-4.5), math.sqrt(math.exp(-4.5) * -math.expm1(-4.5) / count)
+    assert reference["high_quality_share"] == pytest.approx(share, abs=4 * deviation / math.sqrt(modes.DRAWS))
+    # the deviation's own is 16 % of it
+    assert reference["high_quality_share" + DEVIATION] == pytest.approx(deviation, rel=0.6)
+    assert reference["modes_covered"] == 25
+    assert reference["modes_covered" + DEVIATION] == 0
 
 
 @pytest.mark.parametrize("metric", [energy, modes])

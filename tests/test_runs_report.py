@@ -61,7 +61,13 @@ def build_page(tmp_path, done):
     picture = tmp_path / "a.png"
     picture.write_bytes(b"\x89PNG pretended")
     setup = config.resolve(write_preset(tmp_path), ["notes=1 < 2 & <script>alert(1)</script>"])
-    summary = {"kl": 0.0123456, "updates": done, "planned_updates": 60, "seconds": 1.25, "data": {"kl": 1e-3}}
+    summary = {
+        "kl": 0.0123456,
+        "updates": done,
+        "planned_updates": 60,
+        "seconds": 1.25,
+        "data": {"kl": 1e-3, "kl_deviation": 2.04e-4},
+    }
     starts = [
         {"device": "cpu", "seed": 3, "command": "first <start>", "versions": {"numpy": "2"}},
         {"device": "cpu", "seed": 3, "command": "second start", "versions": {"numpy": "2"}},
@@ -81,9 +87,9 @@ def test_the_page_is_well_formed_and_needs_nothing_else(page):
 def test_the_page_holds_metrics_figures_configuration_and_every_start(page):
     setup, text = page
     words = Page(text).words
-    for expected in ("Tiny <run>", "1 < 2 & <script>", "0.01235", "0.001", "Divergence. [nat]", "Title & more",
+    for expected in ("Tiny <run>", "1 < 2 & <script>", "0.01235", "0.001 ± 0.0002", "Divergence. [nat]", "Title & more",
                      "Caption <b>", setup.text(), "first <start>", "second start", "numpy 2",
-                     "60 updates in 1.2 s on cpu, seed 3", "The data itself is one draw"):  # fmt: skip
+                     "60 updates in 1.2 s on cpu, seed 3", "± is the standard deviation"):  # fmt: skip
         assert expected in words
 
 

@@ -16,6 +16,9 @@ from ..data.dataset import DataSet
 AXES = ("", "linear", "log", "symlog")
 """Kinds of the vertical axis of a metric's curve; empty for no curve."""
 
+DEVIATION = "_deviation"
+"""Ends the name of a column's standard deviation by chance, beside its value for data."""
+
 
 class Column(NamedTuple):
     """What a reader has to know of one number.
@@ -121,7 +124,11 @@ class Metric:
 
     @cached_property
     def reference(self) -> Mapping[str, float]:
-        """The columns of real data that neither training nor evaluation uses otherwise: what perfect looks like."""
+        """The columns of real data that neither training nor evaluation uses otherwise: what perfect looks like.
+
+        They are of one draw and vary by chance, unless a subclass knows better. Where it is known how much, there are
+        standard deviations as well (:data:`DEVIATION`).
+        """
         return self.evaluate(self.data.like_samples.first(self.samples))
 
     def expect_held_out(self) -> None:

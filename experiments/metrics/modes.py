@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import ClassVar
 
 import numpy as np
@@ -19,13 +20,16 @@ from coulombfield.rng import Streams
 
 from ..data.dataset import DataSet
 from ..data.gaussian_mixture import GaussianMixture
-from .metric import Column, Metric, MetricConfig
+from .metric import DEVIATION, Column, Metric, MetricConfig
 
 RADIUS = 3.0
 """Radius of high quality around a centre [standard deviations]; the usual choice for this data."""
 
 COVERED_SHARE = 0.2
 """Share of a mode's fair number of samples that must be there, with high quality, for the mode to count as covered."""
+
+DRAWS = 20
+"""Of perfect samples; deviations are then exact to 1/sqrt(2 * 19) = 16 %."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +71,15 @@ class Modes(Metric):
     def evaluate(self, samples: np.ndarray) -> Mapping[str, float]:
         """The metrics of samples, shape (N, 2)."""
         return mode_metrics(samples, self.data.mixture)
+
+    @cached_property
+    def reference(self) -> Mapping[str, float]:
+        """Means and standard deviations over :data:`DRAWS` draws of as many points of the mixture."""
+        rng, mixture = self.streams.stream("perfect samples"), self.data.mixture
+        draws = [mode_metrics(mixture.sample(self.samples, rng), mixture) for _ in range(DRAWS)]
+        values = {name: [draw[name] for draw in draws] for name in self.columns}
+        means = {name: float(np.mean(of)) for name, of in values.items()}
+        return means | {name + DEVIATION: float(np.std(of, ddof=1)) for name, of in values.items()}
 
 
 def mode_metrics(samples: np.ndarray, mixture: GaussianMixture) -> dict[str, float]:

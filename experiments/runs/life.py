@@ -283,7 +283,7 @@ def publish(
 def _published(folder: RunFolder, names: Iterable[str], summary: dict[str, Any], say: Say) -> Finished:
     for name in names:
         if name in summary:
-            data = f"data itself: {summary['data'][name]:.6g}" if name in summary["data"] else ""
+            data = f"data itself: {report.shown_data(summary['data'], name)}" if name in summary["data"] else ""
             say(f"{name:28} {summary[name]:<12.6g} {data}".rstrip())
     say(f"{summary['updates']} updates in {summary['seconds']:.1f} s\n{folder.report}")
     return Finished(folder, summary)

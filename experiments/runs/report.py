@@ -9,7 +9,7 @@ from ..config import Setup
 from ..figures.curves import training_curves
 from ..figures.style import Figure
 from ..files import to_json, write_atomically
-from ..metrics.metric import Column
+from ..metrics.metric import DEVIATION, Column
 from ..page import HTML, element, facts, page, picture
 from ..page import table as html_table
 from .experiment import Experiment
@@ -17,9 +17,9 @@ from .folder import RunFolder
 from .records import last_metrics, named_columns, table
 
 CURVES = "training_curves.png"
-ONE_DRAW = (
-    "The data itself is one draw of real samples in the place of generated ones: its metrics vary by chance as those "
-    "of perfect samples do."
+BY_CHANCE = (
+    "The data itself are real samples in the place of generated ones. Their metrics vary by chance as those of perfect "
+    "samples do: ± is the standard deviation, and a number without one is of a single draw."
 )
 
 
@@ -155,7 +155,7 @@ def render(
         element("p", f"{progress} in {summary['seconds']:.1f} s on {device}, seed {seed}."),
         element("h2", "Metrics"),
         _metrics_table(summary, metrics),
-        element("p", ONE_DRAW) if summary["data"] else "",
+        element("p", BY_CHANCE) if summary["data"] else "",
         element("h2", "Figures"),
         *(picture(figure.title, figure.caption, figure.path.read_bytes()) for figure in figures),
         element("h2", "Configuration"),
@@ -178,12 +178,18 @@ def _metrics_table(summary: Mapping[str, Any], metrics: Mapping[str, Column]) ->
         [
             element("td", name, class_="name"),
             element("td", shown(summary.get(name)), class_="number"),
-            element("td", shown(summary["data"].get(name)), class_="number"),
+            element("td", shown_data(summary["data"], name), class_="number"),
             element("td", text_of(metric)),
         ]
         for name, metric in metrics.items()
     ]
     return html_table([head, *rows])
+
+
+def shown_data(data: Mapping[str, float], name: str) -> str:
+    """A number of the data itself in a table, with its standard deviation where that is known."""
+    deviation = data.get(name + DEVIATION)
+    return shown(data.get(name)) + (f" ± {deviation:.2g}" if deviation is not None else "")
 
 
 def _plain(value: float) -> float | int:
