@@ -130,7 +130,7 @@ def _laplacian(profile: Any, dimension: int) -> Any:
     if isinstance(profile, Scaled):
         return Scaled(profile.weight, _laplacian(profile.profile, dimension))
     whole = Laplacian.of(profile, dimension)
-    if not isinstance(profile, InversePower):
+    if not isinstance(profile, InversePower) or profile.shift == 0:  # a bare one's is documented as NaN at s = 0
         return whole
     numerator, shift, peak, half = profile[:4]
     d, unit = 2 * half, peak / numerator
@@ -143,7 +143,7 @@ def _laplacian(profile: Any, dimension: int) -> Any:
         return whole
     if d + 2 == dimension:
         return near_part
-    return Added(far_part, near_part) if shift else far_part
+    return Added(far_part, near_part)
 
 
 @functools.lru_cache
