@@ -75,7 +75,8 @@ def potential(
     Notes
     -----
     A NaN in a position reaches every result that depends on it. Memory is O((T + S) m) and a tile: see the engine. In
-    float32 the error is a few units of rounding of Σ|q k|.
+    float32 the error is a few units of rounding of Σ|q k|; where float32 can't hold the terms, such as a field's of
+    exponent 3 among points that are 1e7 ε apart, they are summed in float64, which takes a few times as long.
     """
     request = _request(targets, charges, kernel, exclude_self, rtol, potential=True)
     (value, _), explanation = _evaluate(request, method)
