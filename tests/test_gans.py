@@ -16,6 +16,7 @@ from experiments import config, registry
 from experiments.__main__ import main
 from experiments.runs import life
 from experiments.runs.checkpoint import CheckpointFolder, leaves
+from nets.workspace import Workspace
 
 ROOT = Path(__file__).parents[1]
 KINDS = registry.kinds("gans")
@@ -170,3 +171,34 @@ def test_every_player_moves_in_an_update_and_samples_stay_finite(kind):
     assert samples.shape == (20, 2)
     assert np.isfinite(samples).all()
     assert experiment.gan.updates == 1
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_memory_that_passes_share_changes_no_bit(kind, monkeypatch):
+    """Beside updates in which nothing is released and each gradient has memory of its own."""
+    setup = config.resolve(preset_of(kind), overrides(kind))
+    shared, apart = (life.build(setup, life.device_of("cpu")).gan for _ in range(2))
+    for _ in range(3):
+        shared.step()
+    monkeypatch.setattr(Workspace, "release", lambda workspace, mark: None)
+    monkeypatch.setattr(apart, "_gradient_memory", lambda name: None)
+    for _ in range(3):
+        apart.step()
+    np.testing.assert_equal(leaves_of(shared), leaves_of(apart))
+
+
+def leaves_of(gan):
+    return {name: np.array(leaf) for name, leaf in leaves(gan.state())}
+
+
+def test_moves_leave_their_memory_to_each_other(monkeypatch):
+    """The generator's pass in a move of the critic, and the gradients of players that take turns."""
+    gan = life.build(config.resolve(preset_of("wgan"), overrides("wgan")), life.device_of("cpu")).gan
+    both = gan.generated_and(gan.draw_real(), gan.draw_latent())
+    assert gan.workspace.mark() == 0
+    assert len(both) == 2 * gan.batch
+    gradients = {}
+    for name, player in gan.players.items():
+        monkeypatch.setattr(player, "update", lambda gradient, name=name: gradients.update({name: gradient.vector}))
+    gan.step()
+    assert np.may_share_memory(gradients["discriminator"], gradients["generator"])
