@@ -15,7 +15,7 @@ from .cases import METHODS, Outcome, draw, run
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Give a parser the options of this command."""
     parser.add_argument(
-        "--runs", type=_count, default=2000, metavar="N", help="cases (default: %(default)s, 40 minutes)"
+        "--runs", type=_count, default=2000, metavar="N", help="cases (default: %(default)s, a quarter of an hour)"
     )
     parser.add_argument("--seed", type=int, default=0, help="of every random number (default: %(default)s)")
     parser.add_argument("--json", type=output_file, metavar="FILE", help="also write the counts to FILE")
