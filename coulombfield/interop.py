@@ -13,10 +13,11 @@ import array_api_compat
 import h5py
 import numpy as np
 
+from .arguments import entries
 from .arrays import Array, backend, to_numpy
 from .charges import check_points
 from .packages import trouble_with
-from .point_files import find_columns, read_table
+from .point_files import find_columns, is_number, read_table
 
 
 def positions_from(
@@ -106,7 +107,7 @@ def to_csv(path: str | Path, positions: Array, *, names: Sequence[str] | None = 
     positions : array, shape (count, m)
         The points.
     names : sequence of str, optional
-        Header: m names; none is written without.
+        Header: m names that can't be read as numbers; none is written without.
 
     Raises
     ------
@@ -114,8 +115,8 @@ def to_csv(path: str | Path, positions: Array, *, names: Sequence[str] | None = 
         If an argument does not fit.
     """
     points = _on_host(positions)
-    if names is not None and len(names) != points.shape[1]:
-        raise ValueError(f"names: expected {points.shape[1]}, one a column, got {len(names)}")
+    if names is not None:
+        names = _checked_names(names, points.shape[1])
     with open(path, "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         if names is not None:
@@ -129,13 +130,22 @@ def to_hdf5(path: str | Path, positions: Array, *, dataset: str = "positions") -
     Raises
     ------
     TypeError, ValueError
-        If ``positions`` are no points, or the file has something of that name.
+        If ``positions`` are no points, or the file is of another format, has something of that name or can't have it.
     """
     points = _on_host(positions)
+    if not isinstance(dataset, str):
+        raise TypeError(f"dataset: expected text, got {type(dataset).__name__}")
+    if not dataset.strip("/") or "\0" in dataset:
+        raise ValueError(f"dataset: expected the name of a dataset, got {dataset!r}")
+    if Path(path).exists() and not h5py.is_hdf5(path):
+        raise ValueError(f"{path}: expected an HDF5 file, to put a dataset into")
     with h5py.File(path, "a") as file:
         if dataset in file:
             raise ValueError(f"dataset: {path} has {dataset!r} already; choose another name")
-        file.create_dataset(dataset, data=points)
+        try:
+            file.create_dataset(dataset, data=points)
+        except (TypeError, ValueError) as error:  # such as a name inside of a dataset
+            raise ValueError(f"dataset: {path} can't have {dataset!r} ({error})") from error
 
 
 def to_atoms(positions: Array, *, symbols: Any = None, charges: Array | None = None) -> Any:
@@ -215,6 +225,17 @@ def _named(xp: Any, dtype: Any) -> Any:
         if name in text:
             return getattr(xp, name)
     raise TypeError(f"dtype: expected float32 or float64, got {dtype}")
+
+
+def _checked_names(names: Sequence[str], count: int) -> list[str]:
+    """Names of columns, unless their row would be read as points or can't be written."""
+    found: list[str] = entries("names", names, "names, one a column,", count)
+    for name in found:
+        if not isinstance(name, str):
+            raise TypeError(f"names: expected text, got {type(name).__name__}")
+        if is_number(name) or not name.isprintable():
+            raise ValueError(f"names: expected printable text that is no number, got {name!r}")
+    return found
 
 
 def _on_host(positions: Array) -> np.ndarray:

@@ -46,7 +46,7 @@ def read_table(path: Path, columns: Sequence[int | str] | None, dataset: str) ->
 
 def find_columns(columns: Sequence[int | str], header: list[str] | None, width: int) -> list[int]:
     """Numbers of the columns that are asked for by number or by name."""
-    if isinstance(columns, str | int):
+    if isinstance(columns, str) or not isinstance(columns, Sequence | np.ndarray):
         raise TypeError(f"columns: expected a sequence of numbers or names, got {columns!r}")
     if len(columns) == 0:
         raise ValueError("columns: expected at least one, got none")
@@ -57,6 +57,8 @@ def _column(name: int | str, header: list[str] | None, width: int) -> int:
     if isinstance(name, str):
         if header is None or name not in header:
             raise ValueError(f"columns: no column is named {name!r}; the header is {header}")
+        if header.count(name) > 1:
+            raise ValueError(f"columns: {header.count(name)} columns are named {name!r}; choose by number")
         return header.index(name)
     if isinstance(name, bool) or not isinstance(name, numbers.Integral):
         raise TypeError(f"columns: expected numbers or names of columns, got {name!r}")
@@ -66,12 +68,16 @@ def _column(name: int | str, header: list[str] | None, width: int) -> int:
 
 
 def _from_hdf5(path: Path, dataset: str) -> np.ndarray:
+    if not isinstance(dataset, str):
+        raise TypeError(f"dataset: expected text, got {type(dataset).__name__}")
     table = None
     with naming(path, "HDF5"), h5py.File(path, "r") as file:
         item = file.get(dataset)
-        if isinstance(item, h5py.Group) and "value" in item:
+        if isinstance(item, h5py.Group) and isinstance(item.get("value"), h5py.Dataset):
             table = _last(item, item.parent.get("id"))
         elif isinstance(item, h5py.Dataset):
+            if item.shape is None:
+                raise ValueError(f"{path}: dataset {dataset!r} is empty")
             table = item[()]
             rows = rows_there(item, table)
             table = table if rows is None else table[rows]
@@ -83,6 +89,8 @@ def _from_hdf5(path: Path, dataset: str) -> np.ndarray:
 
 def _last(element: h5py.Group, identifiers: Any) -> np.ndarray:
     """Last frame of an H5MD element, without the rows that are no particles by their identifiers or by themselves."""
+    if not element["value"].shape or not len(element["value"]):
+        raise ValueError(f"{element.file.filename}: {element.name} has no frame")
     table = element["value"][-1]
     rows = rows_there(element["value"], table)
     if rows is None and isinstance(identifiers, h5py.Group) and "value" in identifiers:
@@ -97,10 +105,10 @@ def _from_text(path: Path, columns: Sequence[int | str] | None) -> np.ndarray:
     for number, row in lines:
         if len(row) != width:
             raise ValueError(f"{path}: expected {width} columns in every row, got {len(row)} in row {number}")
-    named = columns is not None and any(isinstance(name, str) for name in columns)
+    named = isinstance(columns, Sequence | np.ndarray) and any(isinstance(name, str) for name in columns)
     wanted = list(range(width)) if columns is None else find_columns(columns, first if named else None, width)
     # A row of which a cell that is taken is a number has data: what else is in it is a fault, as in any later row.
-    if named or not any(_is_number(first[i]) for i in wanted):
+    if named or not any(is_number(first[i]) for i in wanted):
         numbers, rows = numbers[1:], rows[1:]
     try:
         cells = [[float(row[i]) for i in wanted] for row in rows]
@@ -109,9 +117,9 @@ def _from_text(path: Path, columns: Sequence[int | str] | None) -> np.ndarray:
             (number, i, row[i].strip())
             for number, row in zip(numbers, rows, strict=True)
             for i in wanted
-            if not _is_number(row[i])
+            if not is_number(row[i])
         )
-        commas = delimiter in (";", "\t") and _is_number(cell.replace(",", "."))
+        commas = delimiter in (";", "\t") and is_number(cell.replace(",", "."))
         how = "decimal commas aren't read, write points" if commas else "choose others by columns"
         raise ValueError(f"{path}: expected a number in row {number}, column {i}, got {cell!r}; {how}") from None
     return np.asarray(cells, dtype=float).reshape(len(rows), len(wanted))
@@ -134,11 +142,12 @@ def _rows(path: Path) -> tuple[str | None, list[tuple[int, list[str]]]]:
     if delimiter is None:
         return None, [(number, line.split()) for number, line in lines]
     with naming(path, "a table of text"):
-        reader = csv.reader((line for _, line in lines), delimiter=delimiter, strict=True)  # a quote has to end
+        reader = csv.reader((f"{line}\n" for _, line in lines), delimiter=delimiter, strict=True)  # a quote has to end
         return delimiter, [(lines[reader.line_num - 1][0], row) for row in reader]
 
 
-def _is_number(text: str) -> bool:
+def is_number(text: str) -> bool:
+    """Whether a cell of text is read as a number."""
     try:
         float(text)
     except ValueError:

@@ -301,6 +301,29 @@ def test_ase_itself_agrees():
         ),
         (lambda p: interop.to_csv(p / "a.csv", some(), names=["x"]), ValueError, r"^names: expected 3"),
         (lambda p: interop.to_npy(p / "a.npy", [1.0]), TypeError, r"^positions: expected an array"),
+        (
+            lambda p: interop.positions_from(file(p, "a.csv", "x,y\n1,2\n"), columns=0),
+            TypeError,
+            r"^columns: expected a seq",
+        ),
+        (
+            lambda p: interop.positions_from(file(p, "a.csv", "x,x\n1,2\n"), columns=["x"]),
+            ValueError,
+            r"^columns: 2 columns are named 'x'",
+        ),
+        (
+            lambda p: interop.positions_from(file(p, "a.csv", '1,"2\n3"\n')),
+            ValueError,
+            r"a\.csv: expected a number in row",
+        ),
+        (lambda p: interop.positions_from(file(p, "a.h5", ""), dataset=None), TypeError, r"^dataset: expected text"),
+        (lambda p: interop.to_csv(p / "a.csv", some(), names="xyz"), TypeError, r"^names: expected a sequence"),
+        (lambda p: interop.to_csv(p / "a.csv", some(), names=["x", "y", 3]), TypeError, r"^names: expected text"),
+        (lambda p: interop.to_csv(p / "a.csv", some(), names=["x", "y", "3"]), ValueError, r"^names: expected print"),
+        (lambda p: interop.to_csv(p / "a.csv", some(), names=["x", "y", "\udcff"]), ValueError, r"^names: .*print"),
+        (lambda p: interop.to_hdf5(file(p, "a.h5", "text"), some()), ValueError, r"a\.h5: expected an HDF5 file"),
+        (lambda p: interop.to_hdf5(p / "a.h5", some(), dataset=""), ValueError, r"^dataset: expected the name"),
+        (lambda p: interop.to_hdf5(p / "a.h5", some(), dataset="a\0b"), ValueError, r"^dataset: expected the name"),
     ],
 )
 def test_what_does_not_fit_is_refused_with_a_reason(tmp_path, call, error, message):
@@ -314,6 +337,14 @@ def test_datasets_that_are_there_or_are_not(tmp_path):
         interop.to_hdf5(tmp_path / "a.h5", some())
     with pytest.raises(ValueError, match="has no dataset 'x'; it has positions"):
         interop.positions_from(tmp_path / "a.h5", dataset="x")
+    with pytest.raises(ValueError, match="can't have 'positions/x'"):
+        interop.to_hdf5(tmp_path / "a.h5", some(), dataset="positions/x")
+    with h5py.File(tmp_path / "a.h5", "a") as h5:
+        h5["null"] = h5py.Empty("f8")
+        h5["element/value"] = np.zeros((0, 3, 2))
+    for name, message in (("null", "a.h5: dataset 'null' is empty"), ("element", "a.h5: /element has no frame")):
+        with pytest.raises(ValueError, match=message):
+            interop.positions_from(tmp_path / "a.h5", dataset=name)
 
 
 @pytest.mark.parametrize("name", list(KERNELS))
