@@ -155,6 +155,7 @@ def points(count=3, dimension=2, dtype="float64"):
         ({"unbiased": 1}, TypeError, r"^unbiased: expected True or False"),
         ({"kernel": 3}, TypeError, r"^kernel: expected a RadialKernel"),
         ({"method": "guess"}, ValueError, r"^method: expected auto"),
+        ({"method": ["simd"]}, ValueError, r"^method: expected auto"),
     ],
 )
 def test_a_wrong_argument_is_named(function, change, error, message):

@@ -96,7 +96,7 @@ def _chosen(request: Request, method: str) -> tuple[str, list[Candidate]]:
 
 
 def _named(request: Request, method: str) -> str:
-    if method not in EXACT and method not in FAST:
+    if not isinstance(method, str) or (method not in EXACT and method not in FAST):
         raise ValueError(f"method: expected auto or one of {', '.join([*EXACT, *FAST])}, got {method!r}")
     engine = EXACT.get(method) or FAST[method]
     if reason := engine.refusal(request):
