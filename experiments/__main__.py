@@ -17,6 +17,7 @@ from .files import print_whatever_comes
 
 NEEDED = ("array_api_compat", "h5py", "matplotlib", "numba", "numpy", "PIL", "scipy", "threadpoolctl", "tqdm")
 
+MOST_DIGITS = 1000  # Python makes no integer of several thousand
 MOST_SEEDS = 10_000  # in a range: more is a slip of the finger
 
 
@@ -183,7 +184,7 @@ def _seeds(text: str) -> list[int]:
         first, dash, last = part.partition("-")
         if not first.isdecimal() or (dash and not last.isdecimal()):
             raise argparse.ArgumentTypeError(f"expected numbers and ranges such as 0-4 or 0,3,7, got {text!r}")
-        lowest, highest = int(first), int(last or first)
+        lowest, highest = _count(first), _count(last or first)
         if not lowest <= highest < lowest + MOST_SEEDS:
             raise argparse.ArgumentTypeError(f"expected ranges that rise, of up to {MOST_SEEDS} seeds, got {part!r}")
         found += range(lowest, highest + 1)
@@ -195,6 +196,8 @@ def _seeds(text: str) -> list[int]:
 def _count(text: str) -> int:
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"expected a non-negative integer, got {text!r}")
+    if len(text) > MOST_DIGITS:
+        raise argparse.ArgumentTypeError(f"expected an integer of at most {MOST_DIGITS} digits, got {len(text)}")
     return int(text)
 
 

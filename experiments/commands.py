@@ -6,6 +6,7 @@ import argparse
 import functools
 import importlib
 import io
+import sys
 import time
 from pathlib import Path
 
@@ -95,6 +96,7 @@ def sample(arguments: argparse.Namespace) -> None:
     count = arguments.count
     if count is None:
         count = PICTURED_IMAGES if out.suffix == ".png" and gan.form == "images" else SAMPLES
+    _check_addressable(count)
     samples = gan.sample(count, arguments.seed)
     if out.suffix == ".png":
         try:
@@ -113,6 +115,7 @@ def _sample_experiment(folder: RunFolder, setup: config.Setup, out: Path, argume
     experiment, _ = life.restored(folder, setup, say, arguments.checkpoint)
     seed = setup.config.seed if arguments.seed is None else arguments.seed
     count = SAMPLES if arguments.count is None else arguments.count
+    _check_addressable(count)
     samples = experiment.sample(count, Streams(seed).stream(trained.SAMPLE_STREAM))
     write_atomically(out, _encode(samples, out.suffix))
     print(out)
@@ -211,3 +214,9 @@ def _encode(samples: np.ndarray, suffix: str) -> bytes:
     digits = 9 if samples.dtype == np.float32 else 17  # enough to read the same numbers back
     np.savetxt(buffer, samples, delimiter=",", header=header, comments="", fmt=f"%.{digits}g")
     return buffer.getvalue()
+
+
+def _check_addressable(count: int) -> None:
+    """Raise where no memory could hold so many samples; NumPy's own error then depends on who is asked first."""
+    if count > sys.maxsize // 2**20:
+        raise MemoryError(f"{count} samples")

@@ -110,9 +110,17 @@ def test_a_name_that_the_system_refuses_is_one_line(tmp_path, capsys, monkeypatc
     assert sorted(tmp_path.rglob("*")) == before
 
 
-def test_too_many_samples_for_the_memory_are_one_line(finished, tmp_path, capsys):
+@pytest.mark.parametrize("option", ["--seed", "--seeds"])
+def test_numbers_of_thousands_of_digits_are_named(option, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        main(["run", "x", option, "9" * 5000])
+    assert "expected an integer of at most 1000 digits, got 5000" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("digits", [15, 30])
+def test_too_many_samples_for_the_memory_are_one_line(finished, tmp_path, capsys, digits):
     out = tmp_path / "x.npy"
-    assert main(["sample", str(finished), "--count", "999999999999999", "--out", str(out)]) == 1
+    assert main(["sample", str(finished), "--count", "9" * digits, "--out", str(out)]) == 1
     assert capsys.readouterr().err.startswith("error: not enough memory (")
     assert not out.exists()
 
