@@ -71,7 +71,7 @@ def test_a_run_leaves_summary_figures_and_report(finished):
     summary = json.loads((finished / "summary.json").read_text())
     names = {"energy", "energy_noise_floor", "nearest_training", "mean_error", "deviation_error"}
     assert names <= summary.keys()
-    assert summary["data"].keys() == names
+    assert summary["data"].keys() == names | {"energy_deviation"}
     report = (finished / "report.html").read_text()
     assert report.count("data:image/png;base64,") == 5
     assert not re.search(r"""(src|href)=["']https?:""", report)

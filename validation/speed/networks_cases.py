@@ -57,7 +57,7 @@ class Pass(NamedTuple):
                 owned[...] = dy
             calls += 1
             return network.body.backward(
-                params, cache, owned, into=into, need_dx=self.quantity != DPARAMS, workspace=workspace
+                params, cache.layers, owned, into=into, need_dx=self.quantity != DPARAMS, workspace=workspace
             )
 
         return backward
