@@ -53,6 +53,15 @@ def test_force_norms_are_those_of_the_vectors(library, dtype):
     assert diagnostics.force_norms(library.put(vectors[:0])) == (0.0, 0.0, 0.0)
 
 
+@pytest.mark.parametrize("scale", [2.0**-700, 2.0**-200, 2.0**200, 2.0**1000])
+@pytest.mark.parametrize("dimension", [2, 9])
+def test_nearest_neighbours_do_not_depend_on_the_unit_of_length(scale, dimension):
+    points = np.random.default_rng(0).standard_normal((30, dimension))
+    expected, found = diagnostics.nearest_neighbours(points), diagnostics.nearest_neighbours(scale * points)
+    np.testing.assert_array_equal(found.indices, expected.indices)
+    np.testing.assert_allclose(found.distances, scale * expected.distances, rtol=1e-15)
+
+
 @settings(max_examples=5)
 @given(count=st.integers(2, 30), others=st.integers(1, 30), dimension=st.sampled_from([1, 2, 3, 9]), seed=seeds)
 def test_nearest_neighbours_are_those_of_all_pairs(library, dtype, count, others, dimension, seed):

@@ -362,6 +362,11 @@ NAN[2, 1] = np.nan
         (lambda: State(X, Y, step=-1), ValueError, "step: expected an integer of at least 0, got -1"),
         (lambda: State(X, Y, step=1.0), TypeError, "step: expected an integer, got float"),
         (lambda: State(X, Y, time=np.inf), ValueError, "time: expected a finite number, got inf"),
+        (
+            lambda: State(X, Y, softening=-1.0),
+            ValueError,
+            "softening: expected a number that is not negative, got -1.0",
+        ),
         (lambda: State(X, Y, generated_velocities=Y), ValueError, r"generated_velocities: expected shape \(4, 2\)"),
         (
             lambda: State(X, Y, real_velocities=Y.astype("float32")),

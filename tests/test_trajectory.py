@@ -348,6 +348,8 @@ def test_empty_and_single_sets_are_written(tmp_path, generated):
         ({"author": "José"}, ValueError, r"^author: expected text in ASCII, as H5MD has it, got 'José'"),
         ({"compression": "zip"}, ValueError, r"^compression: expected a filter of HDF5 such as 'gzip', got 'zip'"),
         ({"observables": {"a/b": len}}, ValueError, r"^observables: expected names .* got 'a/b'"),
+        ({"observables": {"..": len}}, ValueError, r"^observables: expected names .* got '\.\.'"),
+        ({"observables": {"a\0": len}}, ValueError, r"^observables: expected names .* got 'a"),
         ({"observables": {1: len}}, ValueError, r"^observables: expected names .* got 1"),
         ({"observables": {"energy": len}}, ValueError, r"^observables: energy is written already; .* energies=False"),
         ({"observables": {"size": 3}}, TypeError, r"^observables: expected a function of a Snapshot for size, got 3"),
@@ -362,7 +364,10 @@ def test_what_does_not_fit_is_refused_with_a_reason(tmp_path, options, error, me
     assert content(tmp_path / "a.h5md") == before
 
 
-@pytest.mark.parametrize("value", [None, "text", [[1.0], [1.0, 2.0]], {"a": 1}, object(), [None, 1.0]])
+MASKED = np.ma.masked_array([1.0, 999.0], mask=[False, True])
+
+
+@pytest.mark.parametrize("value", [None, "text", [[1.0], [1.0, 2.0]], {"a": 1}, object(), [None, 1.0], 1j, MASKED])
 def test_an_observable_that_is_no_number_is_named_before_anything_is_written(tmp_path, value):
     with pytest.raises(
         TypeError, match=r"^observables: expected a number, a tuple of numbers or an array of mine, got"

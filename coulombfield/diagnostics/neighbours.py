@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from types import ModuleType
 from typing import NamedTuple
 
@@ -68,9 +69,21 @@ def nearest_neighbours(points: Array, among: Array | None = None) -> Neighbours:
     for name, array in (("points", points), ("among", others)):
         if not bool(xp.all(xp.isfinite(array))):
             raise ValueError(f"{name}: expected finite coordinates, got some that are NaN or infinite")
-    if isinstance(points, np.ndarray) and points.shape[1] <= TREE_DIMENSIONS:
-        return _by_tree(points, others, own)
-    return _by_pairs(xp, points, others, own)
+    unit = _unit(xp, points, others)
+    if unit != 1:
+        points, others = points / unit, others / unit
+    tree = isinstance(points, np.ndarray) and points.shape[1] <= TREE_DIMENSIONS
+    distances, indices = _by_tree(points, others, own) if tree else _by_pairs(xp, points, others, own)
+    return Neighbours(distances if unit == 1 else distances * unit, indices)
+
+
+def _unit(xp: ModuleType, points: Array, others: Array) -> float:
+    """Power of two to measure lengths in, so that their squares neither overflow nor vanish; 1 where they don't."""
+    limits = xp.finfo(points.dtype)
+    largest = max((float(xp.max(xp.abs(array))) for array in (points, others) if 0 not in array.shape), default=0.0)
+    if largest == 0 or float(limits.smallest_normal) ** 0.25 < largest < float(limits.max) ** 0.25:
+        return 1.0
+    return math.ldexp(1.0, math.frexp(largest)[1] - 1)
 
 
 def _by_tree(points: np.ndarray, others: np.ndarray, own: bool) -> Neighbours:

@@ -71,6 +71,8 @@ class State:
         object.__setattr__(self, "time", finite_number("time", self.time))
         if self.softening is not None:
             object.__setattr__(self, "softening", finite_number("softening", self.softening))
+            if self.softening < 0:
+                raise ValueError(f"softening: expected a number that is not negative, got {self.softening}")
         memory = {str(name): finite_number(f"memory[{name!r}]", value) for name, value in dict(self.memory).items()}
         object.__setattr__(self, "memory", memory)
 

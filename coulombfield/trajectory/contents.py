@@ -119,7 +119,7 @@ def checked_observables(given: Mapping[str, Observable] | None, *, energies: boo
     if given is not None and not isinstance(given, Mapping):
         raise TypeError(f"observables: expected a mapping of names to functions, got {type(given).__name__}")
     for name, function in (given or {}).items():
-        if not isinstance(name, str) or name in ("", ".", "softening") or "/" in name:
+        if not isinstance(name, str) or name in ("", ".", "..", "softening") or {*"/\0"} & {*name}:
             raise ValueError(f"observables: expected names without a slash other than softening, got {name!r}")
         if name in standard:
             raise ValueError(f"observables: {name} is written already; choose another name, or give energies=False")
@@ -129,13 +129,13 @@ def checked_observables(given: Mapping[str, Observable] | None, *, energies: boo
 
 
 def _observed(name: str, value: Any) -> np.ndarray:
-    """What an observable has returned, as an array of numbers."""
+    """What an observable has returned, as an array of numbers, none of them complex or masked."""
     on_host = not hasattr(value, "__dlpack__") or isinstance(value, np.generic)
     try:
         array = np.asarray(value) if on_host else to_numpy(value)
     except ValueError:  # rows of different lengths
         array = np.asarray(None)
-    if array.dtype.kind not in "biufc":
+    if array.dtype.kind not in "biuf" or isinstance(value, np.ma.MaskedArray):
         raise TypeError(f"observables: expected a number, a tuple of numbers or an array of {name}, got {value!r:.60}")
     return array
 
