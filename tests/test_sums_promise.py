@@ -105,6 +105,24 @@ def test_a_few_near_targets_among_many_far_ones_are_not_missed(fast, function, w
         function(targets, charges, KERNEL, rtol=1e-3, method="noisy")
 
 
+@pytest.mark.parametrize("place", [0.0, 30.0])
+def test_what_is_wrong_beside_a_giant_charge_is_not_missed(place):
+    """The field is weak there, and so tells nothing of the error; nor do the many targets near small charges."""
+    rng = np.random.default_rng(11)
+    charges = scene()
+    charges.weights[17] = 1e6
+    charges.positions[17] = place
+    targets = np.concatenate(
+        [rng.standard_normal((4000, 2)), charges.positions[17] + 1e-5 * rng.standard_normal((1, 2))]
+    )
+    request = Request(targets, charges.positions, charges.weights, KERNEL.profile, False, False, True, 1e-9)
+    exact = direct.evaluate(request)
+    off = exact._replace(field=exact.field.copy())
+    off.field[4000] += 1e-8 * np.linalg.norm(exact.field)
+    # The terms' magnitudes are up to three times the sums.
+    assert promise._Sample(request, direct, off).error(off) > 0.3e-8
+
+
 def test_errors_that_are_even_are_measured_as_they_are_beside_a_few_large_sums():
     """One near target has most of the sums' squares: what it is drawn by must not stand for the others."""
     rng = np.random.default_rng(5)

@@ -2,7 +2,7 @@ r"""Keeping ``rtol``: a fast sum is measured against the exact one at some targe
 
 Errors are as large as the sums that they are errors of, or spread evenly. Where few targets lie near the charges and
 many far away, the few make both the root mean square of the errors and what it is relative to, and a uniform sample
-misses them. So half of the sample is drawn uniformly and half where errors may be large (:mod:`.shares`), and each
+misses them. So the sample is drawn in part uniformly and in part where errors may be large (:mod:`.shares`), and each
 sampled target i counts :math:`w_i = 1/(n p_i)` times, p_i being its share of n draws:
 
 .. math:: \sum_i |\delta_i|^2 \approx \sum_{\text{sampled}} w_i |\delta_i|^2 .

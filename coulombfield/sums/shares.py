@@ -1,6 +1,6 @@
 """Drawing targets at which a fast sum is measured: uniformly, by what each contributes, and by how near charges are.
 
-A half is drawn uniformly. What a target contributes to the sums' squares is told by the fast sums themselves, which are
+Some are drawn uniformly. What a target contributes to the sums' squares is told by the fast sums themselves, which are
 there for all targets. But terms of both signs may cancel in them, and the field of a charge is weak where it is near,
 while errors are not: so some targets are drawn at each order of magnitude of the distance from a few charges.
 """
@@ -16,7 +16,7 @@ from .request import Request, Result
 from .tiles import plain
 
 SAMPLE = 48  # targets: they tell the root mean square of the errors to a tenth or so, and cost little
-UNIFORM, NEAR = 0.5, 0.25  # parts of the sample; the rest is drawn by what targets contribute
+UNIFORM, NEAR = 0.4, 0.4  # parts of the sample; the rest is drawn by what targets contribute
 CHARGES = 4  # that distances are taken from: the largest, one drawn by size, and some that were not
 CANDIDATES = 512  # of which those are drawn by size
 OCTAVES = 1024  # of distances that doubles can hold, but for the last
@@ -60,7 +60,10 @@ def _shares(request: Request, result: Result, stream: np.random.Generator) -> np
     shares = np.full(count, (UNIFORM if told else 1.0 - NEAR) / count)
     for rows, total in told:
         _add_squares(shares, rows, (1.0 - UNIFORM - NEAR) / (len(told) * total))
-    _add_octaves(shares, _rows(request.targets), _places(request, stream), NEAR)
+    # What is near the largest charge must not hide among what is near to any.
+    targets, places = _rows(request.targets), _places(request, stream)
+    for part in (places[:1], places[1:]):
+        _add_octaves(shares, targets, part, NEAR / 2)
     return shares
 
 
@@ -69,14 +72,14 @@ def _rows(values: Array) -> np.ndarray:
 
 
 def _places(request: Request, stream: np.random.Generator) -> np.ndarray:
-    """Where some charges are, shape (charges, m), float64."""
+    """Where some charges are, the largest first, shape (charges, m), float64."""
     xp, device = array_api_compat.array_namespace(request.targets), array_api_compat.device(request.targets)
     drawn = stream.integers(request.positions.shape[0], size=CANDIDATES)
     drawn[0] = int(xp.argmax(xp.abs(request.weights)))
     sizes = np.abs(to_numpy(xp.take(request.weights, xp.asarray(drawn, device=device), axis=0)).astype(np.float64))
     total = float(np.sum(sizes))
     large = stream.choice(CANDIDATES, CHARGES // 2 - 1, p=sizes / total if 0 < total < np.inf else None)
-    chosen = np.concatenate([drawn[large], drawn[: CHARGES // 2 + 1]])
+    chosen = np.concatenate([drawn[: CHARGES // 2 + 1], drawn[large]])
     return to_numpy(xp.take(request.positions, xp.asarray(chosen, device=device), axis=0)).astype(np.float64)
 
 
