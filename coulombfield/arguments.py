@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import numbers
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -13,22 +13,32 @@ NO_NUMBERS = (bool, np.timedelta64)
 """Types that count as integers to Python or NumPy."""
 
 
-def finite_number(name: str, given: Any, kind: str = "") -> float:
-    """The float that an argument is; raises if it is none, or not finite."""
-    if isinstance(given, NO_NUMBERS) or not isinstance(given, numbers.Real):
+def is_real(given: Any) -> bool:
+    """Whether an argument is a real number: no boolean, and no span of time."""
+    return isinstance(given, numbers.Real) and not isinstance(given, NO_NUMBERS)
+
+
+def is_integer(given: Any) -> bool:
+    """Whether an argument is an integer, of Python or NumPy: no boolean, and no span of time."""
+    return isinstance(given, numbers.Integral) and not isinstance(given, NO_NUMBERS)
+
+
+def finite_number(name: str, given: Any, kind: Literal["", "positive", "non-negative"] = "") -> float:
+    """The float that an argument is; raises if it is none, not finite or not of the kind."""
+    if not is_real(given):
         raise TypeError(f"{name}: expected a number, got {type(given).__name__}")
     try:
         number = float(given)
     except OverflowError:  # an integer beyond the largest double
         number = math.inf
-    if not math.isfinite(number):
-        raise ValueError(f"{name}: expected a {kind}finite number, got {number}")
+    if not math.isfinite(number) or (number < 0 and kind) or (number == 0 and kind == "positive"):
+        raise ValueError(f"{name}: expected a {kind and kind + ', '}finite number, got {number:g}")
     return number
 
 
 def check_count(name: str, count: Any, *, least: int = 0) -> None:
     """Raise unless an argument is an integer and not too small."""
-    if isinstance(count, NO_NUMBERS) or not isinstance(count, numbers.Integral):
+    if not is_integer(count):
         raise TypeError(f"{name}: expected an integer, got {type(count).__name__}")
     if count < least:
         raise ValueError(f"{name}: expected an integer of at least {least}, got {count}")

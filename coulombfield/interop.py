@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import decimal
-import numbers
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ import array_api_compat
 import h5py
 import numpy as np
 
-from .arguments import entries
+from .arguments import entries, is_real
 from .arrays import Array, backend, to_numpy
 from .charges import check_points
 from .packages import trouble_with
@@ -205,7 +204,7 @@ def _table(source: Sequence[Any]) -> np.ndarray:
     table = np.asarray(source)
     if table.dtype.kind == "O":  # integers beyond 64 bits, fractions, decimals: but not None, which would be NaN
         for cell in table.flat:
-            if isinstance(cell, bool) or not isinstance(cell, numbers.Real | decimal.Decimal):
+            if not is_real(cell) and not isinstance(cell, decimal.Decimal):
                 raise ValueError(f"got {cell!r}")
         return table.astype(float)
     if table.dtype.kind in "SU":

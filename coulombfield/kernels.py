@@ -267,10 +267,7 @@ class KernelSum(RadialKernel):
 def _store_number(kernel: RadialKernel, name: str, *, positive: bool = True) -> None:
     """Replace a parameter by the float that it is, or say why it can't be one."""
     given = getattr(kernel, name)
-    kind = "positive, " if positive else ""
-    number = finite_number(name, given, kind)
-    if positive and number <= 0:
-        raise ValueError(f"{name}: expected a {kind}finite number, got {given}")
+    number = finite_number(name, given, "positive" if positive else "")
     if positive and number < sys.float_info.min:  # half an exponent of 5e-324 would be 0, and the kernel a constant
         raise ValueError(
             f"{name}: expected at least {sys.float_info.min}, got {given}, which leaves the range of a double"

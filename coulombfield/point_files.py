@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import codecs
 import csv
-import numbers
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 import h5py
 import numpy as np
 
+from .arguments import is_integer
 from .files import ids_there, naming, rows_there
 
 SUFFIXES = {"npy": (".npy",), "csv": (".csv", ".txt", ".tsv", ".dat"), "hdf5": (".h5", ".hdf5", ".h5md")}
@@ -60,7 +60,7 @@ def _column(name: int | str, header: list[str] | None, width: int) -> int:
         if header.count(name) > 1:
             raise ValueError(f"columns: {header.count(name)} columns are named {name!r}; choose by number")
         return header.index(name)
-    if isinstance(name, bool) or not isinstance(name, numbers.Integral):
+    if not is_integer(name):
         raise TypeError(f"columns: expected numbers or names of columns, got {name!r}")
     if not -width <= name < width:
         raise ValueError(f"columns: expected numbers from 0 to {width - 1}, got {name}")
@@ -134,9 +134,8 @@ def _rows(path: Path) -> tuple[str | None, list[tuple[int, list[str]]]]:
     lines = [(number, line) for number, line in every if line.strip() and not line.lstrip().startswith("#")]
     if not lines:
         raise ValueError(f"{path}: expected lines of numbers, got none")
-    bare = QUOTED.sub("", "\n".join(line for _, line in lines[:100])).partition("\n")[
-        0
-    ]  # a name may have several lines
+    # Without what is quoted, which may go on over several lines.
+    bare, _, _ = QUOTED.sub("", "\n".join(line for _, line in lines[:100])).partition("\n")
     # The comma last: where another sign parts the columns, it stands inside of numbers.
     delimiter = next((sign for sign in (";", "\t", ",") if sign in bare), None)
     if delimiter is None:

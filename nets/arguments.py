@@ -6,6 +6,7 @@ import math
 import numbers
 from typing import Any
 
+from coulombfield.arguments import is_integer, is_real
 from coulombfield.arrays import PLAIN, Array, backend
 
 
@@ -19,7 +20,7 @@ def count_of(name: str, given: Any, *, least: int = 1) -> int:
     ValueError
         If it is below ``least``, 0 or 1.
     """
-    if isinstance(given, bool) or not isinstance(given, numbers.Integral):
+    if not is_integer(given):
         raise TypeError(f"{name}: expected an integer, got {_shown(given)}")
     if given < least:
         raise ValueError(f"{name}: expected a {'positive' if least else 'non-negative'} integer, got {given}")
@@ -44,7 +45,7 @@ def number_of(name: str, given: Any, *, least: float = -math.inf) -> float:
     ValueError
         If it is infinite, NaN or below ``least``.
     """
-    if isinstance(given, bool) or not isinstance(given, numbers.Real):
+    if not is_real(given):
         raise TypeError(f"{name}: expected a number, got {_shown(given)}")
     if not math.isfinite(given) or given < least:
         bound = "" if least == -math.inf else f" of at least {least:g}"

@@ -365,7 +365,7 @@ NAN[2, 1] = np.nan
         (
             lambda: State(X, Y, softening=-1.0),
             ValueError,
-            "softening: expected a number that is not negative, got -1.0",
+            "softening: expected a non-negative, finite number, got -1",
         ),
         (lambda: State(X, Y, generated_velocities=Y), ValueError, r"generated_velocities: expected shape \(4, 2\)"),
         (

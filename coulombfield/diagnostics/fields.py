@@ -49,8 +49,7 @@ def jacobian(field: Callable[[Array], Array], points: Array, step: float) -> Arr
     """
     xp = backend(points=points)
     check_points("points", points)
-    if not finite_number("step", step, "positive, ") > 0:
-        raise ValueError(f"step: expected a positive, finite number, got {step}")
+    finite_number("step", step, "positive")
     axes = xp.eye(points.shape[1], dtype=points.dtype, device=array_api_compat.device(points))
     along = [directional_derivative(field, points, axes[i, :], step) for i in range(points.shape[1])]
     return xp.stack(along, axis=1)

@@ -15,8 +15,5 @@ def store_number(owner: Any, name: str, *, zero: bool = False, signed: bool = Fa
     ``zero`` allows 0 too, ``signed`` all finite numbers. A number of NumPy's would change the dtype of what it
     multiplies.
     """
-    kind = "" if signed else "non-negative, " if zero else "positive, "
-    number = finite_number(name, getattr(owner, name), kind)
-    if not (number > 0 or signed or (zero and number == 0)):
-        raise ValueError(f"{name}: expected a {kind}finite number, got {number:g}")
+    number = finite_number(name, getattr(owner, name), "" if signed else "non-negative" if zero else "positive")
     object.__setattr__(owner, name, number)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from ..arrays import Array, backend
 from ..charges import check_like, check_points
-from .parameters import check_count, finite_number
+from .parameters import check_count, finite_number, store_number
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,11 +68,9 @@ class State:
             _check_velocities(f"{name}_velocities", getattr(self, f"{name}_velocities"), name, getattr(self, name))
         check_count("step", self.step)
         object.__setattr__(self, "step", int(self.step))
-        object.__setattr__(self, "time", finite_number("time", self.time))
+        store_number(self, "time", signed=True)
         if self.softening is not None:
-            object.__setattr__(self, "softening", finite_number("softening", self.softening))
-            if self.softening < 0:
-                raise ValueError(f"softening: expected a number that is not negative, got {self.softening}")
+            store_number(self, "softening", zero=True)
         memory = {str(name): finite_number(f"memory[{name!r}]", value) for name, value in dict(self.memory).items()}
         object.__setattr__(self, "memory", memory)
 

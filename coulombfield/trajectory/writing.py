@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numbers
 from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 import h5py
 import numpy as np
 
+from ..arguments import is_integer
 from ..files import naming
 from ..flow import Snapshot
 from .commits import CommittedFile
@@ -101,7 +101,7 @@ class Writer:
         self._contents = Contents(per_particle, checked_observables(observables, energies=energies), all_particles)
         self._units = Units(units, observables or ())
         self._author, self._compression = _ascii("author", author), _filter(compression)
-        if isinstance(commit_every, bool) or not isinstance(commit_every, numbers.Integral) or commit_every < 1:
+        if not is_integer(commit_every) or commit_every < 1:
             raise ValueError(f"commit_every: expected an integer of 1 or more, got {commit_every!r}")
         self._commit_every: int = int(commit_every)
         self._waiting: int = 0  # frames that are not committed
