@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import importlib
 import json
 import os
@@ -13,7 +14,7 @@ from typing import Any
 
 from experiments.files import print_whatever_comes
 
-from .arguments import output_file, output_folder, positive
+from .arguments import output_file, output_folder, positive, whole_number
 
 BENCHMARKS = {
     "flows": "steps of charges that move against their number, and the energy's drift",
@@ -80,15 +81,12 @@ def _add_sums_options(options: argparse.ArgumentParser) -> None:
     options.add_argument("--quick", action="store_true", help="small sizes, in a minute")
     options.add_argument("--only", type=_sums_names, default=(), metavar="NAME[,NAME]", help="cases, or 'aims'")
     options.add_argument(
-        "--largest", type=_count, default=10**6, metavar="N", help="most charges, such as 1e7 (default: 1e6)"
+        "--largest",
+        type=functools.partial(whole_number, least=SMALLEST),
+        default=10**6,
+        metavar="N",
+        help="most charges, such as 1e7 (default: 1e6)",
     )
-
-
-def _count(text: str) -> int:
-    number = positive(text)
-    if number < SMALLEST or number != int(number):
-        raise argparse.ArgumentTypeError(f"expected a whole number of at least {SMALLEST}, got {text}")
-    return int(number)
 
 
 def _sums_names(text: str) -> tuple[str, ...]:

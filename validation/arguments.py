@@ -17,6 +17,14 @@ def positive(text: str) -> float:
     return number
 
 
+def whole_number(text: str, least: int = 1) -> int:
+    """A whole number that is not too small, also written as 1e7."""
+    number = positive(text)
+    if number < least or number != int(number):
+        raise argparse.ArgumentTypeError(f"expected a whole number of at least {least}, got {text}")
+    return int(number)
+
+
 def output_file(text: str) -> Path:
     """A file to write, in a folder that exists."""
     path = Path(text)

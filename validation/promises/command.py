@@ -7,7 +7,7 @@ import collections
 from pathlib import Path
 
 from experiments.files import to_json, write_atomically
-from validation.arguments import output_file, positive
+from validation.arguments import output_file, whole_number
 
 from .cases import METHODS, Outcome, draw, run
 
@@ -15,7 +15,11 @@ from .cases import METHODS, Outcome, draw, run
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Give a parser the options of this command."""
     parser.add_argument(
-        "--runs", type=_count, default=2000, metavar="N", help="cases (default: %(default)s, a quarter of an hour)"
+        "--runs",
+        type=whole_number,
+        default=2000,
+        metavar="N",
+        help="cases (default: %(default)s, a quarter of an hour)",
     )
     parser.add_argument("--seed", type=int, default=0, help="of every random number (default: %(default)s)")
     parser.add_argument("--json", type=output_file, metavar="FILE", help="also write the counts to FILE")
@@ -44,10 +48,3 @@ def main(*, runs: int, seed: int, json: Path | None) -> int:
 
 def _described(outcome: Outcome) -> str:
     return f"{outcome.case.label}: error {outcome.error:.1e}"
-
-
-def _count(text: str) -> int:
-    number = positive(text)
-    if number != int(number):
-        raise argparse.ArgumentTypeError(f"expected a whole number, got {text}")
-    return int(number)
