@@ -10,8 +10,7 @@ writes stay in memory, page by page, until :meth:`CommittedFile.commit`, which
 
 A process that dies before 2 is complete leaves the last version, with unused bytes at its end. One that dies later
 leaves a journal from which :func:`recover` completes the new version, or :func:`open_whole` in memory for who may not
-write. Step 3 alone, tens of microseconds for a few
-pages, can leave a file that other programs can't read before that.
+write. Step 3 alone, tens of microseconds for a few pages, can leave a file that other programs can't read before that.
 """
 
 from __future__ import annotations

@@ -143,7 +143,7 @@ class GAN:
         return losses
 
     def _move(self, move: str) -> Losses:
-        """Do one move; what it holds of its gradients is gone before the next one needs their memory."""
+        """Do one move, in the memory of the one before."""
         draws = {name: getattr(self, f"draw_{name}")() for name in self.draws[move]}
         self._first = None
         self.workspace.release(0)

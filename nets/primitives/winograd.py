@@ -158,19 +158,19 @@ class Plan:
 
     def of_channels(self, part: slice) -> Plan:
         """The same tiles with some of the channels."""
-        return (
-            self if part.stop - part.start == self.channels else _narrowed(self, part.stop - part.start, self.filters)
-        )
+        return _narrowed(self, _width(part), self.filters)
 
     def of_filters(self, part: slice) -> Plan:
         """The same tiles with some of the filters."""
-        return (
-            self if part.stop - part.start == self.filters else _narrowed(self, self.channels, part.stop - part.start)
-        )
+        return _narrowed(self, self.channels, _width(part))
+
+
+def _narrowed(plan: Plan, channels: int, filters: int) -> Plan:
+    return plan if (channels, filters) == (plan.channels, plan.filters) else _part_of(plan, channels, filters)
 
 
 @functools.cache
-def _narrowed(plan: Plan, channels: int, filters: int) -> Plan:
+def _part_of(plan: Plan, channels: int, filters: int) -> Plan:
     return dataclasses.replace(plan, channels=channels, filters=filters)
 
 
@@ -403,6 +403,10 @@ def _all(width: int) -> slice:
     return slice(0, width)
 
 
+def _width(part: slice) -> int:
+    return part.stop - part.start
+
+
 def _products(plan: Plan, images: int, like: Array, workspace: Workspace | None) -> Array:
     """Memory for the results at each point, (points, tiles, filters)."""
     return scratch(workspace, "results at points", (plan.points**2, images * plan.tiles, plan.filters), like)
@@ -421,8 +425,7 @@ def _results_of_points(plan: Plan, products: Array, out: Array, part: slice) -> 
 
 
 def _result_arguments(plan: Plan, y: Array, products: Array, part: slice) -> tuple:
-    width = part.stop - part.start
-    return y.reshape(-1)[part.start :], plan.filters, width, *plan.axes, products.reshape(-1)
+    return y.reshape(-1)[part.start :], plan.filters, _width(part), *plan.axes, products.reshape(-1)
 
 
 def _image_points(plan: Plan, images: int, like: Array, workspace: Workspace | None) -> Points:
@@ -436,11 +439,10 @@ def _images_at_points(plan: Plan, x: Array, part: slice, workspace: Workspace | 
 
 
 def _image_arguments(plan: Plan, x: Array, images: Points, part: slice) -> tuple:
-    width = part.stop - part.start
-    return x.reshape(-1)[part.start :], plan.channels, width, *plan.axes, images.flat, images.offsets
+    return x.reshape(-1)[part.start :], plan.channels, _width(part), *plan.axes, images.flat, images.offsets
 
 
 def _weight_arguments(plan: Plan, weight: Array, points: Points, channels: slice, filters: slice) -> tuple:
     first = channels.start * plan.filters + filters.start
-    sizes = plan.channels, plan.filters, channels.stop - channels.start, filters.stop - filters.start
+    sizes = plan.channels, plan.filters, _width(channels), _width(filters)
     return weight.reshape(-1)[first:], *sizes, *plan.axes, points.flat, points.offsets
