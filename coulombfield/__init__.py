@@ -25,6 +25,7 @@ from .energy import (
 )
 from .kernels import Coulomb, Gaussian, Laplace, Plummer, RadialKernel
 from .sums import Explanation, field, laplacian, potential, potential_and_field
+from .tabulated import TabulatedField
 
 __all__ = [
     "Charges",
@@ -36,6 +37,7 @@ __all__ = [
     "Laplace",
     "Plummer",
     "RadialKernel",
+    "TabulatedField",
     "electrostatic_energy",
     "electrostatic_energy_gradient",
     "energy_gradient",

@@ -20,7 +20,7 @@ from coulombfield.sums.request import Request
 from coulombfield.sums.selection import EXACT
 from validation.context import Context
 
-from .differences import Case, magnitude
+from .differences import EPSILON, Case, magnitude
 from .kernels import KERNELS, at_softening, has_softening
 from .registry import Row
 
@@ -36,6 +36,8 @@ KERNELS_OF: dict[str, dict[int, tuple[str, ...]]] = {
 }
 """Kernels by dimension for each engine: few for those that take seconds to compile a kernel that is new to them."""
 OTHERS = {2: ALL}  # for an engine without a line of its own
+TABLE = 1e-10
+"""Error of a table that differences are taken of."""
 QUICK = {"direct": {2: ALL}, "cuda": {2: ("Plummer 1",)}}
 
 
@@ -207,6 +209,16 @@ def _self_energy(p: Problem) -> Iterator[Case]:
     )
 
 
+def _tabulated(context: Context) -> Iterator[Case]:
+    """−E v against the potential of the same table, which is uncertain by the error that it was asked for."""
+    rng = context.rng("gradients TabulatedField")
+    p = _draw("Plummer 1", 1, {"exclude_self": False}, context, rng)
+    table = cf.TabulatedField(p.charges(), p.kernel, rtol=TABLE)
+    exact = -context.host(table(p.at())[1])[:, 0] * p.d_targets[:, 0]
+    size = p.size_of("potential") * TABLE / EPSILON
+    yield p.case(lambda t: context.host(table(p.at(t))[0]), exact, size)
+
+
 class Operation(NamedTuple):
     """What is differentiated, what gives the derivative, and the cases of a problem."""
 
@@ -239,8 +251,9 @@ OPERATIONS = (
 
 
 def rows() -> list[Row]:
-    """One row for each operation by each exact engine."""
-    return [
+    """One row for each operation by each exact engine, and one for tables."""
+    of_tables = Row("TabulatedField", "field", (cf.TabulatedField,), _tabulated)
+    return [of_tables] + [
         Row(
             f"{operation.name} by {engine}",
             "field",

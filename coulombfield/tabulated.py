@@ -1,0 +1,188 @@
+"""The potential and field of charges that stay, tabulated once for many evaluations."""
+
+from __future__ import annotations
+
+import importlib
+import math
+from types import ModuleType
+
+import array_api_compat
+import numpy as np
+import scipy  # whose parts load when they are first used
+
+from .arguments import finite_number
+from .arrays import Array, backend, library, to_numpy
+from .charges import Charges, check_charges, check_like, check_points
+from .kernels import RadialKernel, check_kernel
+from .sums import potential_and_field
+
+LARGEST = 1 << 24  # nodes of a grid, 400 MB of a potential and its field in the plane in float64
+MARGIN = 0.25  # of the charges' largest extent, by which the grid goes beyond them on each side
+RIM = 12  # nodes beyond that, where the spline knows too little of what lies outside: 0.27**12 = 1e-7 of that is left
+SAMPLED = 512  # places at which the table's error is measured
+COARSEST = 32  # spacings along the charges' largest extent, to begin with
+
+
+class TabulatedField:
+    r"""Potential and field of charges that stay where they are, by cubic splines on a grid.
+
+    .. math:: \hat\Phi(a) = \sum_j q_j\, k(a, b_j), \qquad \hat E(a) = -\nabla\hat\Phi(a) \qquad \text{(Eqs 8, 34)}
+
+    One fast sum over the nodes of a grid, and then each evaluation takes a few operations a point, however many charges
+    there are: for generated samples that move for many steps among data that do not. Points beyond the grid, which
+    covers the charges and a quarter of their extent more, get exact sums.
+
+    Parameters
+    ----------
+    charges : Charges
+        Sources b with their charges q, at least one, of NumPy or CuPy and in up to three dimensions.
+    kernel : RadialKernel
+        The kernel k, smooth at 0: a bare inverse power can't be tabulated.
+    rtol : float
+        Error that is allowed, of the potential and of the field: root mean square relative to that of the true values.
+        It is measured at some charges and some places of the grid, and the grid is made finer until both are met: of
+        the order of :math:`(L/\varepsilon)^m\,\mathrm{rtol}^{-m/4}` nodes for charges over an extent L.
+
+    Attributes
+    ----------
+    error : float
+        The larger of the two errors, as measured.
+
+    Raises
+    ------
+    TypeError
+        If an argument is of a wrong type, or the arrays are of another library.
+    ValueError
+        If there are no charges, they are not finite or have more than three dimensions, or ``rtol`` is out of range.
+    ArithmeticError
+        If a grid of 2**24 nodes is too coarse for ``rtol``: the kernel is too sharp for so large an extent. Use
+        :func:`~coulombfield.potential_and_field` with ``rtol`` then.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import coulombfield as cf
+    >>> data = cf.real_charges(np.random.default_rng(0).normal(size=(10_000, 2)))
+    >>> table = cf.TabulatedField(data, cf.Plummer(exponent=1, softening=0.5), rtol=1e-4)
+    >>> points = np.asarray([[0.0, 1.0], [2.0, -1.0]])
+    >>> potential, field = table(points)
+    >>> bool(np.allclose(field, cf.field(points, data, table.kernel), rtol=1e-3))
+    True
+    """
+
+    def __init__(self, charges: Charges, kernel: RadialKernel, *, rtol: float = 1e-4):
+        check_charges(charges)
+        check_kernel(kernel)
+        self.charges, self.kernel, self.rtol = charges, kernel, finite_number("rtol", rtol, "positive")
+        positions = charges.positions
+        self._ndimage = _ndimage(positions)
+        self._eps = float(np.finfo(str(positions.dtype).rpartition(".")[2]).eps)
+        if not 500 * self._eps <= self.rtol < 1:
+            raise ValueError(f"rtol: expected from {500 * self._eps:.1g} to below 1, got {rtol}")
+        if positions.shape[0] == 0 or positions.shape[1] > 3:
+            raise ValueError(f"charges: expected at least one, in up to three dimensions, got shape {positions.shape}")
+        self._host = to_numpy(positions).astype(np.float64)
+        if not np.isfinite(self._host).all():
+            raise ValueError("charges: expected finite positions")
+        self._make()
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Nodes of the grid along each axis."""
+        return tuple(self._splines[0].shape)
+
+    def __call__(self, points: Array) -> tuple[Array, Array]:
+        """Potential and field at ``points``.
+
+        Parameters
+        ----------
+        points : array, shape (T, m)
+            Places [length]; library, dtype and device of the charges. T may be 0.
+
+        Returns
+        -------
+        potential : array, shape (T,)
+            Φ̂ [charge · kernel].
+        field : array, shape (T, m)
+            Ê [charge · kernel / length].
+
+        Raises
+        ------
+        TypeError
+            If ``points`` are of another library or dtype than the charges.
+        ValueError
+            If their shape or device is another.
+        """
+        xp = backend(charges=self.charges.positions, points=points)
+        check_points("points", points)
+        check_like("points", points, "charges", self.charges.positions)
+        nodes = (points - self._origin) / self._spacing
+        inside = ((nodes >= RIM) & (nodes <= self._last - RIM)).all(axis=1)
+        values = xp.empty((len(self._splines), len(points)), dtype=points.dtype)
+        # What is outside is computed again below; a place that is not a number must not be looked up.
+        places = xp.where(inside[:, None], nodes, float(RIM)).T
+        for spline, out in zip(self._splines, values, strict=True):
+            self._ndimage.map_coordinates(spline, places, out, order=3, mode="nearest", prefilter=False)
+        potential, field = values[0], values[1:].T.copy()
+        outside = xp.flatnonzero(~inside)
+        if len(outside):
+            potential[outside], field[outside] = potential_and_field(points[outside], self.charges, self.kernel)
+        return potential, field
+
+    def _make(self) -> None:
+        """Finer and finer grids, until the error is small enough."""
+        low, high = self._host.min(axis=0), self._host.max(axis=0)
+        extent = float((high - low).max()) or 1.0
+        low, high = low - MARGIN * extent, high + MARGIN * extent
+        rng = np.random.default_rng(0)
+        spread = rng.uniform(low, high, (SAMPLED // 3, len(low)))
+        sampled = self._put(np.concatenate([spread, rng.choice(self._host, SAMPLED - len(spread))]))
+        exact = potential_and_field(sampled, self.charges, self.kernel)
+        spacing = extent / COARSEST
+        while True:
+            counts = np.ceil((high - low) / spacing) + 2 * RIM + 1
+            if math.prod(counts) > LARGEST:
+                raise ArithmeticError(
+                    f"rtol: {LARGEST} nodes are too few for {self.rtol:g} with {self.kernel} over an extent "
+                    f"of {extent:.3g}"
+                )
+            self._tabulate(low - RIM * spacing, spacing, counts.astype(int))
+            self.error = max(map(_error, self(sampled), exact))
+            if self.error <= self.rtol:
+                return
+            # The error of cubic splines goes with the fourth power, once they resolve the kernel.
+            spacing *= max(0.3, 0.8 * (self.rtol / self.error) ** 0.25)
+
+    def _tabulate(self, origin: np.ndarray, spacing: float, counts: np.ndarray) -> None:
+        axes = [start + spacing * np.arange(count) for start, count in zip(origin, counts, strict=True)]
+        grid = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, len(axes))
+        phi, field = potential_and_field(
+            self._put(grid), self.charges, self.kernel, rtol=max(0.1 * self.rtol, 16 * self._eps)
+        )
+        values = [to_numpy(phi), *to_numpy(field).T]
+        self._splines = [
+            self._put(scipy.ndimage.spline_filter(each.reshape(counts), order=3, mode="mirror")) for each in values
+        ]
+        self._origin, self._last = self._put(origin), self._put(counts - 1.0)
+        self._spacing = spacing
+
+    def _put(self, values: np.ndarray) -> Array:
+        positions = self.charges.positions
+        xp = array_api_compat.array_namespace(positions)
+        return xp.asarray(values, dtype=positions.dtype, device=array_api_compat.device(positions))
+
+
+def _ndimage(array: Array) -> ModuleType:
+    """The library's interpolation."""
+    modules = {"numpy": "scipy.ndimage", "cupy": "cupyx.scipy.ndimage"}
+    name = library(type(array))
+    if name not in modules:
+        raise TypeError(f"charges: expected NumPy or CuPy arrays, got one of {name}")
+    return importlib.import_module(modules[name])
+
+
+def _error(found: Array, exact: Array) -> float:
+    """Root mean square error relative to that of the exact values."""
+    difference, values = (to_numpy(one).astype(np.float64) for one in (found - exact, exact))
+    size = float(np.linalg.norm(difference))
+    return size / float(np.linalg.norm(values)) if size else 0.0
