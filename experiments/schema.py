@@ -172,10 +172,12 @@ class _Reader:
                     name: self.convert(hint, mapping.get(name, {}), prefix + name) for name, hint in there.items()
                 }
             self._refuse_unknown(mapping, {**hints, **of_tables}, prefix)
-        if len(self.missing) > before:
-            return None
+        return None if len(self.missing) > before else self.built(lambda: cls(**values), prefix)
+
+    def built(self, make: Callable[[], Any], prefix: str) -> Any:
+        """What a constructor gives; its ValueError names a setting, before which the table's name goes."""
         try:
-            return cls(**values)
+            return make()
         except ValueError as error:
             raise ConfigError(f"{prefix}{error}") from error
 
@@ -186,6 +188,8 @@ class _Reader:
             return self._of_kind(marker, value, name)
         if dataclasses.is_dataclass(hint) and isinstance(value, Mapping):
             return self.table(hint, value, f"{name}.")
+        if hasattr(hint, "of_number") and type(value) in (int, float) and math.isfinite(value):
+            return self.built(lambda: hint.of_number(float(value)), f"{name}.")
         if typing.get_origin(hint) is tuple and isinstance(value, list | tuple):
             item = typing.get_args(hint)[0]
             return tuple(self.convert(item, entry, f"{name}[{index}]") for index, entry in enumerate(value))

@@ -17,7 +17,7 @@ from nets.layers.activations import ELU
 from nets.network import Network
 from validation.assembly import assemble
 
-__all__ = ["BATCH", "DEVICES", "forward", "host", "normal", "players_of", "small"]
+__all__ = ["BATCH", "COUNT", "DEVICES", "forward", "host", "normal", "players_of", "small"]
 
 LATENT, BATCH, COUNT = 3, 6, 40
 
@@ -30,12 +30,18 @@ def players_of(**widths: tuple[int, ...]) -> dict[str, Network]:
 
 
 def small(
-    config: GANConfig, networks: Mapping[str, Network], device: Device, *, dtype: str = "float64", seed: int = 1
+    config: GANConfig,
+    networks: Mapping[str, Network],
+    device: Device,
+    *,
+    dtype: str = "float64",
+    seed: int = 1,
+    updates: int = 1,
 ) -> GAN:
     """A GAN of these networks on normal points."""
     streams = Streams(seed)
     data = streams.stream("data").standard_normal((COUNT, 2)).astype(dtype)
-    return assemble(config, networks, data, latent=LATENT, batch=BATCH, streams=streams, device=device)
+    return assemble(config, networks, data, latent=LATENT, batch=BATCH, streams=streams, device=device, updates=updates)
 
 
 def forward(gan: GAN, player: str, x: Array) -> Array:

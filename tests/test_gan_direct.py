@@ -4,9 +4,20 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from gan_support import BATCH, DEVICES, forward, players_of, small
+from gan_support import BATCH, COUNT, DEVICES, forward, players_of, small
 
-from coulombfield import Plummer, energy_gradient, interaction_energy
+from coulombfield import (
+    Plummer,
+    TabulatedField,
+    energy_gradient,
+    interaction_energy,
+    potential,
+    real_charges,
+    tabulated,
+)
+from coulombfield.arrays import to_numpy
+from experiments.data.dataset import ArrayPart
+from experiments.gans import direct
 from experiments.gans.direct import Config
 from experiments.players.optimizer import ScheduleConfig
 from nets.layers.linear import Linear
@@ -16,8 +27,9 @@ CONSTANT = ScheduleConfig(start=0.7, kind="constant")
 
 
 def build(device, networks=None, **settings):
-    config = Config(exponent=1.0, softening=settings.pop("softening", CONSTANT), **settings)
-    return small(config, networks or players_of(), device)
+    updates = settings.pop("updates", 1)
+    defaults = {"exponent": ScheduleConfig.of_number(1.0), "softening": CONSTANT}
+    return small(Config(**defaults | settings), networks or players_of(), device, updates=updates)
 
 
 @pytest.mark.parametrize("device", DEVICES)
@@ -52,9 +64,97 @@ def test_the_softening_follows_its_schedule():
 
 
 def test_bad_settings_are_refused_by_name(monkeypatch):
-    with pytest.raises(ValueError, match="exponent: expected a positive number, got 0"):
-        Config(exponent=0.0, softening=CONSTANT)
+    with pytest.raises(ValueError, match="start: expected a positive number, got 0"):
+        Config(exponent=ScheduleConfig.of_number(0.0), softening=CONSTANT)
     monkeypatch.setattr("gan_support.BATCH", 1)
     build(DEVICES[0])
     with pytest.raises(ValueError, match="unbiased: expected false with a batch of 1, got true"):
         build(DEVICES[0], unbiased=True)
+    for bad, message in (
+        ({"real_batch": -1}, "real_batch: expected a number that is not negative, got -1"),
+        ({"real": "all", "real_batch": 5}, "real_batch: expected with real = minibatch only, got 5 with all"),
+        ({"rtol": 0.5, "real": "all"}, "rtol: expected from 1e-4 to 0.1, got 0.5"),
+        ({"rtol": 0.01}, "rtol: expected with real = all only, got 0.01 with minibatch"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            build(DEVICES[0], **bad)
+    monkeypatch.setattr("gan_support.BATCH", 6)
+    with pytest.raises(ValueError, match="unbiased: expected false with a real_batch of 1, got true"):
+        build(DEVICES[0], unbiased=True, real_batch=1)
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("unbiased", [False, True])
+def test_there_may_be_other_numbers_of_real_charges(device, unbiased):
+    gan = build(device, unbiased=unbiased, real_batch=9)
+    latent, real = gan.draw_latent(), gan.draw_real()
+    losses, _ = gan.gradients("generator", latent=latent, real=real)
+    energy = interaction_energy(real, forward(gan, "generator", latent), Plummer(1.0, 0.7), unbiased=unbiased)
+    assert real.shape == (9, 2)
+    assert float(losses["generator"]) == pytest.approx(energy, rel=1e-12)
+
+
+def all_of(gan):
+    """The training set, as a minibatch that has each sample once."""
+    return gan.device.xp.concatenate(list(gan.data.blocks()))
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("unbiased", [False, True])
+def test_all_real_charges_act_as_a_minibatch_of_all_of_them(device, unbiased):
+    """To the error of the table; the losses differ by what the data have alone."""
+    one = build(device, unbiased=unbiased, real="all", rtol=1e-4)
+    other = build(device, unbiased=unbiased, real_batch=len(all_of(one)))
+    latent, real = one.draw_latent(), all_of(one)
+    assert one.draws == {"generator": ("latent",)}
+    of_all, gradients = one.gradients("generator", latent=latent)
+    of_batch, expected = other.gradients("generator", latent=latent, real=real)
+    difference = gradients["generator"].vector - expected["generator"].vector
+    assert float(abs(difference).max()) <= 1e-3 * float(abs(expected["generator"].vector).max())
+    own = to_numpy(potential(real, real_charges(real), Plummer(1.0, 0.7), exclude_self=unbiased)).mean() / 2
+    own *= len(real) / (len(real) - 1) if unbiased else 1
+    assert float(of_batch["generator"]) - float(of_all["generator"]) == pytest.approx(own, rel=1e-3)
+
+
+def test_in_many_dimensions_and_beside_sharp_kernels_the_sums_are_taken_over_blocks(monkeypatch):
+    def with_blocks(self):
+        yield from (self._there[:17], self._there[17:])
+
+    def gradient(gan):
+        return gan.gradients("generator", latent=latent)[1]["generator"].vector.copy()
+
+    whole = build(DEVICES[0], real="all", rtol=1e-4)
+    latent = whole.draw_latent()
+    found = [gradient(whole)]
+    monkeypatch.setattr(ArrayPart, "blocks", with_blocks)
+    monkeypatch.setattr(tabulated, "LARGEST", 100)
+    too_sharp = build(DEVICES[0], real="all", rtol=1e-4)
+    found.append(gradient(too_sharp))
+    monkeypatch.setattr(direct, "TABULATED", 1)
+    summed = build(DEVICES[0], real="all")
+    found.append(gradient(summed))
+    assert isinstance(whole._made, TabulatedField)
+    assert isinstance(summed._made, direct.SummedField)
+    assert isinstance(too_sharp._made, direct.SummedField)
+    np.testing.assert_allclose(found[1], found[2], rtol=1e-9)
+    np.testing.assert_allclose(found[0], found[1], rtol=1e-2)
+
+
+def test_a_table_is_made_anew_when_the_kernel_changes_and_not_between():
+    gan = build(DEVICES[0], real="all", softening=ScheduleConfig(start=3.0, end=1.0), updates=4 * direct.TABLES)
+    tables = []
+    for _ in range(4 * direct.TABLES + 2):
+        gan.step()
+        tables.append(gan._made)
+        assert gan._made.charges.positions.shape == (COUNT, 2)
+    assert len({id(table) for table in tables}) == direct.TABLES
+    softenings = [table.kernel.softening for table in tables[::4]]
+    assert softenings[0] == 3.0
+    np.testing.assert_allclose(np.diff(np.log(softenings[: direct.TABLES])), np.log(1 / 3) / direct.TABLES)
+
+
+def test_the_exponent_follows_its_schedule():
+    gan = build(DEVICES[0], exponent=ScheduleConfig(start=1.0, end=2.0))
+    assert gan.schedule()["exponent"] == gan.kernel.exponent == 1.0
+    gan.step()
+    assert gan.kernel.exponent == pytest.approx(2.0)

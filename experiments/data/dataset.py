@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
@@ -35,6 +36,9 @@ class Source(Protocol):
 
     def draw(self, count: int, rng: np.random.Generator) -> Array:
         """Real samples drawn with replacement, shape (count, ...), on the device."""
+
+    def blocks(self) -> Iterator[Array]:
+        """All that drawing can give, each once and always in the same order, in blocks on the device."""
 
 
 class Training(Part, Source, Protocol):
@@ -133,3 +137,7 @@ class ArrayPart:
         """Random samples, shape (count, ...)."""
         index = rng.integers(0, len(self._host), count)
         return self._there.take(self._device.put(index), axis=0)
+
+    def blocks(self) -> Iterator[Array]:
+        """All samples at once."""
+        yield self._there

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import math
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple, Protocol
@@ -188,6 +188,14 @@ class ImageSet:
             mirrored = rng.random(count) < 0.5
             images[mirrored] = images[mirrored, :, ::-1]
         return self._scaled(self._device.put(images))
+
+    def blocks(self) -> Iterator[Array]:
+        """All images, :data:`BLOCK` at a time, and where they are mirrored also what that makes of them."""
+        for start in range(0, len(self._index), BLOCK):
+            images = self._scaled(self._device.put(self.at_hand.read(self._index[start : start + BLOCK])))
+            yield images
+            if self._flip:
+                yield images[:, :, ::-1]
 
     def first(self, count: int) -> np.ndarray:
         """The set's first images, shape (count or fewer, H, W, C), on the host, between -1 and 1."""

@@ -13,25 +13,52 @@ the field of Eq 34 at the sample, which the generator's backward pass pulls to i
 leaves out the terms i = j and has N - 1 for one N of the sums over one kind. Half of the squared maximum mean
 discrepancy under a Plummer kernel; see :mod:`~experiments.gans.mmd_net` for Gaussian ones.
 
+With ``real = "all"`` the y are the whole training set, whose field is summed, or tabulated, once for many updates.
+Nothing but the samples is then drawn. With p_y the training set's distribution and p_x(theta) that of G(z), the energy
+is :math:`F = \frac12 \iint (p_y - p_x)(a)\,k(a, b)\,(p_y - p_x)(b)`, and since k is symmetric,
+
+.. math:: \frac{\partial F}{\partial\theta} = -\int \Phi\,\frac{\partial p_x}{\partial\theta}
+                = -\frac{\partial}{\partial\theta}\,\mathbb{E}_z\bigl[\Phi(G_\theta(z))\bigr]_{\Phi\text{ held}}
+                = \mathbb{E}_z\Bigl[E(G(z)) \cdot \frac{\partial G(z)}{\partial\theta}\Bigr],
+                \qquad \Phi = \int k\,(p_y - p_x):
+
+the gradient of E[-Phi(G(z))] with the charges that make Phi held where they are. A minibatch's mean over z of that with
+the other N - 1 samples for p_x has this expectation, so that the gradient is unbiased; see the check
+``direct gradient`` of ``python -m validation equations``.
+
 Notes
 -----
-The paper calls this infeasible (Section 2.4), since a minibatch is too small a sample of the field; a discriminator
-averages over many.
+The paper calls the minibatch's field infeasible (Section 2.4), since a minibatch is too small a sample of the field; a
+discriminator averages over many. The field of all data is exact at once.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
-from coulombfield import Charges, Plummer, generated_charges, potential, potential_and_field, real_charges
+from coulombfield import (
+    Charges,
+    Plummer,
+    TabulatedField,
+    generated_charges,
+    potential,
+    potential_and_field,
+    real_charges,
+)
 from coulombfield.arrays import Array
 
 from ..data.dataset import Source
 from ..players.optimizer import ScheduleConfig
 from ..players.player import Player, Role, Shape
 from .gan import GAN, GANConfig, Gradients, Losses
+
+TABLES = 24
+"""Tables in a run: between two of them, exponent and softening stay as they are."""
+TABULATED = 3
+"""Dimensions up to which there are tables."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,33 +67,50 @@ class Config(GANConfig):
 
     Parameters
     ----------
-    exponent : float
-        d of Eq 5; the authors' "dimension 3" is exponent 1.
+    exponent : ScheduleConfig
+        d of Eq 5; the authors' "dimension 3" is exponent 1. A number for one that stays.
     softening : ScheduleConfig
         Softening length of Eq 5 [length].
     unbiased : bool
         Whether pairs of a sample with itself are left out, and N - 1 stands for one N; Eq 33 has them.
+    real : {"minibatch", "all"}
+        Which real charges make the field: new ones at each update, or the whole training set.
+    real_batch : int
+        ``minibatch`` only: how many; 0 for as many as samples.
+    rtol : float
+        ``all`` only, in up to three dimensions: error that is allowed of their field.
     """
 
     players: ClassVar[tuple[str, ...]] = ("generator",)
 
-    exponent: float
+    exponent: ScheduleConfig
     softening: ScheduleConfig
     unbiased: bool = False
+    real: Literal["minibatch", "all"] = "minibatch"
+    real_batch: int = 0
+    rtol: float = 1e-3
 
     def __post_init__(self) -> None:
-        if not self.exponent > 0:
-            raise ValueError(f"exponent: expected a positive number, got {self.exponent}")
+        if self.real_batch < 0:
+            raise ValueError(f"real_batch: expected a number that is not negative, got {self.real_batch}")
+        if self.real_batch and self.real == "all":
+            raise ValueError(f"real_batch: expected with real = minibatch only, got {self.real_batch} with all")
+        if not 1e-4 <= self.rtol <= 0.1:
+            raise ValueError(f"rtol: expected from 1e-4 to 0.1, got {self.rtol}")
+        if self.rtol != 1e-3 and self.real != "all":
+            raise ValueError(f"rtol: expected with real = all only, got {self.rtol} with {self.real}")
 
     def roles(self, latent: int, sample: Shape) -> dict[str, Role]:
         """The generator is alone."""
         return {"generator": Role((latent,), sample)}
 
     def build(self, players: Mapping[str, Player], data: Source, **setting: Any) -> Direct:
-        """The generator at its start; an unbiased energy needs two samples."""
+        """The generator at its start; an unbiased energy needs two samples of each kind."""
         if self.unbiased and setting["batch"] < 2:
             raise ValueError(f"unbiased: expected false with a batch of {setting['batch']}, got true")
-        return Direct(self, players, data, **setting)
+        if self.unbiased and self.real_batch == 1:
+            raise ValueError("unbiased: expected false with a real_batch of 1, got true")
+        return (Direct if self.real == "minibatch" else DirectOfAll)(self, players, data, **setting)
 
 
 class Direct(GAN):
@@ -76,12 +120,16 @@ class Direct(GAN):
 
     def __init__(self, config: Config, players: Mapping[str, Player], data: Source, **setting: Any):
         super().__init__(config, players, data, **setting)
-        self._softening = config.softening.over(self.length)
+        self._exponent, self._softening = config.exponent.over(self.length), config.softening.over(self.length)
 
     @property
     def kernel(self) -> Plummer:
         """Kernel of the field at the next update."""
-        return Plummer(self.config.exponent, self._softening(self.updates))
+        return self._kernel_at(self.updates)
+
+    def draw_real(self) -> Array:
+        """Real samples of a minibatch, shape (real_batch, ...)."""
+        return self.data.draw(self.config.real_batch or self.batch, self.streams.stream("minibatch"))
 
     def gradients(self, move: str, **draws: Array) -> tuple[Losses, Gradients]:
         """Energy of one minibatch, and its gradient in the generator's parameters.
@@ -92,33 +140,102 @@ class Direct(GAN):
             There is but one.
         latent : array, shape (batch, latent)
             Latent vectors.
-        real : array, shape (batch, ...)
-            Real samples [length].
+        real : array, shape (real_batch, ...)
+            Real samples [length], where they are drawn.
 
         Returns
         -------
         losses : dict
-            ``generator``, the energy [charge² · length**-d], 0-d.
+            ``generator``, the energy [charge² · length**-d], 0-d; if all real charges make the field, without the
+            data's own part, which the generator does not change.
         gradients : dict
             Its gradient in the generator's parameters.
         """
         samples, cache = self.forward("generator", draws["latent"])
-        loss, dx = self._energy(samples.reshape(self.batch, -1), draws["real"].reshape(self.batch, -1))
-        return {"generator": loss}, {"generator": self.pull_dparams("generator", cache, dx.reshape(samples.shape))}
+        x = samples.reshape(self.batch, -1)
+        own = Charges(x, self._others(self.batch) * generated_charges(x).weights)
+        of_own, dx = potential_and_field(x, own, self.kernel, exclude_self=self.config.unbiased)
+        of_data, of_real, field_of_real = self._real_part(x, **draws)
+        dx += field_of_real
+        dx *= 1 / self.batch
+        gradient = self.pull_dparams("generator", cache, dx.reshape(samples.shape))
+        return {"generator": of_data - 0.5 * of_own.mean() - of_real.mean()}, {"generator": gradient}
 
     def schedule(self) -> dict[str, float]:
-        """Learning rate and softening at the next update."""
-        return {**super().schedule(), "softening": self._softening(self.updates)}
+        """Learning rate, exponent and softening at the next update."""
+        kernel = self.kernel
+        return {**super().schedule(), "exponent": kernel.exponent, "softening": kernel.softening}
 
-    def _energy(self, x: Array, y: Array) -> tuple[Array, Array]:
-        """The energy, and its gradient by the generated samples."""
-        batch, kernel, unbiased = self.batch, self.kernel, self.config.unbiased
-        factor = batch / (batch - 1) if unbiased else 1.0
-        real, generated = real_charges(y), generated_charges(x)
-        own = Charges(x, factor * generated.weights)
-        of_own, field = potential_and_field(x, own, kernel, exclude_self=unbiased)
-        of_real, field_of_real = potential_and_field(x, real, kernel)
-        at_real = potential(y, real, kernel, exclude_self=unbiased)
-        field += field_of_real
-        field *= 1 / batch
-        return 0.5 * (factor * at_real.mean() - of_own.mean()) - of_real.mean(), field
+    def _kernel_at(self, step: int) -> Plummer:
+        return Plummer(self._exponent(step), self._softening(step))
+
+    def _others(self, count: int) -> float:
+        """What makes a mean over all pairs of so many samples one over pairs of different ones, if that is asked."""
+        return count / (count - 1) if self.config.unbiased else 1.0
+
+    def _real_part(self, x: Array, **draws: Array) -> tuple[Array | float, Array, Array]:
+        """Energy of the real charges among themselves, and their potential and field at the samples."""
+        real = draws["real"]
+        charges = real_charges(real.reshape(len(real), -1))
+        at_real = potential(charges.positions, charges, self.kernel, exclude_self=self.config.unbiased)
+        return 0.5 * self._others(len(real)) * at_real.mean(), *potential_and_field(x, charges, self.kernel)
+
+
+class DirectOfAll(Direct):
+    """A generator in the field of the whole training set and its own minibatch."""
+
+    draws: ClassVar = {"generator": ("latent",)}
+
+    def __init__(self, config: Config, players: Mapping[str, Player], data: Source, **setting: Any):
+        super().__init__(config, players, data, **setting)
+        self._few = math.prod(data.shape[1:]) <= TABULATED
+        self._made: TabulatedField | SummedField | None = None
+
+    @property
+    def kernel(self) -> Plummer:
+        """Kernel of the field at the next update; where there are tables, that of the last one that was due."""
+        if not self._few:
+            return super().kernel
+        return self._kernel_at(min(self.updates * TABLES // self.length, TABLES - 1) * self.length // TABLES)
+
+    def _real_part(self, x: Array, **draws: Array) -> tuple[Array | float, Array, Array]:
+        if self._made is None or self._made.kernel != self.kernel:
+            self._made = self._make(self.kernel)
+        return 0.0, *self._made(x)
+
+    def _make(self, kernel: Plummer) -> TabulatedField | SummedField:
+        """The data's field; by sums where the kernel is too sharp for a table."""
+        if not self._few:
+            return SummedField(self.data, kernel)
+        points = self.device.xp.concatenate([block.reshape(len(block), -1) for block in self.data.blocks()])
+        try:
+            return TabulatedField(real_charges(points), kernel, rtol=self.config.rtol)
+        except ArithmeticError:
+            return SummedField(self.data, kernel, self.config.rtol)
+
+
+class SummedField:
+    """Potential and field of a training set by sums over its blocks.
+
+    Parameters
+    ----------
+    data : Source
+        The training set.
+    kernel : Plummer
+        The kernel.
+    rtol : float, optional
+        Error that is allowed; without it, sums are exact.
+    """
+
+    def __init__(self, data: Source, kernel: Plummer, rtol: float | None = None):
+        self.kernel, self._data, self._rtol = kernel, data, rtol
+
+    def __call__(self, points: Array) -> tuple[Array, Array]:
+        """Both at points of shape (T, m): shapes (T,) and (T, m)."""
+        phi, field, count = 0.0, 0.0, 0
+        for block in self._data.blocks():
+            charges = real_charges(block.reshape(len(block), -1))
+            of_block, field_of_block = potential_and_field(points, charges, self.kernel, rtol=self._rtol)
+            phi, field = phi + len(block) * of_block, field + len(block) * field_of_block
+            count += len(block)
+        return phi / count, field / count

@@ -20,7 +20,7 @@ OPTIMIZERS: dict[str, tuple[Callable[..., Adam | RMSprop | SGD], tuple[str, ...]
 
 @dataclass(frozen=True)
 class ScheduleConfig:
-    """A number that changes with the update.
+    """A number that changes with the update; in a preset, a number alone is one that stays.
 
     Parameters
     ----------
@@ -53,6 +53,11 @@ class ScheduleConfig:
             raise ValueError(f"factor: expected a number in (0, 1], got {self.factor}")
         if bool(self.milestones) != (self.kind == "step"):
             raise ValueError(f"milestones: expected with the kind step and only there, got {self.milestones}")
+
+    @classmethod
+    def of_number(cls, value: float) -> ScheduleConfig:
+        """A number that stays as it is."""
+        return cls(start=value, kind="constant")
 
     def over(self, updates: int) -> Schedule:
         """The schedule of a run of this many updates."""

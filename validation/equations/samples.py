@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import samples_bias, samples_discriminator, samples_variance
+from . import samples_bias, samples_direct, samples_discriminator, samples_variance
 from .evidence import Verdict
 from .registry import Entry
 from .samples_estimates import (
@@ -143,4 +143,5 @@ ENTRIES = (
     *samples_bias.ENTRIES,
     *samples_variance.ENTRIES,
     *samples_discriminator.ENTRIES,
+    *samples_direct.ENTRIES,
 )

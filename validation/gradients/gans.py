@@ -152,7 +152,7 @@ def generator_of(networks: Networks) -> Networks:
 
 
 def _direct(**settings: Any) -> direct.Config:
-    return direct.Config(exponent=1.0, softening=CONSTANT, **settings)
+    return direct.Config(exponent=ScheduleConfig.of_number(1.0), softening=CONSTANT, **settings)
 
 
 def _coulomb(**settings: Any) -> coulomb.Config:
@@ -217,6 +217,9 @@ SAMPLES: dict[str, Sample] = {
     "Direct of points": Sample(direct.Direct, _direct(), generator_of(of_points)),
     "Direct of points unbiased": Sample(direct.Direct, _direct(unbiased=True), generator_of(of_points)),
     "Direct of images": Sample(direct.Direct, _direct(), generator_of(of_images), IMAGES),
+    "Direct of all images": Sample(
+        direct.DirectOfAll, _direct(unbiased=True, real="all"), generator_of(of_images), IMAGES
+    ),
     "Drifting of points": Sample(
         drifting.Drifting, drifting.Config(temperatures=(0.5, 2.0)), generator_of(of_points), loss=gan_held.drifted
     ),

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from coulombfield.arrays import to_numpy
 from experiments import registry
 from experiments.gans.gan import GAN
 from experiments.players.optimizer import OptimizerConfig
@@ -57,7 +58,11 @@ class Peer:
         self.memory = {name: self._put(value) for name, value in gan.memory.items()}
         self._moves, self._draws = tuple(gan.moves()), gan.draws
         self._latent, self._prior = (gan.batch, gan.generator.latent), gan.generator.prior
-        others = {name for names in gan.draws.values() for name in names} - {"latent", "real"}
+        drawn = {name for names in gan.draws.values() for name in names}
+        self.all_real = None
+        if "real" not in drawn:
+            self.all_real = torch.cat([self._put(to_numpy(block)) for block in gan.data.blocks()])
+        others = drawn - {"latent", "real"}
         self._others = {name: self._put(getattr(gan, f"draw_{name}")()) for name in others}
         self._data = self._put(data) if data is not None else torch.empty(0)
         self._optimizers = {

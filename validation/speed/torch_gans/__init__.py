@@ -19,6 +19,8 @@ A file defines
     whatever is passed, so that real and generated samples pass one after the other, as PyTorch's users let them.
 ``gan.config``, ``gan.batch``, ``gan.length``, ``gan.updates``, ``gan.memory``
     As our GAN has them; arrays in the memory are tensors.
+``gan.all_real``
+    The whole training set, where ours draws none of it.
 
 ``draws`` has tensors by the names of our draws: ``latent`` (batch, latent), ``real`` (batch, C, H, W) or (batch, m),
 and whatever else the move draws, as ours but for the order of images' axes.

@@ -1,4 +1,4 @@
-"""No discriminator: the energy of the minibatch (Eq 33)."""
+"""No discriminator: the energy of the minibatch, or of all real charges and the minibatch's samples (Eq 33)."""
 
 from __future__ import annotations
 
@@ -11,12 +11,15 @@ from .gmmn import gram
 
 def losses(gan: Any, move: str, draws: dict[str, Tensor]) -> dict[str, Tensor]:
     """Of the generator."""
-    x, y = gan.players["generator"](draws["latent"]).flatten(1), draws["real"].flatten(1)
-    softening = gan.config.softening.over(gan.length)(gan.updates)
+    real = draws.get("real", gan.all_real)
+    x, y = gan.players["generator"](draws["latent"]).flatten(1), real.flatten(1)
+    exponent, softening = (
+        schedule.over(gan.length)(gan.updates) for schedule in (gan.config.exponent, gan.config.softening)
+    )
 
     def kernel(a: Tensor, b: Tensor) -> Tensor:
         squared = (a[:, None] - b[None]).square().sum(-1) if a.shape[1] <= 8 else gram(a, b)
-        return (squared + softening**2).pow(-gan.config.exponent / 2)
+        return (squared + softening**2).pow(-exponent / 2)
 
     def within(points: Tensor) -> Tensor:
         pairs, count = kernel(points, points), len(points)
@@ -24,4 +27,5 @@ def losses(gan: Any, move: str, draws: dict[str, Tensor]) -> dict[str, Tensor]:
             return pairs.mean()
         return (pairs.sum() - pairs.diagonal().sum()) / (count * (count - 1))
 
-    return {"generator": (within(x) + within(y)) / 2 - kernel(x, y).mean()}
+    of_data = within(y) if "real" in draws else 0.0
+    return {"generator": (within(x) + of_data) / 2 - kernel(x, y).mean()}
