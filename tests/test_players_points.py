@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from experiments.players import lim_ye, linear
+from experiments.players import lim_ye, linear, mlp
 from experiments.players.optimizer import OptimizerConfig, ScheduleConfig
 from experiments.players.player import Role
 from nets.layers.batchnorm import BatchNorm
@@ -35,6 +35,32 @@ def test_a_network_takes_and_gives_what_its_role_says(make, settings, role):
         sides = 2 if settings.get("code") else 1
         assert len(shapes) == sides * (settings.get("hidden", 3) + 1)
         assert (settings.get("code"), width) in shapes or not settings.get("code")
+
+
+LAYERS = mlp.NetworkConfig(hidden=(6, 5), activation="elu", first_weight=1.0, first_bias=0.0)
+
+
+@pytest.mark.parametrize(
+    ("make", "settings", "role"),
+    [
+        (mlp.GeneratorConfig, {"latent": 4, "output_scale": 3.0}, Role((4,), (2,))),
+        (mlp.GeneratorConfig, {"latent": 4, "output_scale": 1.0, "output": "tanh"}, Role((4,), (4, 4, 3))),
+        (mlp.DiscriminatorConfig, {"input_scale": 0.5}, Role((2,), (1,))),
+        (mlp.DiscriminatorConfig, {"input_scale": 1.0}, Role((4, 4, 3), (2,))),
+    ],
+)
+def test_dense_players_take_samples_of_any_shape_as_their_numbers(make, settings, role):
+    network = make(optimizer=OPTIMIZER, layers=LAYERS, **settings).checked_network(role)
+    params = network.initialize(np.random.default_rng(0), np.float64)
+    widths = [shape for name, shape in network.layout.shapes.items() if name.endswith("weight")]
+    params.vector[...] *= 10  # beyond the reach of tanh
+    x = np.random.default_rng(1).standard_normal((7, *role.input))
+    y, _ = network.forward(params, x)
+    assert widths == [(int(np.prod(role.input)), 6), (6, 5), (5, int(np.prod(role.output)))]
+    assert y.shape == (7, *role.output)
+    assert (abs(y) <= 1).all() == (settings.get("output") == "tanh")
+    moved, _ = network.forward(params, x.reshape(7, -1)[:, ::-1].reshape(x.shape))
+    assert not np.allclose(moved, y)
 
 
 def test_a_generator_has_batch_norm_and_no_bias_before_it():

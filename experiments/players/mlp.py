@@ -1,14 +1,17 @@
-"""Fully connected players."""
+"""Fully connected players: of points, or of images as rows of numbers."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
 from nets.architectures import mlp
 from nets.initializers import normal, uniform
-from nets.layers.activations import ELU, LeakyReLU, ReLU
-from nets.network import Network
+from nets.layers.activations import ELU, LeakyReLU, ReLU, Tanh
+from nets.layers.base import Layer
+from nets.layers.reshape import Flatten, Reshape
+from nets.network import Network, Sequential
 
 from .player import LatentConfig, PlayerConfig, Role
 
@@ -47,14 +50,16 @@ class NetworkConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class GeneratorConfig(LatentConfig):
-    """The generator: latent vectors to points.
+    """The generator: latent vectors to samples.
 
     Parameters
     ----------
     latent : int
         Width of the latent vectors.
     output_scale : float
-        What the network's output is multiplied by [length].
+        What the last layer's output is multiplied by [length].
+    output : {"linear", "tanh"}
+        What follows: nothing, or tanh for samples between -1 and 1.
     layers : NetworkConfig
         Its layers.
     optimizer : OptimizerConfig
@@ -63,6 +68,7 @@ class GeneratorConfig(LatentConfig):
 
     output_scale: float
     layers: NetworkConfig
+    output: Literal["linear", "tanh"] = "linear"
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -70,18 +76,22 @@ class GeneratorConfig(LatentConfig):
             raise ValueError(f"output_scale: expected a positive number, got {self.output_scale}")
 
     def network(self, role: Role) -> Network:
-        """The network for points, samples of one axis."""
-        return _network(role, self.layers, output_scale=self.output_scale)
+        """The network for samples of any shape, whose numbers are its outputs."""
+        network = _network(role, self.layers, output_scale=self.output_scale)
+        after: list[Layer] = [Tanh()] if self.output == "tanh" else []
+        if len(role.output) > 1:
+            after.append(Reshape(role.output))
+        return Network(Sequential([network.body, *after])) if after else network
 
 
 @dataclass(frozen=True, kw_only=True)
 class DiscriminatorConfig(PlayerConfig):
-    """The discriminator: points to the potential there, or to as many numbers as the GAN asks for.
+    """The discriminator: samples to the potential there, or to as many numbers as the GAN asks for.
 
     Parameters
     ----------
     input_scale : float
-        What the points are multiplied by first [length**-1].
+        What the samples are multiplied by first [length**-1].
     layers : NetworkConfig
         Its layers.
     optimizer : OptimizerConfig
@@ -96,15 +106,14 @@ class DiscriminatorConfig(PlayerConfig):
             raise ValueError(f"input_scale: expected a positive number, got {self.input_scale}")
 
     def network(self, role: Role) -> Network:
-        """The network for points, samples of one axis."""
-        return _network(role, self.layers, input_scale=self.input_scale)
+        """The network for samples of any shape, whose numbers are its inputs."""
+        network = _network(role, self.layers, input_scale=self.input_scale)
+        return network if len(role.input) == 1 else Network(Sequential([Flatten(), network.body]))
 
 
 def _network(role: Role, config: NetworkConfig, **scales: float) -> Network:
-    if len(role.input) != 1 or len(role.output) != 1:
-        raise ValueError(f"kind: mlp maps points to points, not {role.input} to {role.output}")
     return mlp(
-        (*role.input, *config.hidden, *role.output),
+        (math.prod(role.input), *config.hidden, math.prod(role.output)),
         ACTIVATIONS[config.activation],
         first_weight=normal(config.first_weight),
         first_bias=uniform(config.first_bias),
