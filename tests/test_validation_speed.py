@@ -1,5 +1,6 @@
 """The benchmark of field sums: that it measures what it says, whatever the speed may be."""
 
+import contextlib
 import json
 import subprocess
 import sys
@@ -9,12 +10,13 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from charge_clouds import pair_sum, plummer_field_pair, plummer_pair
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from coulombfield import Coulomb
 from coulombfield.sums import direct, selection
 from coulombfield.sums.request import Request, Result
 from validation.__main__ import main
-from validation.speed import sums, sums_memory
+from validation.speed import mixture, sums, sums_memory, timing
 from validation.speed.sums_cases import CASES, DTYPES, Problem
 from validation.speed.sums_oracle import errors, oracle
 from validation.speed.sums_peers import PEERS, Peer
@@ -309,3 +311,28 @@ def test_flows_are_timed_and_the_energy_stays(capsys, tmp_path):
     assert all(0 < row["min_s"] <= row["median_s"] <= row["max_s"] for row in steps)
     assert 0 < max(drift["largest_errors"]) < 0.005  # of a total of about 1, the same however many steps follow
     assert "steps/s" in capsys.readouterr().out
+
+
+def test_the_mixture_is_timed_with_as_many_blas_threads_as_a_run_has(monkeypatch):
+    found = []
+
+    def take_turns(calls, seconds):
+        pools = [pool for pool in threadpool_info() if pool["user_api"] == "blas"]
+        found.extend(pool["num_threads"] for pool in pools)
+        return dict.fromkeys(calls, timing.Spread(1.0, 1.0, 1.0))
+
+    monkeypatch.setattr(mixture, "take_turns", take_turns)
+    with threadpool_limits(2, user_api="blas"):
+        mixture.run(0.1)
+    assert found
+    assert set(found) == {1}
+
+
+def test_a_library_that_keeps_its_threads_is_told(monkeypatch):
+    monkeypatch.setattr(timing, "threadpool_limits", lambda *_, **__: contextlib.nullcontext())
+    with (
+        threadpool_limits(2, user_api="blas"),
+        pytest.raises(RuntimeError, match="asked for 1 threads, has 2"),
+        timing.blas_threads(1),
+    ):
+        pass

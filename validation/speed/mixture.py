@@ -8,14 +8,13 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from coulombfield.arrays import select_device
 from coulombfield.rng import Streams
 from experiments import config, gan_training
 from experiments.gan_training import Config
 
-from .timing import Spread, sgemm_rate, take_turns
+from .timing import Spread, blas_threads, sgemm_rate, take_turns
 
 PRESET = "gaussian-mixture"
 
@@ -35,7 +34,7 @@ def run(seconds: float) -> list[dict[str, Any]]:
         from . import torch_mixture
 
         calls |= torch_mixture.updates(settings)
-    with threadpool_limits({"openblas": settings.training.blas_threads}):  # not PyTorch's own, which runs on MKL
+    with blas_threads(settings.training.blas_threads):  # not PyTorch's own products, which have no library beside it
         spreads = take_turns(calls, seconds)
     _print_ours(settings, spreads["ours"])
     if len(calls) == 1:

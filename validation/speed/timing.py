@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
 import numpy as np
+from threadpoolctl import threadpool_info, threadpool_limits
 
 BLOCK_SECONDS = 0.25
 
@@ -39,6 +41,22 @@ def take_turns(calls: Mapping[str, Callable[[], object]], seconds: float) -> dic
         for name, call in calls.items():
             blocks[name].append(seconds_a_call(call, repeats[name]))
     return {name: Spread(min(times), statistics.median(times), max(times)) for name, times in blocks.items()}
+
+
+@contextlib.contextmanager
+def blas_threads(count: int) -> Iterator[None]:
+    """Have the BLAS libraries use so many threads, as a run has them by ``training.blas_threads``.
+
+    Raises
+    ------
+    RuntimeError
+        If one of them does not, so that something else would be measured.
+    """
+    with threadpool_limits(count, user_api="blas"):
+        for pool in threadpool_info():
+            if pool["user_api"] == "blas" and pool["num_threads"] != count:
+                raise RuntimeError(f"{pool['filepath']}: asked for {count} threads, has {pool['num_threads']}")
+        yield
 
 
 def sgemm_rate(seconds: float = 1.0) -> float:
