@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from coulombfield import Charges, generated_charges, potential, real_charges
+from coulombfield import Charges, field, generated_charges, potential, real_charges, signed_charges
 from coulombfield.arrays import Device, to_numpy
 from coulombfield.calculus import best_step, difference_tolerance, directional_derivative, random_direction
 from coulombfield.rng import Streams
@@ -27,6 +27,7 @@ from nets.network import Network, Sequential
 from validation.assembly import assemble
 
 UPDATES = 50
+CONSTANT = OptimizerConfig(ScheduleConfig.of_number(1e-2))
 seeds = st.integers(0, 2**32 - 1)
 
 
@@ -312,3 +313,35 @@ def test_each_kind_of_schedule():
     step = ScheduleConfig(start=1.0, kind="step", factor=0.5, milestones=(2, 4)).over(10)
     assert [step(i) for i in (0, 1, 2, 3, 4, 9)] == [1, 1, 0.5, 0.5, 0.25, 0.25]
     assert ScheduleConfig(start=3.0, kind="constant").over(10)(7) == 3
+
+
+@pytest.mark.parametrize("reduction", ["expectation", "sum"])
+def test_the_field_of_the_minibatch_is_what_slopes_are_compared_with(device, reduction):
+    """A linear discriminator has the same slope everywhere."""
+    with_field, without = (
+        build(3, device, field_weight=weight, scale=2.0, reduction=reduction) for weight in (0.7, 0.0)
+    )
+    for gan in (with_field, without):
+        network = Network(Linear(2, 1))
+        params = network.initialize(np.random.default_rng(5), np.float64, device.xp)
+        gan.players["discriminator"] = Player(network, params, CONSTANT, UPDATES)
+    latent, real = draw(with_field, 3)
+    losses, found = with_field.gradients("both", latent=latent, real=real)
+    found = {name: to_numpy(gradient.vector).copy() for name, gradient in found.items()}
+    others, expected = without.gradients("both", latent=latent, real=real)
+    x, y = to_numpy(without.generate(latent)), to_numpy(real)
+    points, charges = np.concatenate([x, y]), signed_charges(y, x)
+    slope = to_numpy(params["weight"])[:, 0] + 2.0 * field(points, charges, with_field.kernel)
+    count = len(points) if reduction == "expectation" else 1
+    assert float(losses["discriminator"]) - float(others["discriminator"]) == pytest.approx(
+        0.35 * np.sum(slope**2) / count, rel=1e-12
+    )
+    d_weight = to_numpy(expected["discriminator"]["weight"])[:, 0] + 0.7 * slope.sum(axis=0) / count
+    np.testing.assert_allclose(found["discriminator"][:2], d_weight, rtol=1e-11)
+    np.testing.assert_allclose(found["discriminator"][2], to_numpy(expected["discriminator"]["bias"])[0], rtol=1e-12)
+    np.testing.assert_array_equal(found["generator"], to_numpy(expected["generator"].vector))
+
+
+def test_a_negative_weight_of_the_field_is_refused():
+    with pytest.raises(ValueError, match="field_weight: expected a number that is not negative, got -1"):
+        Config(exponent=1.0, softening=ScheduleConfig.of_number(1.0), field_weight=-1.0)

@@ -1,4 +1,14 @@
-"""The Coulomb GAN's update (Algorithm 1)."""
+r"""The Coulomb GAN's update (Algorithm 1), and a discriminator that learns the field beside the potential.
+
+With a weight :math:`\lambda` for the field, the discriminator's loss is Eq 9 and
+
+.. math:: \frac{\lambda}{2}\,E_{p_a}\bigl[\|\nabla D(a) - \nabla\hat\Phi(a)\|^2\bigr]
+          = \frac{\lambda}{4N} \sum_i \|g_i + \hat E(a_i)\|^2, \qquad g = J^T 1,
+
+with :math:`\hat E` of Eq 34 at the minibatch's own points, held fixed as the potential is. With :math:`v_i =
+\lambda\,(g_i + \hat E(a_i)) / 2N` held, its gradient is :math:`\partial_\theta \langle v, J^T 1\rangle`: the pass of
+the gradient penalty (see :func:`nets.penalties.gradient_penalty`), with another v.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +16,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from coulombfield import Charges, Plummer, generated_charges, potential, real_charges
+from coulombfield import Charges, Plummer, generated_charges, potential, potential_and_field, real_charges
 from coulombfield.arrays import Array
 from nets.losses import Reduction, generator_potential, potential_regression
 from nets.network import first_rows
+from nets.parameters import Parameters
+from nets.passes import Pass
 
 from ..data.dataset import Source
 from ..players.optimizer import ScheduleConfig
@@ -33,6 +45,9 @@ class Config(GANConfig):
         Whether to leave a sample's own charge out of the potential at its place; the authors leave it in.
     reduction : {"expectation", "sum"}
         Whether the discriminator's loss is Eq 9 or the sum of Algorithm 1.
+    field_weight : float
+        λ, the weight of the field's squared error in the discriminator's loss [length**2]; 0, as in the paper, for a
+        discriminator that learns the potential alone.
     """
 
     exponent: float
@@ -40,11 +55,14 @@ class Config(GANConfig):
     scale: float = 1.0
     exclude_self: bool = False
     reduction: Reduction = "expectation"
+    field_weight: float = 0.0
 
     def __post_init__(self) -> None:
         for name in ("exponent", "scale"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name}: expected a positive number, got {getattr(self, name)}")
+        if self.field_weight < 0:
+            raise ValueError(f"field_weight: expected a number that is not negative, got {self.field_weight}")
 
     def build(self, players: Mapping[str, Player], data: Source, **setting: Any) -> CoulombGAN:
         """The GAN at its start."""
@@ -98,7 +116,7 @@ class CoulombGAN(GAN):
         Returns
         -------
         losses : dict
-            ``discriminator`` (Eq 9) and ``generator`` (Eq 10), 0-d.
+            ``discriminator`` (Eq 9, and the field's part where it has a weight) and ``generator`` (Eq 10), 0-d.
         gradients : dict
             Gradient of each player's loss in its own parameters.
         """
@@ -110,8 +128,13 @@ class CoulombGAN(GAN):
         loss_g, d_generated = generator_potential(values[:batch])
         dx = self.pull_dx("discriminator", first_rows(cache, batch), d_generated)
         d_generator = self.pull_dparams("generator", generator_cache, dx)
-        loss_d, d_values = potential_regression(values, self._target(), batch, reduction=self.config.reduction)
+        target, field = self._targets()
+        loss_d, d_values = potential_regression(values, target, batch, reduction=self.config.reduction)
         d_discriminator = self.pull_dparams("discriminator", cache, d_values)
+        if field is not None:
+            of_field, d_of_field = self._field_regression(cache, values, field)
+            loss_d = loss_d + of_field
+            d_discriminator.vector[...] += d_of_field.vector
         losses = {"discriminator": loss_d, "generator": loss_g}
         return losses, {"discriminator": d_discriminator, "generator": d_generator}
 
@@ -124,7 +147,26 @@ class CoulombGAN(GAN):
         """Learning rates and softening at the next update."""
         return {**super().schedule(), "softening": self._softening(self.updates)}
 
-    def _target(self) -> Array:
-        target = potential(self._charges.positions, self._charges, self.kernel, exclude_self=self.config.exclude_self)
-        target *= self.config.scale
-        return target
+    def _targets(self) -> tuple[Array, Array | None]:
+        """What D and its slope at the minibatch's points ought to be; the field is minus the latter, or None."""
+        points, exclude_self, scale = self._charges.positions, self.config.exclude_self, self.config.scale
+        if not self.config.field_weight:
+            target = potential(points, self._charges, self.kernel, exclude_self=exclude_self)
+            field = None
+        else:
+            target, field = potential_and_field(points, self._charges, self.kernel, exclude_self=exclude_self)
+            field *= scale
+        target *= scale
+        return target, field
+
+    def _field_regression(self, cache: Pass, values: Array, field: Array) -> tuple[Array, Parameters]:
+        """The field's part of the discriminator's loss, and its gradient."""
+        player, xp = self.players["discriminator"], self.device.xp
+        slopes, kept = player.network.backward_keeping(
+            player.params, cache, xp.ones_like(values), workspace=self.workspace
+        )
+        slopes += field.reshape(slopes.shape)
+        weight = self.config.field_weight / (len(values) if self.config.reduction == "expectation" else 1)
+        loss = 0.5 * weight * xp.vdot(slopes, slopes)
+        slopes *= weight
+        return loss, player.network.backward_twice(player.params, cache, kept, slopes, workspace=self.workspace)

@@ -78,7 +78,7 @@ class Config(GANConfig):
     real_batch : int
         ``minibatch`` only: how many; 0 for as many as samples.
     rtol : float
-        ``all`` only, in up to three dimensions: error that is allowed of their field.
+        ``all`` only, in up to three dimensions: error that is allowed of their field; 0 for exact sums in each update.
     """
 
     players: ClassVar[tuple[str, ...]] = ("generator",)
@@ -95,8 +95,8 @@ class Config(GANConfig):
             raise ValueError(f"real_batch: expected a number that is not negative, got {self.real_batch}")
         if self.real_batch and self.real == "all":
             raise ValueError(f"real_batch: expected with real = minibatch only, got {self.real_batch} with all")
-        if not 1e-4 <= self.rtol <= 0.1:
-            raise ValueError(f"rtol: expected from 1e-4 to 0.1, got {self.rtol}")
+        if self.rtol and not 1e-4 <= self.rtol <= 0.1:
+            raise ValueError(f"rtol: expected 0, or from 1e-4 to 0.1, got {self.rtol}")
         if self.rtol != 1e-3 and self.real != "all":
             raise ValueError(f"rtol: expected with real = all only, got {self.rtol} with {self.real}")
 
@@ -188,13 +188,13 @@ class DirectOfAll(Direct):
 
     def __init__(self, config: Config, players: Mapping[str, Player], data: Source, **setting: Any):
         super().__init__(config, players, data, **setting)
-        self._few = math.prod(data.shape[1:]) <= TABULATED
+        self._tabulated = config.rtol > 0 and math.prod(data.shape[1:]) <= TABULATED
         self._made: TabulatedField | SummedField | None = None
 
     @property
     def kernel(self) -> Plummer:
         """Kernel of the field at the next update; where there are tables, that of the last one that was due."""
-        if not self._few:
+        if not self._tabulated:
             return super().kernel
         return self._kernel_at(min(self.updates * TABLES // self.length, TABLES - 1) * self.length // TABLES)
 
@@ -205,7 +205,7 @@ class DirectOfAll(Direct):
 
     def _make(self, kernel: Plummer) -> TabulatedField | SummedField:
         """The data's field; by sums where the kernel is too sharp for a table."""
-        if not self._few:
+        if not self._tabulated:
             return SummedField(self.data, kernel)
         points = self.device.xp.concatenate([block.reshape(len(block), -1) for block in self.data.blocks()])
         try:

@@ -166,6 +166,16 @@ SAMPLES: dict[str, Sample] = {
     "CoulombGAN of points": Sample(coulomb.CoulombGAN, _coulomb(), of_points),
     "CoulombGAN of points by sums": Sample(coulomb.CoulombGAN, _coulomb(reduction="sum", exclude_self=True), of_points),
     "CoulombGAN of images": Sample(coulomb.CoulombGAN, _coulomb(), of_images, IMAGES),
+    **{
+        f"CoulombGAN of {data} with the field{label}": Sample(
+            coulomb.CoulombGAN, _coulomb(field_weight=2.0, **settings), functools.partial(smooth, shape), shape
+        )
+        for data, shape in (("points", POINTS), ("images", IMAGES))
+        for label, settings in (("", {}), (" by sums", {"reduction": "sum", "exclude_self": True}))
+    },
+    "CoulombGAN of images with batch-norm and the field": Sample(
+        coulomb.CoulombGAN, _coulomb(field_weight=2.0), of_images, IMAGES
+    ),
     "DCGAN of points": Sample(dcgan.DCGAN, dcgan.Config(), of_points),
     "DCGAN of images": Sample(dcgan.DCGAN, dcgan.Config(), of_images, IMAGES),
     "WGAN of points": Sample(wgan.WGAN, wgan.Config(), of_points),

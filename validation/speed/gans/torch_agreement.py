@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import importlib.util
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -49,6 +50,8 @@ def differences(kinds: Sequence[str], *, presets: bool = True) -> Iterator[Diffe
 def narrow(preset: str) -> GAN:
     """The GAN of a preset in float64: its networks with fewer channels, and a small minibatch."""
     settings = resolved(preset, "float64")
+    if getattr(settings.gan, "real", "") == "all":  # whose field has an error that is allowed
+        settings = dataclasses.replace(settings, gan=dataclasses.replace(settings.gan, rtol=0.0))
     gan, rng = assemble(settings, _data(settings.data), BATCH, divisor=DIVISOR), np.random.default_rng(2)
     for player in gan.players.values():
         player.params.vector[...] += SPREAD * rng.standard_normal(player.params.vector.size)

@@ -11,9 +11,15 @@ from torch import Tensor
 def losses(gan: Any, move: str, draws: dict[str, Tensor]) -> dict[str, Tensor]:
     """Of the discriminator's regression on the potential, and the generator's on the discriminator."""
     x, y = gan.players["generator"](draws["latent"]), draws["real"]
-    discriminator = gan.players["discriminator"]
+    discriminator, weight = gan.players["discriminator"], gan.config.field_weight
+    if weight:
+        y = y.clone().requires_grad_()
     values = torch.cat([discriminator(x), discriminator(y)])[:, 0]
-    squared = (values - _target(gan, x, y)).square()
+    target = _target(gan, torch.cat([x, y]).flatten(1).detach())
+    squared = (values - target.detach()).square()
+    if weight:
+        slopes = torch.cat(torch.autograd.grad(values.sum(), (x, y), create_graph=True)).flatten(1)
+        squared = squared + weight * (slopes - _gradient_of_target(gan, x, y)).square().sum(1)
     mean = gan.config.reduction == "expectation"
     return {
         "discriminator": (squared.mean() if mean else squared.sum()) / 2,
@@ -21,14 +27,22 @@ def losses(gan: Any, move: str, draws: dict[str, Tensor]) -> dict[str, Tensor]:
     }
 
 
-@torch.no_grad()
-def _target(gan: Any, x: Tensor, y: Tensor) -> Tensor:
-    """Potential at generated and real samples (Eq 5)."""
+def _target(gan: Any, points: Tensor, sources: Tensor | None = None) -> Tensor:
+    """Potential at points, which are the generated and real samples, or of sources there (Eq 5)."""
     config, softening = gan.config, gan.config.softening.over(gan.length)(gan.updates)
-    points = torch.cat([x, y]).flatten(1)
-    squared = torch.cdist(points, points).square() + softening**2
+    sources = points if sources is None else sources
+    squared = torch.cdist(points, sources).square() + softening**2
     kernel = torch.rsqrt(squared) if config.exponent == 1 else squared.pow(-config.exponent / 2)
     if config.exclude_self:
-        kernel.fill_diagonal_(0)
-    weight = torch.full((len(x),), config.scale / len(x), dtype=x.dtype)
+        kernel = kernel * (1 - torch.eye(len(points), dtype=points.dtype))
+    half = len(points) // 2
+    weight = torch.full((half,), config.scale / half, dtype=points.dtype)
     return kernel @ torch.cat([-weight, weight])
+
+
+def _gradient_of_target(gan: Any, x: Tensor, y: Tensor) -> Tensor:
+    """Slopes of the potential at the samples, which stay charges where they are."""
+    sources = torch.cat([x, y]).flatten(1).detach()
+    points = sources.clone().requires_grad_()
+    (slopes,) = torch.autograd.grad(_target(gan, points, sources).sum(), points)
+    return slopes
