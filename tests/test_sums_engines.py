@@ -214,3 +214,13 @@ def test_without_finufft_all_else_works_and_the_error_says_what_to_install(monke
     found, why = potential(charges.positions, charges, Plummer(), rtol=1e-3, explain=True)
     assert np.allclose(found, exact, rtol=1e-2)
     assert "nufft: finufft is not installed" in str(why)
+
+
+@pytest.mark.parametrize("exponent", [1.0, 1.5, 2.3])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("m", [3, 8])
+def test_in_few_dimensions_no_matrix_products_are_taken(m, dtype, exponent):
+    points = np.random.default_rng(0).standard_normal((2_000, m)).astype(dtype)
+    charges = Charges(points, np.ones(len(points), dtype))
+    _, why = potential(points, charges, Plummer(exponent, 0.1), explain=True)
+    assert why.method == "simd"

@@ -30,11 +30,12 @@ import numpy as np
 from ..arrays import library
 from ..profiles import slope_at, value_at
 from . import direct, gram_arrays, gram_compiled, gram_tangent
+from .costs import SECONDS_AN_OPERATION, operations_of
 from .nearness import nearness
 from .request import Request, Result, Tangent
 
 # Measured on two cores in float32; float64 takes twice as long.
-SECONDS_A_PAIR = 1e-9
+SECONDS_A_PAIR = 1e-9  # beside its kernel
 SECONDS_AN_AXIS = 1.05e-11
 SECONDS_A_NEAR_AXIS = 1.5e-10  # twice that for a field, which takes two passes like the rest
 SECONDS_A_COORDINATE = 1e-9
@@ -63,7 +64,9 @@ def seconds(request: Request) -> float:
     if request.pairs >= WORTH_A_SAMPLE:
         pair += dimension * SECONDS_A_NEAR_AXIS * _near_share(request)
     work = passes * (request.pairs * pair + (count + positions.shape[0]) * dimension * SECONDS_A_COORDINATE)
-    return SECONDS_A_CALL + work * (2 if targets.dtype == xp.float64 else 1)
+    itemsize = 8 if targets.dtype == xp.float64 else 4
+    kernels = request.pairs * operations_of(request.profile, itemsize) * SECONDS_AN_OPERATION[itemsize]
+    return SECONDS_A_CALL + work * itemsize / 4 + kernels
 
 
 def evaluate(request: Request) -> Result:

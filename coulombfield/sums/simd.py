@@ -13,8 +13,6 @@ few numbers per ``RUN`` charges.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numba
 import numpy as np
 from numba.extending import overload
@@ -33,8 +31,9 @@ from ..lanes import (
     zero_lane,
     zeros,
 )
-from ..profiles import InversePower, slope_at, value_at
+from ..profiles import slope_at, value_at
 from ..threads import share
+from .costs import SECONDS_AN_OPERATION, operations_of
 from .halves import energy
 from .quick import quickened
 from .request import Request, Result
@@ -45,12 +44,6 @@ __all__ = ["energy", "evaluate", "jvp", "refusal", "seconds"]
 
 RUN = 64 * BLOCK  # charges of a thread's turn where there are few targets
 SECONDS_A_CALL = 1e-5
-SECONDS_AN_OPERATION = {4: 1.6e-11, 8: 3.8e-11}  # by the bytes of a number, for one pair on one core
-OPERATIONS_OF_A_ROOT, OPERATIONS_OF_A_POWER, OPERATIONS_OF_AN_EXPONENTIAL = (
-    10.0,
-    {4: 70.0, 8: 130.0},
-    {4: 36.0, 8: 48.0},
-)
 MAX_DIMENSION = 8  # beyond, a pair's distance costs more than its kernel, and matrix products win
 
 
@@ -62,17 +55,9 @@ def refusal(request: Request) -> str:
 def seconds(request: Request) -> float:
     """Time by the number of pairs, the kernel and the sums that are wanted, as measured."""
     itemsize = request.targets.itemsize
-    operations = _operations(request.profile, itemsize) + request.targets.shape[1] * (1.5 + 2.5 * request.field)
+    operations = operations_of(request.profile, itemsize) + request.targets.shape[1] * (1.5 + 2.5 * request.field)
     threads = numba.get_num_threads() if request.pairs >= PARALLEL_PAIRS else 1
     return SECONDS_A_CALL + request.pairs * operations * SECONDS_AN_OPERATION[itemsize] / threads
-
-
-def _operations(profile: Any, itemsize: int) -> float:
-    """Operations on vectors that a profile takes, for numbers of that many bytes."""
-    if isinstance(profile, InversePower):
-        return OPERATIONS_OF_A_ROOT if (2 * profile.half_exponent).is_integer() else OPERATIONS_OF_A_POWER[itemsize]
-    inner = sum(_operations(part, itemsize) for part in profile if isinstance(part, tuple))
-    return inner + 2.0 if inner else OPERATIONS_OF_AN_EXPONENTIAL[itemsize]
 
 
 def evaluate(request: Request) -> Result:
