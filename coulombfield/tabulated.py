@@ -13,13 +13,14 @@ import scipy  # whose parts load when they are first used
 from .arguments import finite_number
 from .arrays import Array, backend, library, to_numpy
 from .charges import Charges, check_charges, check_like, check_points
-from .kernels import RadialKernel, check_kernel
+from .kernels import RadialKernel, check_kernel, value_at_zero
 from .sums import potential_and_field
 
-LARGEST = 1 << 24  # nodes of a grid, 400 MB of a potential and its field in the plane in float64
+LARGEST = 1 << 22  # nodes of a grid, 100 MB of a potential and its field in the plane in float64
 MARGIN = 0.25  # of the charges' largest extent, by which the grid goes beyond them on each side
 RIM = 12  # nodes beyond that, where the spline knows too little of what lies outside: 0.27**12 = 1e-7 of that is left
 SAMPLED = 512  # places at which the table's error is measured
+SHORTEST = 1e-150  # extent whose square is a number
 COARSEST = 32  # spacings along the charges' largest extent, to begin with
 
 
@@ -53,10 +54,12 @@ class TabulatedField:
     TypeError
         If an argument is of a wrong type, or the arrays are of another library.
     ValueError
-        If there are no charges, they are not finite or have more than three dimensions, or ``rtol`` is out of range.
+        If there are no charges, they are not finite or have more than three dimensions, the kernel is infinite at 0, or
+        ``rtol`` is out of range.
     ArithmeticError
-        If a grid of 2**24 nodes is too coarse for ``rtol``: the kernel is too sharp for so large an extent. Use
-        :func:`~coulombfield.potential_and_field` with ``rtol`` then.
+        If 2**22 nodes are too few for ``rtol``, the kernel being too sharp for so large an extent; if all charges lie
+        at one point; or if the potential or the field leaves the range of the dtype. Use
+        :func:`~coulombfield.potential_and_field` then.
 
     Examples
     --------
@@ -73,17 +76,21 @@ class TabulatedField:
     def __init__(self, charges: Charges, kernel: RadialKernel, *, rtol: float = 1e-4):
         check_charges(charges)
         check_kernel(kernel)
-        self.charges, self.kernel, self.rtol = charges, kernel, finite_number("rtol", rtol, "positive")
+        self.kernel, self.rtol = kernel, finite_number("rtol", rtol, "positive")
         positions = charges.positions
-        self._ndimage = _ndimage(positions)
+        _ndimage(positions)
         self._eps = float(np.finfo(str(positions.dtype).rpartition(".")[2]).eps)
         if not 500 * self._eps <= self.rtol < 1:
             raise ValueError(f"rtol: expected from {500 * self._eps:.1g} to below 1, got {rtol}")
         if positions.shape[0] == 0 or positions.shape[1] > 3:
             raise ValueError(f"charges: expected at least one, in up to three dimensions, got shape {positions.shape}")
         self._host = to_numpy(positions).astype(np.float64)
-        if not np.isfinite(self._host).all():
-            raise ValueError("charges: expected finite positions")
+        if not (np.isfinite(self._host).all() and np.isfinite(to_numpy(charges.weights)).all()):
+            raise ValueError("charges: expected finite positions and weights")
+        if not math.isfinite(value_at_zero(kernel)):
+            raise ValueError(f"kernel: expected one that is finite at 0, got {kernel}")
+        copies = (array_api_compat.array_namespace(one).asarray(one, copy=True) for one in (positions, charges.weights))
+        self.charges = Charges(*copies)  # which the caller can't change
         self._make()
 
     @property
@@ -121,8 +128,9 @@ class TabulatedField:
         values = xp.empty((len(self._splines), len(points)), dtype=points.dtype)
         # What is outside is computed again below; a place that is not a number must not be looked up.
         places = xp.where(inside[:, None], nodes, float(RIM)).T
+        interpolate = _ndimage(points).map_coordinates
         for spline, out in zip(self._splines, values, strict=True):
-            self._ndimage.map_coordinates(spline, places, out, order=3, mode="nearest", prefilter=False)
+            interpolate(spline, places, out, order=3, mode="nearest", prefilter=False)
         potential, field = values[0], values[1:].T.copy()
         outside = xp.flatnonzero(~inside)
         if len(outside):
@@ -132,12 +140,21 @@ class TabulatedField:
     def _make(self) -> None:
         """Finer and finer grids, until the error is small enough."""
         low, high = self._host.min(axis=0), self._host.max(axis=0)
-        extent = float((high - low).max()) or 1.0
+        with np.errstate(over="ignore"):
+            extent = float((high - low).max())
+        if not SHORTEST <= extent <= 1 / SHORTEST:
+            raise ArithmeticError(
+                f"charges: expected an extent from {SHORTEST:g} to {1 / SHORTEST:g}, got {extent:.3g}"
+            )
         low, high = low - MARGIN * extent, high + MARGIN * extent
         rng = np.random.default_rng(0)
         spread = rng.uniform(low, high, (SAMPLED // 3, len(low)))
         sampled = self._put(np.concatenate([spread, rng.choice(self._host, SAMPLED - len(spread))]))
         exact = potential_and_field(sampled, self.charges, self.kernel)
+        if not all(np.isfinite(to_numpy(values)).all() for values in exact):
+            raise ArithmeticError(
+                f"charges: their potential or field under {self.kernel} leaves the range of the dtype"
+            )
         spacing = extent / COARSEST
         while True:
             counts = np.ceil((high - low) / spacing) + 2 * RIM + 1
@@ -182,7 +199,12 @@ def _ndimage(array: Array) -> ModuleType:
 
 
 def _error(found: Array, exact: Array) -> float:
-    """Root mean square error relative to that of the exact values."""
-    difference, values = (to_numpy(one).astype(np.float64) for one in (found - exact, exact))
-    size = float(np.linalg.norm(difference))
-    return size / float(np.linalg.norm(values)) if size else 0.0
+    """Root mean square error relative to that of the exact values; infinite where something found is not finite."""
+    found, exact = (to_numpy(values).astype(np.float64) for values in (found, exact))
+    unit = float(abs(exact).max()) or 1.0  # squares of very small numbers would be 0
+    with np.errstate(over="ignore", invalid="ignore"):
+        error = np.linalg.norm(found / unit - exact / unit)
+    size = np.linalg.norm(exact / unit)
+    if not np.isfinite(error) or (error and not size):
+        return math.inf
+    return float(error / size) if error else 0.0

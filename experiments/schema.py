@@ -263,6 +263,8 @@ def _shown(value: Any) -> str:
 
 
 def _describe(hint: Any) -> str:
+    if hasattr(hint, "of_number"):
+        return "a finite number or a table"
     if dataclasses.is_dataclass(hint) or _marker(hint) is not None:
         return "a table"
     if typing.get_origin(hint) is tuple:

@@ -177,3 +177,21 @@ def test_tables_go_on_bit_for_bit_from_any_update():
     for _ in range(23):
         second.step()
     np.testing.assert_array_equal(second.generator.params.vector, whole.generator.params.vector)
+
+
+def test_steps_of_a_schedule_fall_where_they_are_set_however_long_the_run_is():
+    schedule = ScheduleConfig(start=3.0, kind="step", factor=0.5, milestones=(10,))
+    short, long = (build(DEVICES[0], real="all", softening=schedule, updates=count) for count in (50, 100))
+    for _ in range(12):
+        assert short.kernel == long.kernel
+        assert short.kernel.softening == (3.0 if short.updates < 10 else 1.5)
+        short.step(), long.step()
+    np.testing.assert_array_equal(short.generator.params.vector, long.generator.params.vector)
+
+
+@pytest.mark.parametrize("settings", [{"exponent": 1e6}, {"softening": 1e-200}])
+@pytest.mark.parametrize("real", ["all", "minibatch"])
+def test_a_kernel_out_of_range_is_refused_at_the_start(settings, real):
+    schedules = {name: ScheduleConfig(start=1.0, end=value) for name, value in settings.items()}
+    with pytest.raises(ValueError, match=r"softening: .* range of a double"):
+        build(DEVICES[0], real=real, **schedules)

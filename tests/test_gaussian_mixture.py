@@ -189,6 +189,7 @@ def test_presets_are_the_papers_experiment(name):
         ("discriminator.input_scale=0", "discriminator.input_scale: expected a positive number"),
         ("discriminator.optimizer.rate.end=0", "discriminator.optimizer.rate.end: expected a positive number"),
         ("gan.exponent=0", "gan.exponent: expected a positive number"),
+        ("gan.exponent=1e6", "gan.softening: in Plummer(exponent=1000000.0, softening=3.0) a power of it leaves"),
         ("gan.softening.kind=linear", "gan.softening.kind: expected"),
         ("data.held_out=1", "data.held_out: expected at least 2"),
         ("data.variance=0", "data.variance: expected a positive number"),

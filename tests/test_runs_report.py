@@ -151,7 +151,18 @@ def test_notes_explain_settings_and_a_changed_run_has_no_results(name):
 
 
 @pytest.mark.parametrize(
-    "name", ["digits", "dimension", "gaussian-mixture", "gaussian-mixture-quick", "mixture-flow", "mode-escape"]
+    "name",
+    [
+        "digits",
+        "digits-direct",
+        "dimension",
+        "gaussian-mixture",
+        "gaussian-mixture-direct",
+        "gaussian-mixture-direct-quick",
+        "gaussian-mixture-quick",
+        "mixture-flow",
+        "mode-escape",
+    ],
 )
 def test_presets_say_what_they_reached(name):
     assert config.resolve(name).results

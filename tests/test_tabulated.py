@@ -1,5 +1,7 @@
 """Tables of a potential and its field, beside exact sums."""
 
+import copy
+
 import array_api_strict
 import numpy as np
 import pytest
@@ -82,13 +84,30 @@ def test_beyond_the_grid_sums_are_exact(device):
 
 
 @on_each_device
-def test_no_points_and_a_single_charge(device):
-    table = cf.TabulatedField(charges_on(device, np.array([[1.0, 2.0]])), cf.Plummer(1, 0.5))
-    phi, field = table(device.put(np.empty((0, 2))))
+def test_no_points(device):
+    phi, field = cf.TabulatedField(charges_on(device, clusters(2)), cf.Plummer(1, 0.5))(device.put(np.empty((0, 2))))
     assert phi.shape == (0,)
     assert field.shape == (0, 2)
-    phi, _ = table(device.put(np.array([[1.0, 2.0], [1.2, 2.0]])))
-    np.testing.assert_allclose(to_numpy(phi), [2.0, 1 / np.hypot(0.5, 0.2)], rtol=5e-3)
+
+
+@pytest.mark.parametrize("unit", [1e-20, 1e20, 1e-100, 1e100])
+def test_any_unit_of_length_and_of_charge_will_do(unit):
+    points = clusters(2)
+    table = cf.TabulatedField(cf.real_charges(points), cf.Plummer(1, 0.5), rtol=1e-3)
+    scaled = cf.TabulatedField(cf.real_charges(unit * points), cf.Plummer(1, 0.5 * unit), rtol=1e-3)
+    faint = cf.TabulatedField(cf.Charges(points, np.full(400, unit)), table.kernel, rtol=1e-3)
+    assert table.shape == scaled.shape == faint.shape
+    assert scaled.error == pytest.approx(table.error, rel=1e-3)
+    assert faint.error == pytest.approx(table.error, rel=1e-3)
+
+
+def test_charges_that_change_later_change_nothing():
+    points = clusters(2)
+    table, places = cf.TabulatedField(cf.real_charges(points), cf.Plummer(1, 0.5)), np.array([[0.0, 0.0], [99.0, 0.0]])
+    before = table(places)
+    points[...] = 7.0
+    for one, other in zip(before, copy.deepcopy(table)(places), strict=True):
+        assert np.array_equal(one, other)
 
 
 def test_float32_stays_float32():
@@ -125,6 +144,17 @@ def test_what_can_not_be_tabulated_is_said(monkeypatch):
         cf.TabulatedField(cf.Charges(np.empty((0, 2)), np.empty(0)), kernel)
     with pytest.raises(ValueError, match="charges: expected finite positions"):
         cf.TabulatedField(cf.real_charges(np.array([[0.0, np.nan]])), kernel)
+    with pytest.raises(ValueError, match="charges: expected finite positions and weights"):
+        cf.TabulatedField(cf.Charges(points, np.full(400, np.inf)), kernel)
+    for singular in (cf.Coulomb(1), kernel + cf.Coulomb(1)):
+        with pytest.raises(ValueError, match="kernel: expected one that is finite at 0, got"):
+            cf.TabulatedField(charges, singular)
+    for extreme in (np.ones((5, 2)), np.array([[1.7e308, 0], [-1.7e308, 0]]), np.array([[0.0, 0.0], [5e-324, 0.0]])):
+        with pytest.raises(ArithmeticError, match=r"charges: expected an extent from 1e-150 to 1e.150, got"):
+            cf.TabulatedField(cf.real_charges(extreme), kernel)
+    beyond = cf.real_charges((1e-20 * points).astype("float32"))
+    with pytest.raises(ArithmeticError, match=r"charges: their potential or field under .* leaves the range"):
+        cf.TabulatedField(beyond, cf.Plummer(1, 1e-20))
     monkeypatch.setattr(tabulated, "LARGEST", 10_000)
     with pytest.raises(ArithmeticError, match=r"rtol: 10000 nodes are too few for 0.0001 with Plummer"):
         cf.TabulatedField(charges, kernel, rtol=1e-4)

@@ -90,6 +90,8 @@ class CoulombGAN(GAN):
     def __init__(self, config: Config, players: Mapping[str, Player], data: Source, **setting: Any):
         super().__init__(config, players, data, **setting)
         self._softening = config.softening.over(self.length)
+        for step in (0, self.length):
+            Plummer(config.exponent, self._softening(step))  # raises where it is out of range
         batch, xp = self.batch, self.device.xp
         self._samples = xp.empty((2 * batch, *data.shape[1:]), data.dtype)
         points = self._samples.reshape(2 * batch, -1)  # the same memory

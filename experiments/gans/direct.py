@@ -121,6 +121,8 @@ class Direct(GAN):
     def __init__(self, config: Config, players: Mapping[str, Player], data: Source, **setting: Any):
         super().__init__(config, players, data, **setting)
         self._exponent, self._softening = config.exponent.over(self.length), config.softening.over(self.length)
+        self._kernel_at(self.length)  # raises where the last one, or the first, is out of range
+        self._kernel_at(0)
 
     @property
     def kernel(self) -> Plummer:
@@ -194,7 +196,7 @@ class DirectOfAll(Direct):
     @property
     def kernel(self) -> Plummer:
         """Kernel of the field at the next update; where there are tables, that of the last one that was due."""
-        if not self._tabulated:
+        if not self._tabulated or "exponential" not in (self.config.exponent.kind, self.config.softening.kind):
             return super().kernel
         return self._kernel_at(min(self.updates * TABLES // self.length, TABLES - 1) * self.length // TABLES)
 
