@@ -158,7 +158,6 @@ def test_notes_explain_settings_and_a_changed_run_has_no_results(name):
         "dimension",
         "gaussian-mixture",
         "gaussian-mixture-direct",
-        "gaussian-mixture-direct-quick",
         "gaussian-mixture-quick",
         "mixture-flow",
         "mode-escape",
