@@ -149,6 +149,7 @@ BREAKS = [
     ("ScaledKernel", "coulombfield.kernels.ScaledKernel.softening_derivative", result(lambda kernel: 1.001 * kernel)),
     ("field", "coulombfield.field", result(off)),
     ("potential_and_field", "coulombfield.potential_and_field", result(gradient_off)),
+    ("TabulatedField", "coulombfield.tabulated.potential_and_field", result(gradient_off)),
     ("laplacian", "coulombfield.laplacian", result(off)),
     ("potential_jvp", "coulombfield.sums.direct.jvp", result(off)),
     ("potential_vjp", "coulombfield.derivatives.field", result(off)),
