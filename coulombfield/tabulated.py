@@ -132,9 +132,10 @@ class TabulatedField:
         for spline, out in zip(self._splines, values, strict=True):
             interpolate(spline, places, out, order=3, mode="nearest", prefilter=False)
         potential, field = values[0], values[1:].T.copy()
-        outside = xp.flatnonzero(~inside)
-        if len(outside):
-            potential[outside], field[outside] = potential_and_field(points[outside], self.charges, self.kernel)
+        if len(outside := np.flatnonzero(~to_numpy(inside))):
+            index = xp.asarray(outside, device=array_api_compat.device(points))
+            there = potential_and_field(points.take(index, axis=0), self.charges, self.kernel)
+            potential[index], field[index] = there
         return potential, field
 
     def _make(self) -> None:
