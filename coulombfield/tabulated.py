@@ -12,6 +12,7 @@ import scipy  # whose parts load when they are first used
 
 from .arguments import finite_number
 from .arrays import Array, backend, library, to_numpy
+from .calculus import machine_epsilon
 from .charges import Charges, check_charges, check_like, check_points
 from .kernels import RadialKernel, check_kernel, value_at_zero
 from .sums import potential_and_field
@@ -79,19 +80,19 @@ class TabulatedField:
         self.kernel, self.rtol = kernel, finite_number("rtol", rtol, "positive")
         positions = charges.positions
         _ndimage(positions)
-        self._eps = float(np.finfo(str(positions.dtype).rpartition(".")[2]).eps)
+        self._eps = machine_epsilon(positions.dtype)
         if not 500 * self._eps <= self.rtol < 1:
             raise ValueError(f"rtol: expected from {500 * self._eps:.1g} to below 1, got {rtol}")
         if positions.shape[0] == 0 or positions.shape[1] > 3:
             raise ValueError(f"charges: expected at least one, in up to three dimensions, got shape {positions.shape}")
-        self._host = to_numpy(positions).astype(np.float64)
-        if not (np.isfinite(self._host).all() and np.isfinite(to_numpy(charges.weights)).all()):
+        host = to_numpy(positions).astype(np.float64)
+        if not (np.isfinite(host).all() and np.isfinite(to_numpy(charges.weights)).all()):
             raise ValueError("charges: expected finite positions and weights")
         if not math.isfinite(value_at_zero(kernel)):
             raise ValueError(f"kernel: expected one that is finite at 0, got {kernel}")
         copies = (array_api_compat.array_namespace(one).asarray(one, copy=True) for one in (positions, charges.weights))
         self.charges = Charges(*copies)  # which the caller can't change
-        self._make()
+        self._make(host)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -138,9 +139,9 @@ class TabulatedField:
             potential[index], field[index] = there
         return potential, field
 
-    def _make(self) -> None:
-        """Finer and finer grids, until the error is small enough."""
-        low, high = self._host.min(axis=0), self._host.max(axis=0)
+    def _make(self, host: np.ndarray) -> None:
+        """Finer and finer grids, until the error is small enough; ``host`` has the positions."""
+        low, high = host.min(axis=0), host.max(axis=0)
         with np.errstate(over="ignore"):
             extent = float((high - low).max())
         if not SHORTEST <= extent <= 1 / SHORTEST:
@@ -150,7 +151,7 @@ class TabulatedField:
         low, high = low - MARGIN * extent, high + MARGIN * extent
         rng = np.random.default_rng(0)
         spread = rng.uniform(low, high, (SAMPLED // 3, len(low)))
-        sampled = self._put(np.concatenate([spread, rng.choice(self._host, SAMPLED - len(spread))]))
+        sampled = self._put(np.concatenate([spread, rng.choice(host, SAMPLED - len(spread))]))
         exact = potential_and_field(sampled, self.charges, self.kernel)
         if not all(np.isfinite(to_numpy(values)).all() for values in exact):
             raise ArithmeticError(

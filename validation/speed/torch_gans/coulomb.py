@@ -15,8 +15,7 @@ def losses(gan: Any, move: str, draws: dict[str, Tensor]) -> dict[str, Tensor]:
     if weight:
         y = y.clone().requires_grad_()
     values = torch.cat([discriminator(x), discriminator(y)])[:, 0]
-    target = _target(gan, torch.cat([x, y]).flatten(1).detach())
-    squared = (values - target.detach()).square()
+    squared = (values - _target(gan, torch.cat([x, y]).flatten(1).detach())).square()
     if weight:
         slopes = torch.cat(torch.autograd.grad(values.sum(), (x, y), create_graph=True)).flatten(1)
         squared = squared + weight * (slopes - _gradient_of_target(gan, x, y)).square().sum(1)
