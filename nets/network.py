@@ -112,6 +112,59 @@ class Network:
         dx = self.body.backward(params, cache.layers, owned, into=gradient, need_dx=need_dx, workspace=workspace)
         return dx, gradient
 
+    def backward_apart(
+        self,
+        params: Parameters,
+        cache: Pass,
+        dy_of_x: Array,
+        dy_of_params: Array,
+        *,
+        workspace: Workspace | None = None,
+        into: Parameters | None = None,
+    ) -> tuple[Array, Parameters]:
+        """Pull one gradient by y back to the first rows of x, and another, of all rows, to the parameters.
+
+        The same as two calls of :meth:`backward`, for a network that treats each sample by itself; a chain of affine
+        maps with one output a sample takes one pass for both.
+
+        Parameters
+        ----------
+        params, cache
+            Those of the forward pass.
+        dy_of_x : array, of the shape of the first rows of y
+            Pulled back to these rows of x.
+        dy_of_params : array, of the shape of y
+            Pulled back to the parameters.
+        workspace, into
+            As for :meth:`backward`.
+
+        Returns
+        -------
+        dx : array, of the shape of these rows of x
+            dL/dx for ``dy_of_x``.
+        dparams : Parameters
+            dL/dparams for ``dy_of_params``.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As :meth:`backward`, for either.
+        """
+        first = cache.first_rows(len(dy_of_x))
+        self._check(params, cache, dy_of_params=dy_of_params)
+        check_like("dy_of_x", dy_of_x, params.vector, first.y_shape, "the first rows of y")
+        if isinstance(self.body, Sequential):
+            if into is not None:
+                check_parameters("into", into, self.layout, cache.dtype)
+            gradient = self._gradient(params, workspace) if into is None else into
+            dx = self.body.backward_apart(
+                params, cache.layers, dy_of_x, dy_of_params, into=gradient, workspace=workspace
+            )
+            if dx is not None:
+                return dx, gradient
+        _, gradient = self.backward(params, cache, dy_of_params, need_dx=False, workspace=workspace, into=into)
+        return self.backward(params, first, dy_of_x, need_dparams=False, workspace=workspace)[0], gradient
+
     def jvp(self, params: Parameters, cache: Pass, x_dot: Array, params_dot: Parameters | None = None) -> Array:
         """Directional derivative of y along ``x_dot``, of the shape of x, and, where given, ``params_dot``.
 

@@ -43,6 +43,14 @@ def rmsprop(rng: np.random.Generator) -> tuple[Any, ...]:
     return parameters, gradient, square, 0.01, 0.99, 1e-8
 
 
+def product(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """``a`` (M, K) and ``b`` (K, N), each or its transpose in a row, and ``out``."""
+    m, k, n = rng.integers(1, 40, 3)
+    a = rng.standard_normal((m, k)) if rng.integers(2) else rng.standard_normal((k, m)).T
+    b = rng.standard_normal((k, n)) if rng.integers(2) else rng.standard_normal((n, k)).T
+    return a / k**0.5, b, np.zeros((m, n))
+
+
 def momentum(rng: np.random.Generator) -> tuple[Any, ...]:
     """Parameters, gradient and velocity (P,), a quarter of them never touched by a gradient."""
     parameters, gradient, velocity, *_ = adam(rng)
@@ -77,6 +85,7 @@ SAMPLES: dict[str, Sample] = {
     ),
     "nets.primitives.l2.l2": l2,
     "nets.primitives.momentum.momentum": momentum,
+    "nets.primitives.products.product": product,
     "nets.primitives.rmsprop.rmsprop": rmsprop,
     **samples_convolution.SAMPLES,
     **samples_normalization.SAMPLES,

@@ -32,16 +32,20 @@ from .points import (
     zero_lane,
     zeros,
 )
+from .products import TILE_ROWS, add_outer, copy_lanes, store_tile, zero_tile
 from .series import add_series, load_series, store_series
 from .vectors import Lanes, intrinsic
 
 __all__ = [
     "LANE_BYTES",
+    "TILE_ROWS",
     "Lanes",
     "add_each",
+    "add_outer",
     "add_series",
     "add_to_rows",
     "compiled_once",
+    "copy_lanes",
     "dot",
     "exponent_and_fraction",
     "fused",
@@ -57,8 +61,10 @@ __all__ = [
     "row_of",
     "select",
     "store_series",
+    "store_tile",
     "subtract_each",
     "wide_reciprocal_root_estimate",
     "zero_lane",
+    "zero_tile",
     "zeros",
 ]

@@ -19,7 +19,6 @@ from typing import Any, ClassVar
 from coulombfield import Charges, Plummer, generated_charges, potential, potential_and_field, real_charges
 from coulombfield.arrays import Array
 from nets.losses import Reduction, generator_potential, potential_regression
-from nets.network import first_rows
 from nets.parameters import Parameters
 from nets.passes import Pass
 
@@ -127,12 +126,11 @@ class CoulombGAN(GAN):
         samples[batch:] = draws["real"]
         values, cache = self.forward("discriminator", samples)
 
-        loss_g, d_generated = generator_potential(values[:batch])
-        dx = self.pull_dx("discriminator", first_rows(cache, batch), d_generated)
-        d_generator = self.pull_dparams("generator", generator_cache, dx)
         target, field = self._targets()
         loss_d, d_values = potential_regression(values, target, batch, reduction=self.config.reduction)
-        d_discriminator = self.pull_dparams("discriminator", cache, d_values)
+        loss_g, d_generated = generator_potential(values[:batch])
+        dx, d_discriminator = self.pull_apart("discriminator", cache, d_generated, d_values)
+        d_generator = self.pull_dparams("generator", generator_cache, dx)
         if field is not None:
             of_field, d_of_field = self._field_regression(cache, values, field)
             loss_d = loss_d + of_field

@@ -176,6 +176,14 @@ class GAN:
         into = self._gradient_memory(name)
         return player.network.backward(player.params, cache, dy, workspace=self.workspace, into=into)
 
+    def pull_apart(self, name: str, cache: Cache, dy_of_x: Array, dy_of_params: Array) -> tuple[Array, Parameters]:
+        """Gradient by the first rows of what a player's network took, and another by its parameters."""
+        player = self.players[name]
+        into = self._gradient_memory(name)
+        return player.network.backward_apart(
+            player.params, cache, dy_of_x, dy_of_params, workspace=self.workspace, into=into
+        )
+
     def _gradient_memory(self, name: str) -> Parameters | None:
         """Memory for the first gradient that a move asks for, which the moves of an update share."""
         self._first = self._first or name

@@ -13,7 +13,8 @@ from nets.layers.activations import Activation, Identity, check_gradient
 from nets.layers.base import SecondOrder
 from nets.parameters import Parameters
 from nets.primitives.inplace import module_of
-from nets.workspace import Workspace, allocate
+from nets.primitives.products import product
+from nets.workspace import Workspace, allocate, empty
 
 
 class LinearCache(NamedTuple):
@@ -83,7 +84,7 @@ class Linear(SecondOrder):
         if x.ndim != 2 or x.shape[1] != self.fan_in:
             raise ValueError(f"x: Linear({self.fan_in}, {self.fan_out}) expects (N, {self.fan_in}), got {x.shape}")
         y = allocate(workspace, self, "y", (x.shape[0], self.fan_out), x)
-        module_of(x).matmul(x, params["weight"], out=y)
+        product(x, params["weight"], y)
         y = self.activation.apply(y, params.get("bias"))
         return y, LinearCache(x, y)
 
@@ -102,7 +103,7 @@ class Linear(SecondOrder):
         xp = module_of(dy)
         du = self.activation.scale_by_slope(dy, cache.y)
         if into is not None:
-            xp.matmul(cache.x.T, du, out=into["weight"])
+            product(cache.x.T, du, into["weight"])
             if "bias" in into:
                 xp.sum(du, axis=0, out=into["bias"])
         if not need_dx:
@@ -110,13 +111,13 @@ class Linear(SecondOrder):
         dx = allocate(workspace, self, "dx", cache.x.shape, dy)
         if self.fan_out == 1:  # an outer product: BLAS takes ten times longer over it than a broadcast
             return xp.multiply(du, params["weight"].T, out=dx)
-        return xp.matmul(du, params["weight"].T, out=dx)
+        return product(du, params["weight"].T, dx)
 
     def jvp(self, params: Parameters, cache: LinearCache, x_dot: Array, params_dot: Parameters | None = None) -> Array:
         r""":math:`\dot y = f'(u)\,(\dot x W + x \dot W + \dot b)`."""
-        u_dot = x_dot @ params["weight"]
+        u_dot = _product(x_dot, params["weight"])
         if params_dot is not None:
-            u_dot += cache.x @ params_dot["weight"]
+            u_dot += _product(cache.x, params_dot["weight"])
             if "bias" in params_dot:
                 u_dot += params_dot["bias"]
         return self.activation.scale_by_slope(u_dot, cache.y)
@@ -137,14 +138,18 @@ class Linear(SecondOrder):
 
         .. math:: dx = du\,W^T, \quad dW = \dot x^T d\dot u + x^T du, \quad db_j = \sum_n du_{nj}.
         """
-        xp, weight = module_of(dy), params["weight"]
-        u_dot = xp.matmul(x_dot, weight, out=allocate(workspace, self, "y_dot", cache.y.shape, x_dot))
+        weight = params["weight"]
+        u_dot = product(x_dot, weight, allocate(workspace, self, "y_dot", cache.y.shape, x_dot))
         du = self.activation.through_curvature(u_dot, cache.y, dy)
         du_dot = self.activation.scale_by_slope(dy, cache.y)
         if into is not None:
-            xp.matmul(x_dot.T, du_dot, out=into["weight"])
+            product(x_dot.T, du_dot, into["weight"])
             if du is not None:
-                into["weight"][...] += cache.x.T @ du
+                into["weight"][...] += _product(cache.x.T, du)
             if "bias" in into:
                 into["bias"][...] = 0 if du is None else du.sum(axis=0)
-        return self.activation.scale_by_slope(u_dot, cache.y), None if du is None else du @ weight.T
+        return self.activation.scale_by_slope(u_dot, cache.y), None if du is None else _product(du, weight.T)
+
+
+def _product(a: Array, b: Array) -> Array:
+    return product(a, b, empty((a.shape[0], b.shape[1]), a))

@@ -9,9 +9,10 @@ import numpy as np
 
 from coulombfield.arrays import Array
 from nets.layers.base import Cache, Layer
+from nets.layers.chain import Chain, ChainCache
 from nets.layers.composition import Composed, backward_from, backward_keeping, refuse_repeated, second_order
 from nets.layers.resampled import steps
-from nets.parameters import Parameters
+from nets.parameters import Layout, Parameters
 from nets.workspace import Workspace
 
 
@@ -19,7 +20,8 @@ class Sequential(Composed):
     """Layers one after the other; itself a layer, so that sequences nest.
 
     Some pairs of layers run as one, see :mod:`nets.layers.resampled`; a cache still has one part for each layer, ()
-    for the one of a pair that has no parameters.
+    for the one of a pair that has no parameters. Affine maps and activations alone run as one where they are small, see
+    :mod:`nets.layers.chain`.
 
     Parameters
     ----------
@@ -40,6 +42,7 @@ class Sequential(Composed):
         self._steps = steps(self.layers)
         parametric = [i for i, step in enumerate(self._steps) if step.layer.shapes()]
         self._first_with_parameters = parametric[0] if parametric else len(self._steps)
+        self._chain = Chain.of(self.layers, Layout(self.shapes()))
 
     @property
     def keeps_result(self) -> bool:
@@ -78,6 +81,8 @@ class Sequential(Composed):
 
     def forward(self, params: Parameters, x: Array, workspace: Workspace | None = None) -> tuple[Array, Cache]:
         """Output of the last layer and the caches of all."""
+        if self._chain is not None and self._chain.takes(x):
+            return self._chain.forward(params, x, workspace)
         caches: list[Cache] = [()] * len(self.layers)
         for layer, place, _ in self._steps:
             x, caches[place] = layer.forward(params.child(str(place)), x, workspace)
@@ -96,6 +101,9 @@ class Sequential(Composed):
         """The chain rule, from the last layer to the first that anything is needed of."""
         if into is None and not need_dx:
             return None
+        if self._chain is not None and isinstance(cache, ChainCache):
+            dx = self._chain.backward(params, cache, dy, into, need_dx, workspace)
+            return dx if need_dx else None
         first = 0 if need_dx else self._first_with_parameters
         gradient: Array | None = dy
         for i in range(len(self._steps) - 1, first - 1, -1):
@@ -110,8 +118,24 @@ class Sequential(Composed):
             )
         return gradient if need_dx else None
 
+    def backward_apart(
+        self,
+        params: Parameters,
+        cache: Cache,
+        dy_of_x: Array,
+        dy_of_params: Array,
+        *,
+        into: Parameters,
+        workspace: Workspace | None = None,
+    ) -> Array | None:
+        """See :meth:`nets.network.Network.backward_apart`; None where it takes two passes."""
+        if self._chain is None or not isinstance(cache, ChainCache) or self._chain.outputs > 1:
+            return None
+        return self._chain.backward_apart(params, cache, dy_of_x, dy_of_params, into, workspace)
+
     def jvp(self, params: Parameters, cache: Cache, x_dot: Array, params_dot: Parameters | None = None) -> Array:
         """The chain rule, from the first layer to the last."""
+        cache = self._of_layers(cache)
         for layer, place, _ in self._steps:
             child = None if params_dot is None else params_dot.child(str(place))
             x_dot = layer.jvp(params.child(str(place)), cache[place], x_dot, child)
@@ -121,6 +145,7 @@ class Sequential(Composed):
         self, params: Parameters, cache: Cache, dy: Array, *, workspace: Workspace | None = None
     ) -> tuple[Array, Any]:
         """See :class:`~nets.layers.composition.Composed`."""
+        cache = self._of_layers(cache)
         kept: list[Any] = [None] * len(self.layers)
         gradient: Any = dy
         for layer, place, _ in reversed(self._steps):
@@ -143,6 +168,7 @@ class Sequential(Composed):
         gradients by :math:`x_i` and by its parameters, given that by :math:`\dot x_{i+1}`, which comes from that by
         :math:`\dot x_{i+2}` alone: a backward pass, by which it was kept.
         """
+        cache = self._of_layers(cache)
         sources: list[Any] = [None] * len(self.layers)
         for layer, place, _ in self._steps:
             child = None if into is None else into.child(str(place))
@@ -165,6 +191,7 @@ class Sequential(Composed):
         """See :class:`~nets.layers.composition.Composed`."""
         if into is None and not need_dx:
             return None
+        cache = self._of_layers(cache)
         first = 0 if need_dx else self._first_with_parameters
         for i in range(len(self._steps) - 1, first - 1, -1):
             layer, place, _ = self._steps[i]
@@ -180,3 +207,7 @@ class Sequential(Composed):
                 workspace,
             )
         return dy if need_dx else None
+
+    def _of_layers(self, cache: Cache) -> Cache:
+        """The parts of the layers, which those of their passes that are not compiled as one need."""
+        return self._chain.caches(cache) if self._chain is not None and isinstance(cache, ChainCache) else cache
