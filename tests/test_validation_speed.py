@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 import time
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -16,7 +17,7 @@ from coulombfield import Coulomb
 from coulombfield.sums import direct, selection
 from coulombfield.sums.request import Request, Result
 from validation.__main__ import main
-from validation.speed import mixture, sums, sums_memory, timing
+from validation.speed import busy, mixture, sums, sums_memory, timing
 from validation.speed.sums_cases import CASES, DTYPES, Problem
 from validation.speed.sums_oracle import errors, oracle
 from validation.speed.sums_peers import PEERS, Peer
@@ -326,6 +327,37 @@ def test_the_mixture_is_timed_with_as_many_blas_threads_as_a_run_has(monkeypatch
         mixture.run(0.1)
     assert found
     assert set(found) == {1}
+
+
+def test_calls_are_timed_beside_busy_processes(monkeypatch, capsys, tmp_path):
+    seen, file = [], tmp_path / "busy.json"
+    started = busy.subprocess.Popen
+
+    def start(*arguments, **options):
+        seen.append(started(*arguments, **options))
+        return seen[-1]
+
+    monkeypatch.setattr(busy.subprocess, "Popen", start)
+    monkeypatch.setattr(busy, "cases", lambda: {"a sum": lambda: sum(range(100))})
+    assert main(["speed", "busy", "--seconds", "0.01", "--json", str(file)]) == 0
+    rows = json.loads(file.read_text())
+    assert [(row["name"], row["busy"]) for row in rows] == [("a sum", 0), ("a sum", 1), ("a sum", 2)]
+    assert rows[0]["ratio_to_quiet"] == 1
+    assert all(0 < row["min_s"] <= row["median_s"] <= row["max_s"] for row in rows)
+    assert "beside 2 busy" in capsys.readouterr().out
+    assert len(seen) == busy.FEWEST * sum(busy.BUSY)
+    assert all(process.poll() is not None for process in seen)
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads the time that a process has taken from /proc")
+def test_busy_processes_compute_until_the_end():
+    with busy.busy_processes(1) as (process,):
+        assert process.poll() is None
+        stat = Path(f"/proc/{process.pid}/stat")
+        before = int(stat.read_text().split()[13])  # its time in ticks
+        while int(stat.read_text().split()[13]) == before:
+            time.sleep(0.05)
+    assert process.poll() is not None
 
 
 def test_a_library_that_keeps_its_threads_is_told(monkeypatch):

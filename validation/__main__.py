@@ -17,6 +17,7 @@ from experiments.files import print_whatever_comes
 from .arguments import output_file, output_folder, positive, whole_number
 
 BENCHMARKS = {
+    "busy": "updates and sums beside busy processes against their quiet times",
     "flows": "steps of charges that move against their number, and the energy's drift",
     "gans": "updates of every GAN on images against the same in PyTorch",
     "mixture": "one update of the 25-Gaussian Coulomb GAN against the same in PyTorch",
@@ -43,7 +44,14 @@ def main(arguments: list[str] | None = None) -> int:
     speed = commands.add_parser("speed", help="time this package against its peers, in one process")
     benchmarks = speed.add_subparsers(dest="benchmark", required=True)
     parsers = {name: benchmarks.add_parser(name, help=text, description=text) for name, text in BENCHMARKS.items()}
-    for name, seconds in (("flows", 3.0), ("gans", 3.0), ("mixture", 20.0), ("networks", 0.5), ("sums", 0.3)):
+    for name, seconds in (
+        ("busy", 2.0),
+        ("flows", 3.0),
+        ("gans", 3.0),
+        ("mixture", 20.0),
+        ("networks", 0.5),
+        ("sums", 0.3),
+    ):
         options = parsers[name]
         options.add_argument("--json", type=output_file, metavar="FILE", help="also write the rows to FILE")
         options.add_argument(

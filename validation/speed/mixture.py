@@ -1,4 +1,4 @@
-"""One update of the 25-Gaussian Coulomb GAN, against the same update in eager PyTorch."""
+"""One update of the 25-Gaussian Coulomb GAN, against the same update in eager PyTorch and in compiled JAX."""
 
 from __future__ import annotations
 
@@ -29,31 +29,42 @@ def run(seconds: float) -> list[dict[str, Any]]:
     """
     settings = config.resolve(PRESET).config
     experiment = gan_training.build(settings, select_device("cpu"), Streams(settings.seed))
-    calls: dict[str, Callable[[], object]] = {"ours": experiment.step}
+    calls, updates = {"ours": experiment.step} | torch_updates(settings), {}
+    with contextlib.suppress(ImportError):
+        from . import jax_mixture
+
+        name = f"JAX, a scan of {jax_mixture.SCANNED}"
+        calls[name], updates[name] = jax_mixture.updates(settings), jax_mixture.SCANNED
+    with blas_threads(settings.training.blas_threads):  # not PyTorch's own products, which have no library beside it
+        spreads = take_turns(calls, seconds)
+    spreads |= {name: Spread(*(time / count for time in spreads[name])) for name, count in updates.items()}
+    _print_ours(settings, spreads["ours"])
+    if len(calls) == 1:
+        print("no peer: neither PyTorch (pip install torch==2.13.0) nor JAX (pip install jax) is installed")
+    return [_row(name, spreads["ours"], spread) for name, spread in spreads.items() if name != "ours"]
+
+
+def torch_updates(settings: Config) -> dict[str, Callable[[], object]]:
+    """The update in PyTorch, by its number of threads; none where it is not installed."""
     with contextlib.suppress(ImportError):
         from . import torch_mixture
 
-        calls |= torch_mixture.updates(settings)
-    with blas_threads(settings.training.blas_threads):  # not PyTorch's own products, which have no library beside it
-        spreads = take_turns(calls, seconds)
-    _print_ours(settings, spreads["ours"])
-    if len(calls) == 1:
-        print("no peer: PyTorch is not installed (pip install torch==2.13.0)")
-    return [_row(name, spreads["ours"], spread) for name, spread in spreads.items() if name != "ours"]
+        return torch_mixture.updates(settings)
+    return {}
 
 
 def operations(settings: Config) -> int:
     """Floating-point operations of the matrix products of one update.
 
     The generator's pass forward and back takes 3 products for each weight matrix but the first, which needs no dx;
-    the discriminator's takes the same on twice the batch, and the generator's gradient through it one more forward.
+    the discriminator's takes the same on twice the batch, for both players.
     """
     batch = settings.training.batch
     players = settings.players
     generator = _weights(players["generator"].latent, *players["generator"].layers.hidden, 2)
     discriminator = _weights(2, *players["discriminator"].layers.hidden, 1)
     g_products = 3 * sum(generator) - generator[0]
-    d_products = 2 * (3 * sum(discriminator) - discriminator[0]) + sum(discriminator)
+    d_products = 2 * 3 * sum(discriminator)
     return 2 * batch * (g_products + d_products)
 
 
