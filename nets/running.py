@@ -77,8 +77,8 @@ def update_running(network: Network, params: Parameters, cache: Pass) -> None:
 
 def _update(layer: Layer, params: Parameters, cache: Cache) -> None:
     if isinstance(layer, Sequential):
-        for i, child in enumerate(layer.layers):
-            _update(child, params.child(str(i)), cache[i])
+        for i, (child, of_child) in enumerate(zip(layer.layers, layer.caches(cache), strict=True)):
+            _update(child, params.child(str(i)), of_child)
     elif isinstance(layer, Residual):
         _update(layer.body, params.child("body"), cache.body)
         if layer.shortcut is not None:

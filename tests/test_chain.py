@@ -10,17 +10,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from nets_support import assert_same
 
-import nets.layers.chain
+import nets.chain
 from coulombfield.calculus import machine_epsilon
 from nets.architectures import mlp
+from nets.chain import ChainCache
 from nets.initializers import uniform
 from nets.layers.activations import ELU, Identity, LeakyReLU, ReLU, ScaledTanh, Tanh
-from nets.layers.chain import ChainCache
+from nets.layers.batchnorm import BatchNorm
 from nets.layers.linear import Linear
 from nets.layers.scale import Scale
 from nets.network import Network, Sequential, first_rows
 from nets.optimizers import Adam
 from nets.primitives.products import LARGEST, product
+from nets.running import update_running
 from nets.workspace import Workspace
 
 ACTIVATIONS = (ELU, ReLU, lambda: LeakyReLU(0.3), Tanh, ScaledTanh, Identity)
@@ -72,7 +74,7 @@ def test_any_number_of_threads_gives_the_same_bits(dtype, widths, seed):
         for i in reversed(range(count)):
             work(i, i + 1)
 
-    with mock.patch.multiple(nets.layers.chain, SHARED=0, share=one_by_one):
+    with mock.patch.multiple(nets.chain, SHARED=0, share=one_by_one):
         parts = all_results(network, params, x, np.random.default_rng(seed))
     for a, b in zip(whole, parts, strict=True):
         assert_same(b, a)
@@ -188,3 +190,16 @@ def test_a_small_network_s_update_wakes_no_threads_of_blas():
         _, gradient = network.backward(params, cache, np.ones_like(y))
         optimizer.update(gradient)
         network.jvp_backward(params, cache, np.ones((256, 2), "f4"), np.ones_like(y))
+
+
+def test_running_statistics_beside_a_chain():
+    """A sequence in a sequence is a chain of more layers than its cache has parts."""
+    body = Sequential(
+        [BatchNorm(3, running=True), Sequential([Linear(3, 4), ReLU(), Linear(4, 4), ReLU(), Linear(4, 1)])]
+    )
+    network = Network(body)
+    params = network.initialize(np.random.default_rng(0), float)
+    _, cache = network.forward(params, np.arange(12.0).reshape(4, 3))
+    before = params["0.running_mean"].copy()
+    update_running(network, params, cache)
+    assert (params["0.running_mean"] != before).all()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import inspect
 import math
@@ -34,7 +35,6 @@ import nets.layers
 from coulombfield.arrays import to_numpy
 from nets.layers.activations import ELU, Activation, LeakyReLU, ReLU, ScaledTanh, Tanh
 from nets.layers.base import Layer
-from nets.layers.chain import Chain
 from nets.layers.convolution import Convolution
 from nets.layers.linear import Linear
 from nets.layers.normalization import Normalization
@@ -56,7 +56,7 @@ def test_every_layer_is_in_one_of_the_two_tables():
         for _, item in inspect.getmembers(module, inspect.isclass)
         if item.__module__ == module.__name__ and hasattr(item, "backward")
     }
-    bases = {Layer, Activation, Convolution, Normalization, Chain}  # a Chain runs layers and is none
+    bases = {Layer, Activation, Convolution, Normalization}
     of_rows, of_any_shape = (
         {type(make(2, 3)) for make in LAYERS.values()},
         {kind for s in ANY_SHAPE for kind in (type(s.make()), *s.covers)},
@@ -247,7 +247,8 @@ def test_a_fused_activation_is_the_layer_and_then_the_activation(device, dtype, 
     params = Parameters(network.layout, fused.params.vector)
     y, cache = fused.network.forward(fused.params, fused.x)
     y2, cache2 = network.forward(params, fused.x)
-    same = assert_same if make not in (Tanh, ScaledTanh) else assert_near  # of which NumPy's and the chain's differ
+    curved = make in (Tanh, ScaledTanh)  # NumPy and a chain round it each in its own way
+    same = functools.partial(assert_near, terms=60) if curved else assert_same
     same(y2, y)
     dx, grads = fused.network.backward(fused.params, cache, fused.dy)
     dx2, grads2 = network.backward(params, cache2, fused.dy)

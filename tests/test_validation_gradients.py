@@ -128,6 +128,8 @@ BREAKS = [
     ("ScaledTanh", "nets.layers.activations.Tanh.scale_by_curvature", result(off)),
     ("Sequential", "nets.network.Sequential.jvp", result(off)),
     ("Sequential", "nets.network.Sequential.jvp_backward", result(off)),
+    ("Chain", "nets.chain.Chain.backward", result(off)),
+    ("CoulombGAN", "nets.chain.Chain.backward_apart", result(off)),
     ("mlp", "nets.layers.linear.Linear.jvp", result(off)),
     ("potential_regression", "validation.gradients.training.potential_regression", result(gradient_off)),
     ("generator_potential", "validation.gradients.training.generator_potential", result(gradient_off)),

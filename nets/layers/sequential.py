@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from coulombfield.arrays import Array
+from nets.chain import Chain, ChainCache
 from nets.layers.base import Cache, Layer
-from nets.layers.chain import Chain, ChainCache
 from nets.layers.composition import Composed, backward_from, backward_keeping, refuse_repeated, second_order
 from nets.layers.resampled import steps
 from nets.parameters import Layout, Parameters
@@ -21,7 +21,7 @@ class Sequential(Composed):
 
     Some pairs of layers run as one, see :mod:`nets.layers.resampled`; a cache still has one part for each layer, ()
     for the one of a pair that has no parameters. Affine maps and activations alone run as one where they are small, see
-    :mod:`nets.layers.chain`.
+    :mod:`nets.chain`.
 
     Parameters
     ----------
@@ -135,7 +135,7 @@ class Sequential(Composed):
 
     def jvp(self, params: Parameters, cache: Cache, x_dot: Array, params_dot: Parameters | None = None) -> Array:
         """The chain rule, from the first layer to the last."""
-        cache = self._of_layers(cache)
+        cache = self.caches(cache)
         for layer, place, _ in self._steps:
             child = None if params_dot is None else params_dot.child(str(place))
             x_dot = layer.jvp(params.child(str(place)), cache[place], x_dot, child)
@@ -145,7 +145,7 @@ class Sequential(Composed):
         self, params: Parameters, cache: Cache, dy: Array, *, workspace: Workspace | None = None
     ) -> tuple[Array, Any]:
         """See :class:`~nets.layers.composition.Composed`."""
-        cache = self._of_layers(cache)
+        cache = self.caches(cache)
         kept: list[Any] = [None] * len(self.layers)
         gradient: Any = dy
         for layer, place, _ in reversed(self._steps):
@@ -168,7 +168,7 @@ class Sequential(Composed):
         gradients by :math:`x_i` and by its parameters, given that by :math:`\dot x_{i+1}`, which comes from that by
         :math:`\dot x_{i+2}` alone: a backward pass, by which it was kept.
         """
-        cache = self._of_layers(cache)
+        cache = self.caches(cache)
         sources: list[Any] = [None] * len(self.layers)
         for layer, place, _ in self._steps:
             child = None if into is None else into.child(str(place))
@@ -191,7 +191,7 @@ class Sequential(Composed):
         """See :class:`~nets.layers.composition.Composed`."""
         if into is None and not need_dx:
             return None
-        cache = self._of_layers(cache)
+        cache = self.caches(cache)
         first = 0 if need_dx else self._first_with_parameters
         for i in range(len(self._steps) - 1, first - 1, -1):
             layer, place, _ = self._steps[i]
@@ -208,6 +208,6 @@ class Sequential(Composed):
             )
         return dy if need_dx else None
 
-    def _of_layers(self, cache: Cache) -> Cache:
-        """The parts of the layers, which those of their passes that are not compiled as one need."""
+    def caches(self, cache: Cache) -> Cache:
+        """Caches of the layers, from that of a forward pass of all."""
         return self._chain.caches(cache) if self._chain is not None and isinstance(cache, ChainCache) else cache

@@ -10,13 +10,14 @@ from __future__ import annotations
 import numpy as np
 
 from coulombfield.arrays import Array, Primitive, jit
-from coulombfield.lanes import LANE_BYTES, TILE_ROWS, add_outer, copy_lanes, store_tile, zero_tile
+from coulombfield.lanes import LANE_BYTES, TILE_ROWS, add_outer, add_products, copy_lanes, store_tile, zero_tile
 from nets.primitives.inplace import module_of
 
 LARGEST = 2**25
 """Multiplications of a product [1]: a millisecond or less."""
 
 _ROWS = (0,) * TILE_ROWS
+_THIN = (0,) * 4
 
 
 @Primitive
@@ -100,6 +101,10 @@ def multiply_panel(a, start, row, column, panel, k, out, place, step, m, columns
     """Rows of ``out``, ``step`` apart from ``place`` on: ``columns`` numbers each of a times the panel."""
     width, rows = LANE_BYTES // a.itemsize, len(_ROWS)
     tile = np.empty(rows * width, a.dtype)
+    if columns <= len(_THIN) and column == 1:
+        return _rows_by_columns(a, start, row, panel, k, out, place, step, m, columns, tile)
+    if columns <= len(_THIN) and row == 1 and m >= width:
+        return _columns_by_columns(a, start, column, panel, k, out, place, step, m, columns, tile)
     if m < rows:
         for i in range(m):
             sums = zero_tile(a, (0,))
@@ -108,7 +113,7 @@ def multiply_panel(a, start, row, column, panel, k, out, place, step, m, columns
             store_tile(tile, 0, width, sums)
             for j in range(columns):
                 out[place + i * step + j] = tile[j]
-        return
+        return None
     for first in range(0, m, rows):
         i = min(first, m - rows)  # the last tile may overlap the one before
         sums = zero_tile(a, _ROWS)
@@ -121,3 +126,58 @@ def multiply_panel(a, start, row, column, panel, k, out, place, step, m, columns
             for r in range(rows):
                 for j in range(columns):
                     out[place + (i + r) * step + j] = tile[r * width + j]
+    return None
+
+
+@jit
+def _rows_by_columns(a, start, row, panel, k, out, place, step, m, columns, tile):
+    """As :func:`multiply_panel` for few columns and rows of ``a`` in a row: a vector is a part of a sum over k."""
+    width, rows = LANE_BYTES // a.itemsize, len(_ROWS)
+    whole = k - k % width
+    line = np.empty(k, a.dtype)
+    for j in range(columns):
+        for p in range(k):
+            line[p] = panel[p * width + j]
+        if m < rows:
+            for i in range(m):
+                sums = zero_tile(a, (0,))
+                for p in range(0, whole, width):
+                    sums = add_products(sums, a, start + i * row + p, row, line, p)
+                store_tile(tile, 0, width, sums)
+                out[place + i * step + j] = _sum(tile, 0, a, start + i * row, line, whole)
+        else:
+            for first in range(0, m, rows):
+                i = min(first, m - rows)
+                sums = zero_tile(a, _ROWS)
+                for p in range(0, whole, width):
+                    sums = add_products(sums, a, start + i * row + p, row, line, p)
+                store_tile(tile, 0, width, sums)
+                for r in range(rows):
+                    total = _sum(tile, r * width, a, start + (i + r) * row, line, whole)
+                    out[place + (i + r) * step + j] = total
+
+
+@jit
+def _sum(tile, at, a, start, line, whole):
+    """Sum of a row of a tile, and of the products of a row and a line from the element ``whole`` on."""
+    total = tile[at]
+    for c in range(1, LANE_BYTES // a.itemsize):
+        total += tile[at + c]
+    for p in range(whole, line.size):
+        total += a[start + p] * line[p]
+    return total
+
+
+@jit
+def _columns_by_columns(a, start, column, panel, k, out, place, step, m, columns, tile):
+    """As :func:`multiply_panel` for few columns and columns of ``a`` in a row: a vector is a part of these."""
+    width = LANE_BYTES // a.itemsize
+    for first in range(0, m, width):
+        i = min(first, m - width)
+        sums = zero_tile(a, _THIN)
+        for p in range(k):
+            sums = add_outer(sums, panel, p * width, 1, a, start + i + p * column)
+        store_tile(tile, 0, width, sums)
+        for j in range(columns):
+            for c in range(width):
+                out[place + (i + c) * step + j] = tile[j * width + c]

@@ -16,6 +16,7 @@ import numpy as np
 from coulombfield.arrays import Array
 from coulombfield.calculus import random_direction
 from nets.architectures import mlp
+from nets.chain import Chain
 from nets.initializers import normal, uniform
 from nets.layers.activations import ELU, Activation, Identity, LeakyReLU, ReLU, ScaledTanh, Tanh
 from nets.layers.base import Cache, Layer
@@ -60,6 +61,11 @@ def _sequential() -> Sequential:
     return Sequential([Scale(-1.5), inner, Linear(5, 2, LeakyReLU()), ScaledTanh()])
 
 
+def _chain() -> Sequential:
+    """Runs as one compiled pass."""
+    return Sequential([Scale(-1.5), Linear(4, 5, ELU()), Linear(5, 3, Tanh(), bias=None), LeakyReLU(), Linear(3, 2)])
+
+
 def _residual() -> Residual:
     """A branch that starts with a kink, beside the identity."""
     return Residual(Sequential([ReLU(), Linear(4, 5, Tanh()), Linear(5, 4)]), factor=0.3)
@@ -95,6 +101,7 @@ LAYERS = (
     Sample("Residual", _residual, (5, 4), kinks=True),
     Sample("Residual of two branches", _two_branches, (5, 4), kinks=True),
     Sample("Sequential", _sequential, (5, 4), kinks=True),
+    Sample("Chain", _chain, (5, 4), kinks=True, covers=(Chain,)),
     *CONVOLUTIONS,
     *NORMALIZATIONS,
 )
@@ -273,7 +280,8 @@ def _network(made: Layer | Network) -> Network:
 def branched_on(layer: Layer, cache: Cache, host: Callable[[Array], np.ndarray]) -> np.ndarray:
     """The numbers in a cache whose signs say on which of their pieces the activations are."""
     if isinstance(layer, Sequential):
-        parts = [branched_on(part, of_part, host) for part, of_part in zip(layer.layers, cache, strict=True)]
+        pairs = zip(layer.layers, layer.caches(cache), strict=True)
+        parts = [branched_on(part, of_part, host) for part, of_part in pairs]
         return np.concatenate(parts)
     if isinstance(layer, Residual):
         parts = [branched_on(part, of_part, host) for part, of_part in zip(layer.children(), cache, strict=False)]
