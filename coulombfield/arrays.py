@@ -23,6 +23,7 @@ Array = Any
 
 PLAIN = (np.ndarray, np.memmap)
 """NumPy's arrays that are nothing but their numbers."""
+_NUMPY = array_api_compat.array_namespace(np.empty(0))
 
 
 def jit(function: Callable[..., Any] | None = None, **options: Any) -> Any:
@@ -92,6 +93,12 @@ def backend(**arrays: Array) -> ModuleType:
     ValueError
         If a size is not known yet, or two arrays live on different devices.
     """
+    for array in arrays.values():
+        if type(array) not in PLAIN:
+            break
+    else:
+        if arrays:  # what follows finds nothing wrong with these, in the time of a small sum
+            return _NUMPY
     for name, array in arrays.items():
         _check_array(name, array)
     if not arrays:

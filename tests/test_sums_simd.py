@@ -17,6 +17,7 @@ from coulombfield import Coulomb, Plummer, threads
 from coulombfield.calculus import machine_epsilon
 from coulombfield.profiles import GradientSize, Magnitude
 from coulombfield.sums import direct, halves, simd, tangents, tiles
+from coulombfield.sums.quick import LARGEST, ORDERS, RootPower, quickened
 from coulombfield.sums.request import Request, Tangent
 
 
@@ -103,6 +104,26 @@ def test_points_out_of_the_quick_formulas_range_take_the_plain_ones(dtype, expon
     asked = request(points[:2], points, weights, Plummer(exponent, 1e-3), field=False)
     with np.errstate(invalid="ignore"):
         np.testing.assert_allclose(simd.evaluate(asked).potential, direct.evaluate(asked).potential, rtol=1e-6)
+
+
+@pytest.mark.parametrize("scalar", [np.float32, np.float64])
+@given(
+    exponent=st.integers(1, 12),
+    softening=st.floats(0.1, 10),
+    derivatives=st.integers(0, 2),
+    nearness=st.floats(-1e-3, 1e-3) | st.floats(-1, 1),
+)
+def test_quick_formulas_are_taken_up_to_the_very_end_of_their_range(scalar, exponent, softening, derivatives, nearness):
+    """What is remembered of a formula for distances of a binary order decides nothing where the order holds the end."""
+    profile = Plummer(float(exponent), softening).profile
+    end = min(np.log2(LARGEST), ORDERS[scalar] / (exponent / 2 + derivatives))
+    largest = float(profile.numerator * (2.0**end * (1 + nearness) - 1))
+    if largest <= 0:
+        return
+    x = largest / profile.numerator + 1
+    within = x <= LARGEST and np.log2(x) * (exponent / 2 + derivatives) <= ORDERS[scalar]
+    for _ in range(2):
+        assert isinstance(quickened(profile, scalar, largest, derivatives).profile, RootPower) == within
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

@@ -79,7 +79,7 @@ def potential(
     exponent 3 among points that are 1e7 ε apart, they are summed in float64, which takes a few times as long.
     """
     request = _request(targets, charges, kernel, exclude_self, rtol, potential=True)
-    (value, _), explanation = _evaluate(request, method)
+    (value, _), explanation = _evaluate(request, method, explain)
     return (value, explanation) if explain else value
 
 
@@ -106,7 +106,7 @@ def field(
         explanation.
     """
     request = _request(targets, charges, kernel, exclude_self, rtol, field=True)
-    (_, value), explanation = _evaluate(request, method)
+    (_, value), explanation = _evaluate(request, method, explain)
     return (value, explanation) if explain else value
 
 
@@ -134,7 +134,7 @@ def potential_and_field(
         Only with ``explain``.
     """
     request = _request(targets, charges, kernel, exclude_self, rtol, potential=True, field=True)
-    result, explanation = _evaluate(request, method)
+    result, explanation = _evaluate(request, method, explain)
     return (*result, explanation) if explain else tuple(result)
 
 
@@ -163,7 +163,7 @@ def laplacian(
     """
     request = _request(targets, charges, kernel, exclude_self, rtol, potential=True)
     request = request._replace(profile=Laplacian.of(request.profile, targets.shape[1]))
-    (value, _), explanation = _evaluate(request, method)
+    (value, _), explanation = _evaluate(request, method, explain)
     return (value, explanation) if explain else value
 
 
@@ -205,10 +205,11 @@ def derivative(
     return result
 
 
-def _evaluate(request: Request, method: str) -> tuple[Result, Explanation]:
+def _evaluate(request: Request, method: str, explain: bool) -> tuple[Result, Explanation | None]:
     scaled, factor = in_range(request, 2 if isinstance(request.profile, Laplacian) else int(request.field))
-    result, explanation = evaluate(scaled, method)
-    result = in_old_unit(result, request, factor)
+    result, explanation = evaluate(scaled, method, explain=explain)
+    if scaled is not request:
+        result = in_old_unit(result, request, factor)
     return _without_overflow(result, request) if overflown(result, request) else result, explanation
 
 
@@ -246,8 +247,9 @@ def _request(
         raise TypeError(f"exclude_self: expected True or False, got {exclude_self!r}")
     positions = charges.positions
     xp = backend(positions=positions, targets=targets)
-    check_points("targets", targets)
-    check_like("targets", targets, "the charges", positions)
+    if not (targets.ndim == 2 and targets.shape[1] == positions.shape[1] and targets.dtype == positions.dtype):
+        check_points("targets", targets)  # else they are points since the positions are
+        check_like("targets", targets, "the charges", positions)
     count = positions.shape[0]
     if exclude_self and targets.shape[0] != count:
         raise ValueError(f"targets: expected as many as charges ({count}) with exclude_self, got {targets.shape[0]}")

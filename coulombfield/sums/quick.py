@@ -13,7 +13,9 @@ the division.
 
 from __future__ import annotations
 
+import functools
 import math
+import sys
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -161,9 +163,25 @@ def quickened(profile: Any, scalar: Any, largest: float, derivatives: int) -> Sc
     derivatives : int
         How many derivatives of f are wanted.
     """
+    known = _of_order(profile, scalar, math.frexp(largest)[1], derivatives) if 0 < largest < math.inf else None
+    return known or _quickened(profile, scalar, largest, derivatives)
 
+
+@functools.lru_cache
+def _of_order(profile, scalar, order, derivatives):
+    """What :func:`quickened` gives for every ``largest`` from 2^(order−1) up to 2^order, if that is one and the same.
+
+    Whether y will do depends on a bound of ``largest``, so that what both ends give, all between them do.
+    """
+    if order > sys.float_info.max_exp - 1:
+        return None
+    ends = [_quickened(profile, scalar, 2.0**power, derivatives) for power in (order - 1, order)]
+    return ends[0] if ends[0] == ends[1] else None
+
+
+def _quickened(profile, scalar, largest, derivatives):
     def inner(profile, derivatives=derivatives):
-        return quickened(profile, scalar, largest, derivatives)
+        return _quickened(profile, scalar, largest, derivatives)
 
     if isinstance(profile, InversePower):
         return _quick_power(profile, scalar, largest, derivatives)

@@ -107,7 +107,7 @@ def overflown(result: Result, request: Request) -> bool:
 
     Such as f″ for s f″, or a power of the distance in a unit that suits others. False while arrays can't be read.
     """
-    if not is_single(request) or all(values is None or _finite(values) for values in result):
+    if not is_single(request) or (_finite(result.potential) and _finite(result.field)):
         return False
     bare = any(power.shift == 0 for power in _powers(request.profile))
     if bare and request.targets is request.positions and not request.exclude_self:
@@ -115,8 +115,10 @@ def overflown(result: Result, request: Request) -> bool:
     return request.finite
 
 
-def _finite(values: Array) -> bool:
-    """Whether all numbers are finite, or can't be read."""
+def _finite(values: Array | None) -> bool:
+    """Whether all numbers are finite, or there are none, or they can't be read."""
+    if values is None:
+        return True
     if isinstance(values, np.ndarray) and values.flags.c_contiguous:
         return largest(values) < math.inf
     xp = array_api_compat.array_namespace(values)

@@ -55,8 +55,10 @@ class Explanation(NamedTuple):
         return "\n".join(lines)
 
 
-def evaluate(request: Request, method: str) -> tuple[Result, Explanation]:
-    """The sums by the named engine, or by the fastest for ``auto``."""
+def evaluate(request: Request, method: str, *, explain: bool = True) -> tuple[Result, Explanation | None]:
+    """The sums by the named engine, or by the fastest for ``auto``; None may stand for an explanation not asked for."""
+    if not explain and method == "auto" and _few(request):
+        return simd.evaluate(request), None
     return _sums(request, method, *_chosen(request, method))
 
 
@@ -107,8 +109,7 @@ def _named(request: Request, method: str) -> str:
 
 
 def _fastest(request: Request) -> tuple[str, list[Candidate]]:
-    few = {"simd": simd} if request.pairs <= FEW_PAIRS and not simd.refusal(request) else EXACT
-    candidates = _asked(few, request)
+    candidates = _asked({"simd": simd} if _few(request) else EXACT, request)
     exact = _shortest(candidates)
     if request.rtol is None or exact.seconds <= WORTH_A_PLAN:
         return exact.method, candidates
@@ -120,6 +121,11 @@ def _fastest(request: Request) -> tuple[str, list[Candidate]]:
         if answer.seconds <= HARD_TO_BEAT * points:
             break
     return _shortest(candidates).method, candidates
+
+
+def _few(request: Request) -> bool:
+    """Whether no other engine than simd need be asked."""
+    return request.pairs <= FEW_PAIRS and not simd.refusal(request)
 
 
 def _asked(engines: Mapping[str, Engine], request: Request) -> list[Candidate]:

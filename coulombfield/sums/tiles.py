@@ -15,7 +15,7 @@ from ..profiles import curvature_at, slope_at, value_at
 
 BLOCK = 256  # charges added up in the arrays' dtype, which bounds the float32 error by that of 256 additions
 PARALLEL_PAIRS = 2**19  # 0.1 ms of work in float32, which repays the tens of µs that waking the threads takes
-BITS: dict[int, np.dtype] = {4: np.dtype(np.int32), 8: np.dtype(np.int64)}  # by the bytes of a number
+BITS: dict[int, type] = {32: np.int32, 64: np.int64}  # integers, by the bits of a number
 LARGEST = 1e150  # coordinate, so that the squares of distances fit a double
 
 
@@ -61,12 +61,23 @@ def largest_square(targets: np.ndarray, positions: np.ndarray) -> float:
 
 def largest(numbers: np.ndarray) -> float:
     """The size of the number furthest from 0, in a C-contiguous array; inf where one is NaN or inf."""
-    return float(_largest(numbers, numbers.view(BITS[numbers.itemsize])))
+    return _largest(numbers)
+
+
+def _bits(numbers):
+    """The array's memory as integers."""
+
+
+@overload(_bits)
+def _bits_overload(numbers):
+    integer = BITS[numbers.dtype.bitwidth]
+    return lambda numbers: numbers.view(integer)
 
 
 @jit
-def _largest(numbers, bits):
+def _largest(numbers):
     """The size of the number furthest from 0; inf where one is NaN or inf."""
+    bits = _bits(numbers)
     mask = bits.dtype.type(np.iinfo(bits.dtype).max)
     largest = bits.dtype.type(0)
     # Bits are ordered as the sizes that they stand for, and unlike these, LLVM compares them in vectors.
