@@ -28,7 +28,9 @@ TILE_ROWS = 256
 TALL_TILE_ROWS = 2048
 TALL_FROM = 512  # dimensions from which the symmetric product of a whole square tile beats the general one
 PRODUCT_ROWS = 512  # of W B at a time: enough for BLAS, and no second array as large as the field
-SHARED_NUMBERS = 2**16  # to work on, below which waking the threads takes longer
+# Below these waking the threads takes longer, tens of µs, than it saves:
+SHARED_NUMBERS = 2**18  # coordinates to work on
+SHARED_PAIRS = 2**17
 
 # Lanes of partial sums instead of one running sum. NaN and inf keep their meaning.
 LANES = {"reassoc", "contract", "nsz"}
@@ -77,15 +79,15 @@ def sums(request: Request) -> Result:
                 None if pull is None else pull[j:end], profile, criterion, own,
                 potential[i:up], slopes, None if field is None else field[i:up],
             )  # fmt: skip
-            _shared(functools.partial(_add_rows, arguments), up - i, end - j)
+            _shared(functools.partial(_add_rows, arguments), up - i, end - j, SHARED_PAIRS)
             if field is not None:
                 _add_products(tile, slopes, a[i:up], b[j:end], product, field[i:up])
     return Result(potential.astype(dtype) if request.potential else None, field)
 
 
-def _shared(work: Callable[[int, int], object], count: int, numbers: int) -> None:
+def _shared(work: Callable[[int, int], object], count: int, numbers: int, least: int | None = None) -> None:
     """Call ``work(start, stop)`` for parts of range(count), each item of which takes so many numbers' work."""
-    if count * numbers < SHARED_NUMBERS:
+    if count * numbers < (SHARED_NUMBERS if least is None else least):
         work(0, count)
     else:
         share(work, count)
@@ -126,9 +128,12 @@ def _centre(start, stop, points, centre):
         axes = min(AXES, dimension - first)
         total = np.zeros(AXES)
         for i in range(count):
+            row = points[i, first : first + axes]
             for axis in range(axes):
-                x = points[i, first + axis]
-                total[axis] += x if np.isfinite(x) else 0.0
+                x = row[axis]
+                total[axis] += (
+                    x if abs(x) < np.inf else 0.0
+                )  # unlike isfinite() a comparison that LLVM makes in vectors
         for axis in range(axes):
             centre[first + axis] = total[axis] / count
 
