@@ -16,7 +16,17 @@ import numpy as np
 from numba import types
 from numba.extending import overload
 
-from .lanes import exponent_and_fraction, fused, like, polynomial, power_of_two, select
+from .lanes import (
+    exponent_and_fraction,
+    exponent_and_fraction_from_one,
+    fused,
+    like,
+    polynomial,
+    power_of_two,
+    select,
+    times_power_of_two,
+    wide_polynomial,
+)
 
 LOG2_E = 1.4426950408889634
 LN2 = 0.6931471805599453
@@ -31,6 +41,26 @@ LARGEST_POWER = {32: 252.0, 64: 2044.0}  # of two; beyond, the result is 0 or in
 EXP_TAIL = {bits: tuple(1 / math.factorial(n) for n in range(2, last)) for bits, last in ((32, 8), (64, 14))}
 # Taylor coefficients of log((1 + z) / (1 − z)) / z − 2 by z² for |z| ≤ (√2 − 1)², to an eighth of a unit of rounding.
 LOG_TAIL = {bits: tuple(2 / (2 * n + 1) for n in range(1, last)) for bits, last in ((32, 6), (64, 12))}
+# Coefficients by z² of log2((1 + z) / (1 − z)) / z for |z| ≤ (√2 − 1) / (√2 + 1), and by g of (2^g − 1) / g for
+# |g| ≤ 0.501, from interpolation at Chebyshev's nodes: to 1/16 of a unit of rounding of the result.
+LOG2_SERIES = {
+    32: (2.8853900798033365, 0.96179883880211, 0.5767151860190234, 0.43171769745887384),
+    64: (
+        2.8853900817779268, 0.9617966939259898, 0.5770780163455203, 0.4121985858409005,
+        0.32059853491395984, 0.262334352504183, 0.2209130842311768, 0.2136589569431927,
+    ),
+}  # fmt: skip
+EXP2_SERIES = {
+    32: (
+        0.693147188116349, 0.24022650761348438, 0.05550356682386405, 0.009618082183394121, 0.0013391093247266345,
+        0.0001545336197353356,
+    ),
+    64: (
+        0.6931471805599453, 0.240226506959101, 0.0555041086648216, 0.009618129107606541, 0.001333355814641675,
+        0.00015403530442319546, 1.5252733830147138e-05, 1.3215442232969344e-06, 1.0178062256646543e-07,
+        7.072656799362923e-09, 4.4549983631048684e-10,
+    ),
+}  # fmt: skip
 SUBNORMAL = {32: (2.0**-126, 24.0), 64: (2.0**-1022, 53.0)}  # smallest normal number, and the bits to lift others by
 
 
@@ -97,6 +127,33 @@ def _power(x, y):
         r = fused(fused(y, k, -n), like(x, LN2), product) + fused(y, tail, fused(y, head, -product))
         z = _scaled_exp(r, n)
         return select(x < like(x, np.inf), z, select(like(x, 0.0) < y, x, like(x, 1.0) / x))
+
+    return compiled
+
+
+def power_from_one(x, y):
+    """``x**y`` inside a Numba loop for finite x ≥ 1 and one y with a normal result; exactly 1 for 1.
+
+    Within 1.5 + |y| units in the last place on processors with fused operations, and about 2 |y| more on others: like x
+    itself, log(x) is rounded once. That and the narrower range make it several times as fast as :func:`power`.
+    """
+    return x**y
+
+
+@overload(power_from_one)
+def _power_from_one(x, y):
+    bits = _bits(x)
+    shift, logarithm, exponential = ROUND[bits], LOG2_SERIES[bits], EXP2_SERIES[bits]
+
+    def compiled(x, y):
+        r"""With x = 2**k m and z = (m - 1) / (m + 1): log2(m) by its series, and x**y = 2**n 2**g with |g| <= 1/2."""
+        k, m = exponent_and_fraction_from_one(x)
+        z = (m - like(x, 1.0)) / (m + like(x, 1.0))
+        log2_m = z * wide_polynomial(z * z, logarithm)
+        y = like(x, y)
+        shifted = fused(y, k, y * log2_m) + like(x, shift)
+        g = fused(y, log2_m, fused(y, k, like(x, shift) - shifted))
+        return times_power_of_two(fused(g, wide_polynomial(g, exponential), like(x, 1.0)), shifted)
 
     return compiled
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coulombfield.arrays import jit
-from coulombfield.elementary import SMALLEST, exp, expm1, log, power
+from coulombfield.elementary import SMALLEST, exp, expm1, log, power, power_from_one
 from coulombfield.lanes import add_to_rows, load_rows
 
 
@@ -29,9 +29,23 @@ def _scalars_of(x, y):
 
 
 @jit
+def _powers_from_one(x, y):
+    results = np.empty_like(x)
+    for i in range(x.size):
+        results[i] = power_from_one(x[i], y)
+    return results
+
+
+@jit
 def _lanes_of(rows, y, results):
     (x,) = load_rows(rows, (0,))
     add_to_rows(results, (exp(x * y), log(x), power(x, y)))
+
+
+@jit
+def _powers_of_lanes(rows, y, results):
+    (x,) = load_rows(rows, (0,))
+    add_to_rows(results, (power_from_one(x, y),))
 
 
 def ulps(got: np.ndarray, exact: np.ndarray) -> np.ndarray:
@@ -64,6 +78,26 @@ def test_lanes_give_what_scalars_give(dtype):
     _lanes_of(x[None].copy(), dtype(-1.25), found)
     # Lanes may contract products and sums, which scalars don't.
     np.testing.assert_allclose(found, _scalars_of(x, dtype(-1.25)), rtol=4 * np.finfo(dtype).eps)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@given(
+    orders=st.floats(0, 80), y=st.sampled_from([-4.3, -1.65, -0.75, -0.35, 0.7, 3.1]), seed=st.integers(0, 2**32 - 1)
+)
+def test_powers_of_numbers_from_one_are_within_units_in_the_last_place(dtype, orders, y, seed):
+    """Up to the largest x whose power is normal by far, in lanes and out of them."""
+    y = dtype(y)
+    count = 64 // np.dtype(dtype).itemsize
+    x = 2.0 ** np.random.default_rng(seed).uniform(0, orders / max(1, abs(y)), (50, count))
+    x = np.maximum(x.astype(dtype), dtype(1))
+    exact = x.astype(np.longdouble) ** np.longdouble(y)
+    in_lanes = np.zeros((50, 1, count))
+    for row, result in zip(x, in_lanes, strict=True):
+        _powers_of_lanes(row[None], y, result)
+    for found in (_powers_from_one(x.reshape(-1), y).reshape(x.shape), in_lanes[:, 0].astype(dtype)):
+        # Processors without fused operations lose another 2 |y|.
+        assert ulps(found, exact).max() <= 1.5 + 3 * abs(y)
+    assert np.all(_powers_from_one(np.ones(1, dtype), y) == 1)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

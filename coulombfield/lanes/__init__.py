@@ -10,6 +10,7 @@ every lane. A product and a sum may be contracted to a fused one, which rounds l
 
 from .functions import (
     exponent_and_fraction,
+    exponent_and_fraction_from_one,
     fused,
     like,
     next_powers,
@@ -17,6 +18,8 @@ from .functions import (
     power_of_two,
     reciprocal_root_estimate,
     select,
+    times_power_of_two,
+    wide_polynomial,
     wide_reciprocal_root_estimate,
 )
 from .points import (
@@ -49,6 +52,7 @@ __all__ = [
     "copy_lanes",
     "dot",
     "exponent_and_fraction",
+    "exponent_and_fraction_from_one",
     "fused",
     "intrinsic",
     "like",
@@ -64,6 +68,8 @@ __all__ = [
     "store_series",
     "store_tile",
     "subtract_each",
+    "times_power_of_two",
+    "wide_polynomial",
     "wide_reciprocal_root_estimate",
     "zero_lane",
     "zero_tile",

@@ -140,6 +140,39 @@ def _constant(kind, number):
 
 
 @intrinsic
+def wide_polynomial(typing_context, x, coefficients):
+    """:func:`polynomial` by Estrin's rule: neighbours in pairs, whose operations don't wait for each other."""
+
+    def generate(context, builder, signature, values):
+        terms = [
+            cast(context, builder, builder.extract_value(values[1], k), coefficients.dtype, x)
+            for k in range(len(coefficients))
+        ]
+        power = values[0]
+        while len(terms) > 1:
+            alone = terms[len(terms) & ~1 :]
+            pairs = zip(terms[::2], terms[1::2], strict=False)
+            terms = [call(builder, "fmuladd", high, power, low) for low, high in pairs] + alone
+            power = builder.fmul(power, power)
+        return terms[0]
+
+    return x(x, coefficients), generate
+
+
+@intrinsic
+def times_power_of_two(typing_context, x, shifted):
+    """The normal number x 2^n, with n the integer that was added to 1.5 · 2^significand."""
+    _, significand = _layout(x)
+
+    def generate(context, builder, signature, values):
+        integers, whole = _integers(values[0].type)
+        x, shifted = (builder.bitcast(value, integers) for value in values)
+        return builder.bitcast(builder.add(x, builder.shl(shifted, whole(significand))), values[0].type)
+
+    return x(x, shifted), generate
+
+
+@intrinsic
 def power_of_two(typing_context, n):
     """2^n for an integral n with 2^n normal."""
     bits, significand = _layout(n)
@@ -154,9 +187,8 @@ def power_of_two(typing_context, n):
     return n(n), generate
 
 
-@intrinsic
-def exponent_and_fraction(typing_context, x):
-    """The integral k and m with x = 2^k m and √½ ≤ m < √2, for a normal x > 0."""
+def _exponent_and_fraction(x, shift):
+    """An intrinsic; see the two functions made by it. ``shift`` moves the bits of an integer to the right."""
     bits, significand = _layout(x)
     root = int(np.array(0.5**0.5, f"f{bits // 8}").view(f"i{bits // 8}"))
     magic = int(np.array(1.5 * 2**significand, f"f{bits // 8}").view(f"i{bits // 8}"))
@@ -165,7 +197,7 @@ def exponent_and_fraction(typing_context, x):
         kind = values[0].type
         integers, whole = _integers(kind)
         given = builder.bitcast(values[0], integers)
-        k = builder.ashr(builder.sub(given, whole(root)), whole(significand))
+        k = shift(builder, builder.sub(given, whole(root)), whole(significand))
         m = builder.bitcast(builder.sub(given, builder.shl(k, whole(significand))), kind)
         k = builder.bitcast(builder.add(k, whole(magic)), kind)
         k = builder.fsub(k, _constant(kind, 1.5 * 2**significand))
@@ -175,13 +207,25 @@ def exponent_and_fraction(typing_context, x):
 
 
 @intrinsic
+def exponent_and_fraction(typing_context, x):
+    """The integral k and m with x = 2^k m and √½ ≤ m < √2, for a normal x > 0."""
+    return _exponent_and_fraction(x, lambda builder, *values: builder.ashr(*values))
+
+
+@intrinsic
+def exponent_and_fraction_from_one(typing_context, x):
+    """The same for x ≥ 1, without the shift of signed integers that many processors lack for 64 bits."""
+    return _exponent_and_fraction(x, lambda builder, *values: builder.lshr(*values))
+
+
+@intrinsic
 def next_powers(typing_context, y, power):
-    """y^d, y^(d+2) and y^(d+4) by products, with d ≥ 1 the number of elements of the tuple ``power``."""
+    """y^d, y^(d+2) and y^(d+4) by products, with d the number of elements of the tuple ``power``."""
 
     def generate(context, builder, signature, values):
         y = values[0]
         square = builder.fmul(y, y, flags=FUSE)
-        result = y if len(power) % 2 else square
+        result = y if len(power) % 2 else square if len(power) else _constant(y.type, 1.0)
         for _ in range((len(power) - 1) // 2):
             result = builder.fmul(result, square, flags=FUSE)
         results = [result]

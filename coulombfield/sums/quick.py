@@ -22,7 +22,7 @@ import numpy as np
 from numba import types
 from numba.extending import overload
 
-from ..elementary import power
+from ..elementary import power_from_one
 from ..lanes import fused, like, next_powers, reciprocal_root_estimate, select, wide_reciprocal_root_estimate
 from ..profiles import (
     Added,
@@ -96,6 +96,30 @@ class BareRootPower(NamedTuple):
         return next_powers(bare_reciprocal_root(s), self.power)[2]
 
 
+class HalvedRootPower(NamedTuple):
+    """:class:`RootPower` for d = n + ½: √y y^n, √y y^(n+2) and √y y^(n+4)."""
+
+    inverse: float
+    one: float
+    power: tuple[int, ...]
+    """n zeros."""
+
+    def value(self, xp, s):
+        """y^d."""
+        y = reciprocal_root(self.inverse * s + self.one)
+        return xp.sqrt(y) * next_powers(y, self.power)[0]
+
+    def slope(self, xp, s):
+        """y^(d+2)."""
+        y = reciprocal_root(self.inverse * s + self.one)
+        return xp.sqrt(y) * next_powers(y, self.power)[1]
+
+    def curvature(self, xp, s):
+        """y^(d+4)."""
+        y = reciprocal_root(self.inverse * s + self.one)
+        return xp.sqrt(y) * next_powers(y, self.power)[2]
+
+
 class RealPower(NamedTuple):
     """The same for any d > 0."""
 
@@ -106,17 +130,17 @@ class RealPower(NamedTuple):
 
     def value(self, xp, s):
         """x^(−d/2)."""
-        return power(self.inverse * s + self.one, self.exponent)
+        return power_from_one(self.inverse * s + self.one, self.exponent)
 
     def slope(self, xp, s):
         """x^(−d/2 − 1)."""
-        y = reciprocal_root(self.inverse * s + self.one)
-        return y * y * value_at(self, xp, s)
+        reciprocal = self.one / (self.inverse * s + self.one)
+        return reciprocal * value_at(self, xp, s)
 
     def curvature(self, xp, s):
         """x^(−d/2 − 2)."""
-        y = reciprocal_root(self.inverse * s + self.one)
-        return y * y * slope_at(self, xp, s)
+        reciprocal = self.one / (self.inverse * s + self.one)
+        return reciprocal * reciprocal * value_at(self, xp, s)
 
 
 class Weighted(NamedTuple):
@@ -221,6 +245,8 @@ def _quick_power(profile, scalar, largest, derivatives):
         return Scales(*scales, BareRootPower(zeros) if bare else RootPower(scalar(inverse), one, zeros))
     if bare:
         return _plain(profile, scalar)
+    if (2 * exponent).is_integer() and exponent <= LARGEST_EXPONENT:
+        return Scales(*scales, HalvedRootPower(scalar(inverse), one, (0,) * int(exponent)))
     return Scales(*scales, RealPower(scalar(inverse), one, scalar(-half)))
 
 

@@ -55,7 +55,9 @@ def refusal(request: Request) -> str:
 def seconds(request: Request) -> float:
     """Time by the number of pairs, the kernel and the sums that are wanted, as measured."""
     itemsize = request.targets.itemsize
-    operations = operations_of(request.profile, itemsize) + request.targets.shape[1] * (1.5 + 2.5 * request.field)
+    operations = operations_of(request.profile, itemsize, quick=True) + request.targets.shape[1] * (
+        1.5 + 2.5 * request.field
+    )
     threads = numba.get_num_threads() if request.pairs >= PARALLEL_PAIRS else 1
     return SECONDS_A_CALL + request.pairs * operations * SECONDS_AN_OPERATION[itemsize] / threads
 
