@@ -25,6 +25,7 @@ from ..lanes import (
     LANE_BYTES,
     add_each,
     add_to_rows,
+    compiled_once,
     dot,
     like,
     load_rows,
@@ -85,7 +86,9 @@ def sort(points: np.ndarray, grid: Grid) -> Sorted:
         steps = (np.asarray(points[:, axis], np.float64) - grid.low[axis]) * (1 / grid.side)
         cells += stride * np.clip(steps.astype(np.int64), 0, grid.shape[axis] - 1)
         stride *= grid.shape[axis]
-    return Sorted(*_counting_sort(cells, stride))
+    found = Sorted(np.empty(len(cells), np.int64), np.zeros(stride + 1, np.int64))
+    _counting_sort(cells, found.starts, found.order)
+    return found
 
 
 def short_sums(
@@ -150,25 +153,26 @@ def _reaches(reach: float, side: float) -> np.ndarray:
 
 
 @jit
-def _counting_sort(cells, count):
-    starts = np.zeros(count + 1, np.int64)
-    for cell in cells:
-        starts[cell + 1] += 1
-    for cell in range(count):
-        starts[cell + 1] += starts[cell]
-    order = np.empty(len(cells), np.int64)
-    ends = starts[:-1].copy()
+def _counting_sort(cells, starts, order):
+    """Fill ``starts``, which are 0, and ``order``; see :class:`Sorted`."""
     for i in range(len(cells)):
-        order[ends[cells[i]]] = i
-        ends[cells[i]] += 1
-    return order, starts
+        starts[cells[i] + 1] += 1
+    for cell in range(len(starts) - 1):
+        starts[cell + 1] += starts[cell]
+    # Each start moves to its end, which is where the next begins: one place further than they belong.
+    for i in range(len(cells)):
+        order[starts[cells[i]]] = i
+        starts[cells[i]] += 1
+    for cell in range(len(starts) - 1, 0, -1):
+        starts[cell] = starts[cell - 1]
+    starts[0] = 0
 
 
 # In what follows ``axes`` is a tuple of m zeros, whose length is compiled in, and ``polynomials`` a tuple of the
 # coefficients of the smooth part and, for fields, of its slope: its length says which of both functions is called.
 
 
-@jit
+@jit(no_cpython_wrapper=True)
 def _potential_lanes(near, blocks, target, own, profile, cutoff, scale, polynomials, axes, sums):
     rows = (*axes, 0)
     nothing = zeros(load_rows(near[0], rows), (0,))
@@ -183,7 +187,7 @@ def _potential_lanes(near, blocks, target, own, profile, cutoff, scale, polynomi
     add_to_rows(sums, total)
 
 
-@jit
+@jit(no_cpython_wrapper=True)
 def _both_lanes(near, blocks, target, own, profile, cutoff, scale, polynomials, axes, sums):
     rows = (*axes, 0)
     nothing = zeros(load_rows(near[0], rows), (0,))
@@ -219,12 +223,13 @@ def _overload_add(near, blocks, target, own, profile, cutoff, scale, polynomials
     return add
 
 
-@jit
+@jit(no_cpython_wrapper=True)
 def _gather(near, cell, table, starts, reaches, shape, rows):
-    """Copy the charges near a cell; returns the buffer, their number and where the cell's row in it begins.
+    """Copy the charges near a cell into a buffer, unless it is empty; their number, and a difference.
 
-    The last is the difference between a charge's place in the buffer and in the sorted order, for charges of that row.
+    It is that between a charge's place in the buffer and in the sorted order, for charges of the cell's row.
     """
+    compiled_once()
     x = cell % shape[0]
     y = cell // shape[0] % shape[1]
     z = cell // (shape[0] * shape[1])
@@ -242,11 +247,9 @@ def _gather(near, cell, table, starts, reaches, shape, rows):
             end = starts[row + min(x + reach, shape[0] - 1) + 1]
             if other_z == z and other_y == y:
                 shift = count - begin
-            if near.shape[0] * lanes < count + end - begin:
-                larger = np.empty((2 * (count + end - begin) // lanes + 1, near.shape[1], lanes), near.dtype)
-                larger[: near.shape[0]] = near
-                near = larger
             count += end - begin
+            if near.shape[0] == 0:
+                continue
             for j in range(begin, end):
                 for row in range(len(rows)):
                     near[block, row, lane] = table[row, j]
@@ -255,9 +258,10 @@ def _gather(near, cell, table, starts, reaches, shape, rows):
                     block += 1
                     lane = 0
     if lane > 0:
-        near[block, :, lane:] = 0.25 * np.finfo(near.dtype).max
-        block += 1
-    return near, block, shift
+        for row in range(len(rows)):
+            for other in range(lane, lanes):
+                near[block, row, other] = 0.25 * np.finfo(near.dtype).max
+    return count, shift
 
 
 @jit
@@ -267,16 +271,27 @@ def _piece(
 ):  # fmt: skip
     """The sums at the targets of every ``PIECES``-th cell."""
     lanes = LANE_BYTES // table.itemsize
-    near = np.zeros((16, len(axes) + 1, lanes), table.dtype)
+    # A buffer for the most that are near any of these cells: Numba compiles one that grows for seconds.
+    none = np.empty((0, len(axes) + 1, lanes), table.dtype)
+    most = 0
+    for number in range(index, len(occupied), PIECES):
+        count, shift = _gather(none, occupied[number], table, starts, reaches, shape, (*axes, 0))
+        most = max(most, count)
+    near = np.empty((most // lanes + 1, len(axes) + 1, lanes), table.dtype)
     sums = np.empty((out.shape[0], lanes))
     for number in range(index, len(occupied), PIECES):
         cell = occupied[number]
-        near, blocks, shift = _gather(near, cell, table, starts, reaches, shape, (*axes, 0))
+        count, shift = _gather(near, cell, table, starts, reaches, shape, (*axes, 0))
+        blocks = (count + lanes - 1) // lanes
         for k in range(ends[cell], ends[cell + 1]):
             i = order[k]
             own = place[i] + shift if len(place) else -1
-            sums[:] = 0
+            for axis in range(out.shape[0]):
+                for lane in range(lanes):
+                    sums[axis, lane] = 0
             _add(near, blocks, row_of(targets, i, axes), own, profile, cutoff, scale, polynomials, axes, sums)
-            out[0, i] = sums[0].sum()
-            for axis in range(1, out.shape[0]):
-                out[axis, i] = -2 * sums[axis].sum()
+            for axis in range(out.shape[0]):
+                total = 0.0
+                for lane in range(lanes):
+                    total += sums[axis, lane]
+                out[axis, i] = -2 * total if axis else total

@@ -63,7 +63,7 @@ class Proxies(NamedTuple):
     """Whether a cell has such a potential."""
 
 
-@jit(fastmath=SUMS)
+@jit(fastmath=SUMS, no_cpython_wrapper=True)
 def _translate_four(matrix, sources, source_rows, out, out_rows, first):
     s0, s1 = sources[source_rows[first]], sources[source_rows[first + 1]]
     s2, s3 = sources[source_rows[first + 2]], sources[source_rows[first + 3]]
@@ -92,7 +92,7 @@ def _translate_four(matrix, sources, source_rows, out, out_rows, first):
         t3[a + 1] += n3
 
 
-@jit(fastmath=SUMS)
+@jit(fastmath=SUMS, no_cpython_wrapper=True)
 def _translate_one(matrix, source, out):
     for a in range(matrix.shape[0]):
         m = matrix[a]
@@ -128,7 +128,8 @@ def kernel_matrix(profile, proxies, offset, half_width, matrix):
     dimension, count = proxies.shape
     squares = np.empty(count)
     for a in range(count):
-        squares[:] = 0
+        for b in range(count):
+            squares[b] = 0
         for axis in range(dimension):
             place = proxies[axis, a] - 2 * offset[axis]
             for b in range(count):
@@ -138,8 +139,8 @@ def kernel_matrix(profile, proxies, offset, half_width, matrix):
             matrix[a, b] = value_at(profile, np, squares[b])
 
 
-@jit
-def expand(coordinates, nodes, factors, values):
+@jit(no_cpython_wrapper=True)
+def _expand(coordinates, nodes, factors, values):
     """Lagrange polynomials at a lane of coordinates; ``values`` has shape (p, lanes)."""
     order = nodes.shape[0]
     lanes = coordinates.shape[0]
@@ -157,8 +158,8 @@ def expand(coordinates, nodes, factors, values):
             values[k, lane] *= after[lane]
 
 
-@jit
-def expand_with_slopes(coordinates, nodes, factors, values, slopes):
+@jit(no_cpython_wrapper=True)
+def _expand_with_slopes(coordinates, nodes, factors, values, slopes):
     """Lagrange polynomials and their derivatives at a lane of coordinates."""
     order = nodes.shape[0]
     lanes = coordinates.shape[0]
@@ -183,60 +184,61 @@ def expand_with_slopes(coordinates, nodes, factors, values, slopes):
             values[k, lane] *= after[lane]
 
 
-@jit
-def _load(points, first, count, tree, cell, axis, lanes):
+@jit(no_cpython_wrapper=True)
+def _load(points, axis, first, count, center, half_width, lanes):
     """Coordinates, in a cell's half-widths, of up to ``LANES`` points; lanes without a point lie in its centre."""
-    center, scale = tree.centers[cell, axis], 1 / tree.half_widths[cell]
-    for lane in range(count):
-        lanes[lane] = (points[axis, first + lane] - center) * scale
-    lanes[count:] = 0
+    scale = 1 / half_width
+    for lane in range(LANES):
+        lanes[lane] = (points[axis, first + lane] - center) * scale if lane < count else 0.0
 
 
-@jit(fastmath=SUMS)
-def _add_products(rows, columns, out):
-    """Add Σ over lanes of rows times columns to ``out``, the columns' index running fastest."""
+@jit(fastmath=SUMS, no_cpython_wrapper=True)
+def _add_products(rows, used, columns, out, cell):
+    """Add Σ over lanes of rows times columns to a row of ``out``, the columns' index running fastest."""
     order = columns.shape[0]
-    for r in range(rows.shape[0]):
-        row = rows[r]
+    for r in range(used):
         for j in range(order):
-            column = columns[j]
             total = out.dtype.type(0)
             for lane in range(LANES):
-                total += row[lane] * column[lane]
-            out[r * order + j] += total
+                total += rows[r, lane] * columns[j, lane]
+            out[cell, r * order + j] += total
+
+
+# Arrays go into these loops one by one: a named tuple of them takes Numba many times as long.
 
 
 @jit
-def gather(begin_cell, end_cell, cells, points, weights, tree, proxies):
-    """Proxy charges of some of the listed cells."""
-    dimension, order = points.shape[0], proxies.nodes.shape[0]
-    dtype = proxies.charges.dtype
+def gather(
+    begin_cell, end_cell, cells, points, weights, ranges, centers, half_widths, nodes, factors, proxy_charges
+):  # fmt: skip
+    """Proxy charges of some of the listed cells, whose charges are given by ranges."""
+    dimension, order = points.shape[0], nodes.shape[0]
+    dtype = proxy_charges.dtype
     lanes = np.empty(LANES, dtype)
     values = np.empty((order, LANES), dtype)
-    rows = np.empty((order ** (dimension - 1), LANES), dtype)
-    wider = np.empty((order ** (dimension - 1), LANES), dtype)
-    for cell in cells[begin_cell:end_cell]:
-        begin, end = tree.charges[cell]
-        for first in range(begin, end, LANES):
-            count = min(LANES, end - first)
+    # Weights times the polynomials of the axes so far, which are at most one less than all of them.
+    rows = np.empty((dimension, order ** (dimension - 1), LANES), dtype)
+    for number in range(begin_cell, end_cell):
+        cell = cells[number]
+        for first in range(ranges[cell, 0], ranges[cell, 1], LANES):
+            count = min(LANES, ranges[cell, 1] - first)
             for lane in range(LANES):
-                rows[0, lane] = weights[first + lane] if lane < count else 0
+                rows[0, 0, lane] = weights[first + lane] if lane < count else 0
             used = 1
             for axis in range(dimension):
-                _load(points, first, count, tree, cell, axis, lanes)
-                expand(lanes, proxies.nodes, proxies.factors, values)
+                _load(points, axis, first, count, centers[cell, axis], half_widths[cell], lanes)
+                _expand(lanes, nodes, factors, values)
                 if axis == dimension - 1:
-                    _add_products(rows[:used], values, proxies.charges[cell])
+                    _add_products(rows[axis], used, values, proxy_charges, cell)
                 else:
                     for r in range(used):
                         for k in range(order):
                             for lane in range(LANES):
-                                wider[r * order + k, lane] = rows[r, lane] * values[k, lane]
-                    rows, wider = wider, rows
+                                rows[axis + 1, r * order + k, lane] = rows[axis, r, lane] * values[k, lane]
                     used *= order
 
 
-@jit(fastmath=SUMS)
+@jit(fastmath=SUMS, no_cpython_wrapper=True)
 def _contract(rows, used, factors, out):
     """Sum over the fastest index of rows times factors, for each lane."""
     order = factors.shape[0]
@@ -248,74 +250,77 @@ def _contract(rows, used, factors, out):
                 out[r, lane] += rows[r * order + k, lane] * factors[k, lane]
 
 
-@jit(fastmath=SUMS)
-def _contract_proxies(proxies, factors, used, out):
+@jit(fastmath=SUMS, no_cpython_wrapper=True)
+def _contract_proxies(proxies, cell, factors, used, out):
     order = factors.shape[0]
     for r in range(used // order):
         for lane in range(LANES):
-            out[r, lane] = proxies[r * order] * factors[0, lane]
+            out[r, lane] = proxies[cell, r * order] * factors[0, lane]
         for k in range(1, order):
-            weight = proxies[r * order + k]
+            weight = proxies[cell, r * order + k]
             for lane in range(LANES):
                 out[r, lane] += weight * factors[k, lane]
 
 
 @jit
-def scatter_potential(leaf, points, tree, proxies, potential):
-    """Add a leaf's potential, known at its proxies, to that of its targets."""
-    dimension, order = points.shape[0], proxies.nodes.shape[0]
-    dtype = proxies.potential.dtype
+def scatter_potential(
+    begin_leaf, end_leaf, leaves, points, ranges, centers, half_widths, nodes, factors, known, potential
+):  # fmt: skip
+    """Add the potential that is known at the proxies of some of the listed leaves to that of their targets."""
+    dimension, order = points.shape[0], nodes.shape[0]
+    dtype = known.dtype
     lanes = np.empty(LANES, dtype)
     values = np.empty((order, LANES), dtype)
-    rows = np.empty((order ** (dimension - 1), LANES), dtype)
-    fewer = np.empty((order ** (dimension - 1), LANES), dtype)
-    begin, end = tree.targets[leaf]
-    for first in range(begin, end, LANES):
-        count = min(LANES, end - first)
-        used = order**dimension
-        for axis in range(dimension - 1, -1, -1):
-            _load(points, first, count, tree, leaf, axis, lanes)
-            expand(lanes, proxies.nodes, proxies.factors, values)
-            if axis == dimension - 1:
-                _contract_proxies(proxies.potential[leaf], values, used, rows)
-            else:
-                _contract(rows, used, values, fewer)
-                rows, fewer = fewer, rows
-            used //= order
-        for lane in range(count):
-            potential[first + lane] += rows[0, lane]
+    # Sums over the polynomials of the axes from here on.
+    rows = np.empty((dimension, order ** (dimension - 1), LANES), dtype)
+    for number in range(begin_leaf, end_leaf):
+        leaf = leaves[number]
+        for first in range(ranges[leaf, 0], ranges[leaf, 1], LANES):
+            count = min(LANES, ranges[leaf, 1] - first)
+            used = order**dimension
+            for axis in range(dimension - 1, -1, -1):
+                _load(points, axis, first, count, centers[leaf, axis], half_widths[leaf], lanes)
+                _expand(lanes, nodes, factors, values)
+                if axis == dimension - 1:
+                    _contract_proxies(known, leaf, values, used, rows[axis])
+                else:
+                    _contract(rows[axis + 1], used, values, rows[axis])
+                used //= order
+            for lane in range(count):
+                potential[first + lane] += rows[0, 0, lane]
 
 
 @jit
-def scatter_both(leaf, points, tree, proxies, potential, field):
-    """Add a leaf's potential, known at its proxies, and minus its gradient to those of its targets."""
-    dimension, order = points.shape[0], proxies.nodes.shape[0]
-    dtype = proxies.potential.dtype
+def scatter_both(
+    begin_leaf, end_leaf, leaves, points, ranges, centers, half_widths, nodes, factors, known, potential, field
+):  # fmt: skip
+    """Add the potential that is known at the proxies, and minus its gradient, to those of the leaves' targets."""
+    dimension, order = points.shape[0], nodes.shape[0]
+    dtype = known.dtype
     lanes = np.empty(LANES, dtype)
     values = np.empty((order, LANES), dtype)
     slopes = np.empty((order, LANES), dtype)
-    # The potential first, then its derivative along each axis.
-    rows = np.empty((1 + dimension, order ** (dimension - 1), LANES), dtype)
-    fewer = np.empty((1 + dimension, order ** (dimension - 1), LANES), dtype)
-    begin, end = tree.targets[leaf]
-    scale = dtype.type(1 / tree.half_widths[leaf])
-    for first in range(begin, end, LANES):
-        count = min(LANES, end - first)
-        used = order**dimension
-        for axis in range(dimension - 1, -1, -1):
-            _load(points, first, count, tree, leaf, axis, lanes)
-            expand_with_slopes(lanes, proxies.nodes, proxies.factors, values, slopes)
-            if axis == dimension - 1:
-                _contract_proxies(proxies.potential[leaf], values, used, rows[0])
-                _contract_proxies(proxies.potential[leaf], slopes, used, rows[1 + axis])
-            else:
-                _contract(rows[0], used, values, fewer[0])
-                _contract(rows[0], used, slopes, fewer[1 + axis])
-                for done in range(axis + 1, dimension):
-                    _contract(rows[1 + done], used, values, fewer[1 + done])
-                rows, fewer = fewer, rows
-            used //= order
-        for lane in range(count):
-            potential[first + lane] += rows[0, 0, lane]
-            for axis in range(dimension):
-                field[axis, first + lane] -= rows[1 + axis, 0, lane] * scale
+    # By axis as above; the potential first, then its derivative along each axis.
+    rows = np.empty((dimension, 1 + dimension, order ** (dimension - 1), LANES), dtype)
+    for number in range(begin_leaf, end_leaf):
+        leaf = leaves[number]
+        scale = dtype.type(1 / half_widths[leaf])
+        for first in range(ranges[leaf, 0], ranges[leaf, 1], LANES):
+            count = min(LANES, ranges[leaf, 1] - first)
+            used = order**dimension
+            for axis in range(dimension - 1, -1, -1):
+                _load(points, axis, first, count, centers[leaf, axis], half_widths[leaf], lanes)
+                _expand_with_slopes(lanes, nodes, factors, values, slopes)
+                if axis == dimension - 1:
+                    _contract_proxies(known, leaf, values, used, rows[axis, 0])
+                    _contract_proxies(known, leaf, slopes, used, rows[axis, 1 + axis])
+                else:
+                    _contract(rows[axis + 1, 0], used, values, rows[axis, 0])
+                    _contract(rows[axis + 1, 0], used, slopes, rows[axis, 1 + axis])
+                    for done in range(axis + 1, dimension):
+                        _contract(rows[axis + 1, 1 + done], used, values, rows[axis, 1 + done])
+                used //= order
+            for lane in range(count):
+                potential[first + lane] += rows[0, 0, 0, lane]
+                for axis in range(dimension):
+                    field[axis, first + lane] -= rows[0, 1 + axis, 0, lane] * scale

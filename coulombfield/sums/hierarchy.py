@@ -11,12 +11,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..arrays import jit
 from ..threads import share
 
 LEVELS = 31  # below the root, at most
 KEY_BITS = 63  # of which each level takes one an axis
 CLUMP_LEVELS = 3  # points that share this many levels below a cell make a clump in it
+BLOCK = 2**14  # points whose keys are made at a time, in the cache
 SMALLEST = 1e-140  # size of a box whose squares are still normal numbers
 
 
@@ -72,109 +72,80 @@ class Box(NamedTuple):
 
     def sort(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Order of the points along the Morton curve, and their keys in this order."""
-        scale, keys = 2.0**self.levels / self.size, np.empty(points.shape[0], np.uint64)
-        share(lambda begin, end: _morton_keys(begin, end, points, self.corner, scale, self.levels, keys), keys.size)
+        keys, blocks = np.empty(points.shape[0], np.uint64), -(-points.shape[0] // BLOCK)
+
+        def work(begin: int, end: int) -> None:
+            for first in range(begin * BLOCK, min(end * BLOCK, keys.size), BLOCK):
+                keys[first : first + BLOCK] = self._morton_keys(points[first : first + BLOCK])
+
+        share(work, blocks)
         order = np.argsort(keys)
         return order, keys[order]
 
-
-@jit
-def _morton_keys(begin, end, points, corner, scale, levels, keys):
-    """Key of each point: the bits of its integer coordinates, of 2^levels cells an axis, interleaved."""
-    dimension = points.shape[1]
-    top = 2.0**levels - 1
-    for i in range(begin, end):
-        key = np.uint64(0)
+    def _morton_keys(self, points: np.ndarray) -> np.ndarray:
+        """Key of each point: the bits of its integer coordinates, of 2^levels cells an axis, interleaved."""
+        dimension, scale = points.shape[1], 2.0**self.levels / self.size
+        keys = np.zeros(points.shape[0], np.uint64)
         for axis in range(dimension):
-            place = np.uint64(min(max((points[i, axis] - corner[axis]) * scale, 0.0), top))
-            for bit in range(levels):
-                key |= ((place >> np.uint64(bit)) & np.uint64(1)) << np.uint64(bit * dimension + axis)
-        keys[i] = key
+            places = np.clip((points[:, axis].astype(np.float64) - self.corner[axis]) * scale, 0, 2.0**self.levels - 1)
+            keys |= _spread(places.astype(np.uint64), dimension) << np.uint64(axis)
+        return keys
 
 
-@jit
-def _first_not_below(keys, begin, end, bound):
-    """First index of the sorted keys in [begin, end) that is not below the bound."""
-    while begin < end:
-        middle = (begin + end) // 2
-        if keys[middle] < bound:
-            begin = middle + 1
-        else:
-            end = middle
-    return begin
+def _spread(places: np.ndarray, dimension: int) -> np.ndarray:
+    """Whole numbers below 2^32 with their bits ``dimension`` apart, by halving groups of bits that stay together."""
+    for width in (16, 8, 4, 2, 1):
+        group = sum(((1 << width) - 1) << start for start in range(0, 64, dimension * width)) % 2**64
+        places = (places | (places << np.uint64((dimension - 1) * width))) & np.uint64(group)
+    return places
 
 
-@jit
-def grown(rows, needed):
-    """The rows, with space for twice as many if those needed don't fit."""
-    if needed <= rows.shape[0]:
-        return rows
-    more = np.empty((2 * needed, rows.shape[1]), rows.dtype)
-    more[: rows.shape[0]] = rows
-    return more
-
-
-@jit
-def _split(charge_keys, target_keys, dimension, key_levels, depth, leaf):
-    """Fields of a :class:`Tree` whose leaves hold at most ``leaf`` charges and targets, or lie at ``depth``."""
-    # A row is: parent, range of children, of charges and of targets, place.
-    rows = np.zeros((1024, 7 + dimension), np.int64)
-    rows[0, 4] = charge_keys.shape[0]
-    rows[0, 6] = target_keys.shape[0]
-    levels = np.ones(depth + 2, np.int64)
-    levels[0] = 0
-    count = 1
-    for level in range(depth + 1):
-        shift = np.uint64(dimension * max(0, key_levels - level - 1))
-        for cell in range(levels[level], levels[level + 1]):
-            rows[cell, 1] = rows[cell, 2] = count
-            fits = max(rows[cell, 4] - rows[cell, 3], rows[cell, 6] - rows[cell, 5]) <= leaf
-            if fits or level == depth:
-                continue
-            rows = grown(rows, count + 2**dimension)
-            code = np.uint64(0)
-            for axis in range(dimension):
-                for bit in range(level):
-                    code |= np.uint64((rows[cell, 7 + axis] >> bit) & 1) << np.uint64(bit * dimension + axis)
-            charge, target = rows[cell, 3], rows[cell, 5]
-            for child in range(2**dimension):
-                bound = ((code << np.uint64(dimension)) + np.uint64(child + 1)) << shift
-                last = child == 2**dimension - 1
-                charge_end = rows[cell, 4] if last else _first_not_below(charge_keys, charge, rows[cell, 4], bound)
-                target_end = rows[cell, 6] if last else _first_not_below(target_keys, target, rows[cell, 6], bound)
-                if charge_end > charge or target_end > target:
-                    rows[count, 0] = cell
-                    rows[count, 3], rows[count, 4] = charge, charge_end
-                    rows[count, 5], rows[count, 6] = target, target_end
-                    for axis in range(dimension):
-                        rows[count, 7 + axis] = 2 * rows[cell, 7 + axis] + ((child >> axis) & 1)
-                    count += 1
-                charge, target = charge_end, target_end
-            rows[cell, 2] = count
-        levels[level + 2 :] = count
-    used = rows[:count]
-    return (
-        levels,
-        used[:, 7:].copy(),
-        used[:, 0].copy(),
-        used[:, 1:3].copy(),
-        used[:, 3:5].copy(),
-        used[:, 5:7].copy(),
-    )
+# The tree and its lists are made by array operations, level by level: compiling loops for them took longer than most
+# sums do, and the estimate of the tree's time needs them also where another engine is chosen.
 
 
 def build(charge_keys: np.ndarray, target_keys: np.ndarray, box: Box, depth: int, leaf: int) -> Tree:
     """Tree whose leaves hold at most ``leaf`` charges and as many targets, or lie ``depth`` levels below the root."""
-    levels, places, parent, children, charges, targets = _split(
-        charge_keys, target_keys, box.corner.size, box.levels, depth, leaf
-    )
-    level = np.repeat(np.arange(depth + 1), np.diff(levels))
-    half_widths = box.size / 2 * 0.5**level
+    dimension = box.corner.size
+    clouds = charge_keys, target_keys
+    levels = np.ones(depth + 2, np.int64)
+    levels[0] = 0
+    codes, places = np.zeros(1, np.uint64), np.zeros((1, dimension), np.int64)
+    ranges = [np.array([[0, keys.shape[0]]]) for keys in clouds]
+    rows = [[places, np.zeros(1, np.int64), *ranges]]
+    children = []
+    for level in range(depth + 1):
+        sizes = np.maximum(*(held[:, 1] - held[:, 0] for held in ranges))
+        divided = np.flatnonzero((sizes > leaf) & (level < depth))
+        if not divided.size:
+            children.append(np.full((sizes.size, 2), levels[level + 1]))
+            break
+        # Shape (cells, 2^m) from here on; a child's charges and targets begin where those of the one before end.
+        inner = (codes[divided, None] << np.uint64(dimension)) + np.arange(2**dimension, dtype=np.uint64)
+        shift = np.uint64(dimension * max(0, box.levels - level - 1))
+        bounds = [
+            np.column_stack([held[divided, 0], np.searchsorted(keys, inner[:, 1:] << shift), held[divided, 1]])
+            for held, keys in zip(ranges, clouds, strict=True)
+        ]
+        there = np.any([bound[:, 1:] > bound[:, :-1] for bound in bounds], axis=0)
+        counts = np.zeros(sizes.size, np.int64)
+        counts[divided] = np.sum(there, axis=1)
+        ends = levels[level + 1] + np.cumsum(counts)
+        children.append(np.column_stack([ends - counts, ends]))
+        which, child = np.nonzero(there)
+        codes = inner[which, child]
+        places = 2 * places[divided[which]] + ((child[:, None] >> np.arange(dimension)) & 1)
+        ranges = [np.column_stack([bound[which, child], bound[which, child + 1]]) for bound in bounds]
+        rows.append([places, levels[level] + divided[which], *ranges])
+        levels[level + 2 :] = levels[level + 1] + codes.size
+    places, parent, charges, targets = (np.concatenate(part) for part in zip(*rows, strict=True))
+    level_of = np.repeat(np.arange(depth + 1), np.diff(levels))
+    half_widths = box.size / 2 * 0.5**level_of
     first, end = charges.T
     occupied = first < end
     differ = np.zeros(first.size, np.uint64)
     differ[occupied] = charge_keys[first[occupied]] ^ charge_keys[end[occupied] - 1]
-    below = np.minimum(level + CLUMP_LEVELS, box.levels)
+    below = np.minimum(level_of + CLUMP_LEVELS, box.levels)
     clumped = differ >> (box.corner.size * (box.levels - below)).astype(np.uint64) == 0
     centers = box.corner + (2 * places + 1) * half_widths[:, None]
-    return Tree(levels, places, parent, children, charges, targets, centers, half_widths, clumped)
+    return Tree(levels, places, parent, np.concatenate(children), charges, targets, centers, half_widths, clumped)

@@ -12,8 +12,9 @@ from typing import NamedTuple
 import numpy as np
 
 from ..arrays import jit
+from ..lanes import compiled_once
 from ..profiles import slope_at, value_at
-from .expansions import SUMS, scatter_both, scatter_potential
+from .expansions import SUMS
 
 
 class Particles(NamedTuple):
@@ -27,35 +28,37 @@ class Particles(NamedTuple):
 
 
 # In what follows ``axes`` is a tuple of m zeros, m ≤ 2. Its length is part of its type and hence known to the compiler.
+# Arrays go into these loops one by one: a named tuple of them takes Numba many times as long. Where a sum begins with
+# the first source, 0 is written out: knowing that no index is negative, LLVM fills the vector registers.
 
 
-@jit(fastmath=SUMS)
-def _potential_at(profile, axes, place, sources, begin, end):
+@jit(fastmath=SUMS, no_cpython_wrapper=True)
+def _potential_at(profile, axes, place_x, place_y, sources, begin, end):
     """Sum of the potential of some sources at a place; a source's row has its coordinates and its charge."""
     zero = sources.dtype.type(0)
     last = len(axes)
     total = zero
     for j in range(begin, end):
-        difference = place[0] - sources[0, j]
+        difference = place_x - sources[0, j]
         s = difference * difference
         if len(axes) > 1:
-            difference = place[1] - sources[1, j]
+            difference = place_y - sources[1, j]
             s += difference * difference
         total += sources[last, j] * value_at(profile, np, s)
     return total
 
 
-@jit(fastmath=SUMS)
-def _both_at(profile, axes, place, sources, begin, end):
+@jit(fastmath=SUMS, no_cpython_wrapper=True)
+def _both_at(profile, axes, place_x, place_y, sources, begin, end):
     """Sums of the potential and, axis by axis, of f′(s) (a − b) at a place."""
     zero = sources.dtype.type(0)
     last = len(axes)
     total = x = y = dy = zero
     for j in range(begin, end):
-        dx = place[0] - sources[0, j]
+        dx = place_x - sources[0, j]
         s = dx * dx
         if len(axes) > 1:
-            dy = place[1] - sources[1, j]
+            dy = place_y - sources[1, j]
             s += dy * dy
         total += sources[last, j] * value_at(profile, np, s)
         slope = sources[last, j] * slope_at(profile, np, s)
@@ -65,7 +68,7 @@ def _both_at(profile, axes, place, sources, begin, end):
     return total, x, y
 
 
-@jit
+@jit(no_cpython_wrapper=True)
 def _copy_charges(points, weights, begin, end, origin, sources, filled):
     """Append a range of charges to the sources."""
     dimension = points.shape[0]
@@ -74,139 +77,138 @@ def _copy_charges(points, weights, begin, end, origin, sources, filled):
             sources[axis, filled + i] = points[axis, begin + i] - origin[axis]
     for i in range(end - begin):
         sources[dimension, filled + i] = weights[begin + i]
-    return filled + end - begin
 
 
 @jit
-def _origin(center, half_width, points):
+def _put_origin(centers, half_widths, cell, origin):
     """An origin for the points near a cell from which their coordinates are as exact as can be.
 
     Near 0 they may be much smaller than the cell, and are best left as they are; elsewhere they share their leading
     bits with the cell's centre.
     """
-    origin = np.zeros(center.shape[0], points.dtype)
-    for axis in range(center.shape[0]):
-        if abs(center[axis]) > 4 * half_width:
-            origin[axis] = center[axis]
-    return origin
+    for axis in range(centers.shape[1]):
+        center = centers[cell, axis]
+        origin[axis] = center if abs(center) > 4 * half_widths[cell] else 0.0
 
 
-@jit
-def _sources_of(leaf, origin, particles, tree, lists, proxies):
+@jit(no_cpython_wrapper=True)
+def _sources_of(
+    leaf, origin, charges, weights, ranges, centers, half_widths, near, near_first, outgoing, outgoing_first, scaled,
+    proxy_charges,
+):  # fmt: skip
     """All that is summed directly at a leaf's targets, and what to add to a charge's index to find it among them."""
-    dimension, count = proxies.scaled.shape
-    near, outgoing = lists.near, lists.outgoing
-    total = (lists.outgoing_first[leaf + 1] - lists.outgoing_first[leaf]) * count
-    for row in range(lists.near_first[leaf], lists.near_first[leaf + 1]):
+    compiled_once()
+    dimension, count = scaled.shape
+    near_begin, near_end = near_first[leaf], near_first[leaf + 1]
+    total = (outgoing_first[leaf + 1] - outgoing_first[leaf]) * count
+    for row in range(near_begin, near_end):
         total += near[row, 2] - near[row, 1]
-    sources = np.empty((dimension + 1, total), particles.charges.dtype)
-    filled, own_shift = 0, -particles.charges.shape[1]
-    for row in range(lists.near_first[leaf], lists.near_first[leaf + 1]):
-        if near[row, 1] == tree.charges[leaf, 0] and near[row, 2] == tree.charges[leaf, 1]:
-            own_shift = filled - near[row, 1]
-        filled = _copy_charges(
-            particles.charges, particles.weights, near[row, 1], near[row, 2], origin, sources, filled
-        )
-    for row in range(lists.outgoing_first[leaf], lists.outgoing_first[leaf + 1]):
+    sources = np.empty((dimension + 1, total), charges.dtype)
+    filled, own_shift = 0, -charges.shape[1]
+    for row in range(near_begin, near_end):
+        begin, end = near[row, 1], near[row, 2]
+        if begin == ranges[leaf, 0] and end == ranges[leaf, 1]:
+            own_shift = filled - begin
+        _copy_charges(charges, weights, begin, end, origin, sources, filled)
+        filled += end - begin
+    for row in range(outgoing_first[leaf], outgoing_first[leaf + 1]):
         cell = outgoing[row, 1]
         for axis in range(dimension):
-            shift = tree.centers[cell, axis] - origin[axis]
+            shift = centers[cell, axis] - origin[axis]
             for a in range(count):
-                sources[axis, filled + a] = shift + tree.half_widths[cell] * proxies.scaled[axis, a]
+                sources[axis, filled + a] = shift + half_widths[cell] * scaled[axis, a]
         for a in range(count):
-            sources[dimension, filled + a] = proxies.charges[cell, a]
+            sources[dimension, filled + a] = proxy_charges[cell, a]
         filled += count
     return sources, own_shift
 
 
 @jit
-def _place(points, i, origin, axes):
-    """Coordinates of a point from the origin, two of them."""
-    x = y = points[0, i] - origin[0]
-    if len(axes) > 1:
-        y = points[1, i] - origin[1]
-    return x, y
-
-
-@jit
-def _own_charge(i, leaf, particles, tree):
-    """Index of the charge that target i must leave out, or -1."""
-    if particles.own.shape[0] == 0:
-        return -1
-    own = particles.own[i]
-    return own if tree.charges[leaf, 0] <= own < tree.charges[leaf, 1] else -1
-
-
-@jit
-def finish_potential(begin_leaf, end_leaf, leaves, profile, axes, particles, tree, lists, proxies, potential):
-    """Potential at the targets of some of the listed leaves."""
+def finish_potential(
+    begin_leaf, end_leaf, leaves, profile, axes, charges, weights, places, own, target_ranges, ranges, centers,
+    half_widths, near, near_first, outgoing, outgoing_first, self_far, scaled, proxy_charges, potential,
+):  # fmt: skip
+    """Potential of near charges at the targets of some of the listed leaves."""
     at_zero = value_at(profile, np, potential.dtype.type(0))
-    for leaf in leaves[begin_leaf:end_leaf]:
-        origin = _origin(tree.centers[leaf], tree.half_widths[leaf], particles.charges)
-        sources, own_shift = _sources_of(leaf, origin, particles, tree, lists, proxies)
+    origin = np.empty(len(axes), charges.dtype)
+    for number in range(begin_leaf, end_leaf):
+        leaf = leaves[number]
+        _put_origin(centers, half_widths, leaf, origin)
+        sources, own_shift = _sources_of(
+            leaf, origin, charges, weights, ranges, centers, half_widths, near, near_first, outgoing, outgoing_first,
+            scaled, proxy_charges,
+        )  # fmt: skip
         count = sources.shape[1]
-        begin, end = tree.targets[leaf]
-        for i in range(begin, end):
-            place = _place(particles.targets, i, origin, axes)
-            own = _own_charge(i, leaf, particles, tree)
-            own_place = own + own_shift
-            if own < 0 or lists.self_far[leaf]:
-                potential[i] = _potential_at(profile, axes, place, sources, 0, count)
-            else:
-                before = _potential_at(profile, axes, place, sources, 0, own_place)
-                potential[i] = before + _potential_at(profile, axes, place, sources, own_place + 1, count)
-            if own >= 0 and lists.self_far[leaf]:
-                potential[i] -= particles.weights[own] * at_zero
-        if proxies.known[leaf]:
-            scatter_potential(leaf, particles.targets, tree, proxies, potential)
-
-
-@jit
-def finish_both(begin_leaf, end_leaf, leaves, profile, axes, particles, tree, lists, proxies, potential, field):
-    """Potential and field at the targets of some of the listed leaves."""
-    at_zero = value_at(profile, np, potential.dtype.type(0))
-    for leaf in leaves[begin_leaf:end_leaf]:
-        origin = _origin(tree.centers[leaf], tree.half_widths[leaf], particles.charges)
-        sources, own_shift = _sources_of(leaf, origin, particles, tree, lists, proxies)
-        count = sources.shape[1]
-        begin, end = tree.targets[leaf]
-        for i in range(begin, end):
-            place = _place(particles.targets, i, origin, axes)
-            own = _own_charge(i, leaf, particles, tree)
-            own_place = own + own_shift
-            if own < 0 or lists.self_far[leaf]:
-                total, x, y = _both_at(profile, axes, place, sources, 0, count)
-            else:
-                total, x, y = _both_at(profile, axes, place, sources, 0, own_place)
-                rest, rest_x, rest_y = _both_at(profile, axes, place, sources, own_place + 1, count)
-                total, x, y = total + rest, x + rest_x, y + rest_y
-            if own >= 0 and lists.self_far[leaf]:
-                total -= particles.weights[own] * at_zero
+        for i in range(target_ranges[leaf, 0], target_ranges[leaf, 1]):
+            x = places[0, i] - origin[0]
+            y = places[1, i] - origin[1] if len(axes) > 1 else x
+            mine = own[i] if own.shape[0] else -1
+            left_out = ranges[leaf, 0] <= mine < ranges[leaf, 1]
+            apart = left_out and not self_far[leaf]
+            middle = mine + own_shift if apart else count
+            total = _potential_at(profile, axes, x, y, sources, 0, middle)
+            if apart:
+                total += _potential_at(profile, axes, x, y, sources, middle + 1, count)
+            elif left_out:
+                total -= weights[mine] * at_zero
             potential[i] = total
-            field[0, i] = -2 * x
-            if len(axes) > 1:
-                field[1, i] = -2 * y
-        if proxies.known[leaf]:
-            scatter_both(leaf, particles.targets, tree, proxies, potential, field)
 
 
 @jit
-def receive(begin_cell, end_cell, cells, profile, axes, particles, tree, lists, proxies):
+def finish_both(
+    begin_leaf, end_leaf, leaves, profile, axes, charges, weights, places, own, target_ranges, ranges, centers,
+    half_widths, near, near_first, outgoing, outgoing_first, self_far, scaled, proxy_charges, potential, field,
+):  # fmt: skip
+    """Potential and field of near charges at the targets of some of the listed leaves."""
+    at_zero = value_at(profile, np, potential.dtype.type(0))
+    origin = np.empty(len(axes), charges.dtype)
+    for number in range(begin_leaf, end_leaf):
+        leaf = leaves[number]
+        _put_origin(centers, half_widths, leaf, origin)
+        sources, own_shift = _sources_of(
+            leaf, origin, charges, weights, ranges, centers, half_widths, near, near_first, outgoing, outgoing_first,
+            scaled, proxy_charges,
+        )  # fmt: skip
+        count = sources.shape[1]
+        for i in range(target_ranges[leaf, 0], target_ranges[leaf, 1]):
+            x = places[0, i] - origin[0]
+            y = places[1, i] - origin[1] if len(axes) > 1 else x
+            mine = own[i] if own.shape[0] else -1
+            left_out = ranges[leaf, 0] <= mine < ranges[leaf, 1]
+            apart = left_out and not self_far[leaf]
+            middle = mine + own_shift if apart else count
+            total, pull_x, pull_y = _both_at(profile, axes, x, y, sources, 0, middle)
+            if apart:
+                rest, rest_x, rest_y = _both_at(profile, axes, x, y, sources, middle + 1, count)
+                total, pull_x, pull_y = total + rest, pull_x + rest_x, pull_y + rest_y
+            elif left_out:
+                total -= weights[mine] * at_zero
+            potential[i] = total
+            field[0, i] = -2 * pull_x
+            if len(axes) > 1:
+                field[1, i] = -2 * pull_y
+
+
+@jit
+def receive(
+    begin_cell, end_cell, cells, profile, axes, charges, weights, centers, half_widths, incoming, incoming_first,
+    scaled, potential,
+):  # fmt: skip
     """Add the potential of larger leaves' charges to that at the proxies of some of the listed cells."""
-    points = particles.charges
-    dimension, count = proxies.scaled.shape
-    nowhere = np.zeros(dimension, points.dtype)
-    places = np.empty((dimension, count), points.dtype)
-    for cell in cells[begin_cell:end_cell]:
-        origin = _origin(tree.centers[cell], tree.half_widths[cell], points)
-        for axis in range(dimension):
-            shift = tree.centers[cell, axis] - origin[axis]
+    count = scaled.shape[1]
+    origin = np.empty(len(axes), charges.dtype)
+    places = np.empty((len(axes), count), charges.dtype)
+    for number in range(begin_cell, end_cell):
+        cell = cells[number]
+        _put_origin(centers, half_widths, cell, origin)
+        for axis in range(len(axes)):
+            shift = centers[cell, axis] - origin[axis]
             for a in range(count):
-                places[axis, a] = shift + tree.half_widths[cell] * proxies.scaled[axis, a]
-        for row in range(lists.incoming_first[cell], lists.incoming_first[cell + 1]):
-            begin, end = lists.incoming[row, 1], lists.incoming[row, 2]
-            sources = np.empty((dimension + 1, end - begin), points.dtype)
-            _copy_charges(points, particles.weights, begin, end, origin, sources, 0)
+                places[axis, a] = shift + half_widths[cell] * scaled[axis, a]
+        for row in range(incoming_first[cell], incoming_first[cell + 1]):
+            begin, end = incoming[row, 1], incoming[row, 2]
+            sources = np.empty((len(axes) + 1, end - begin), charges.dtype)
+            _copy_charges(charges, weights, begin, end, origin, sources, 0)
             for a in range(count):
-                place = _place(places, a, nowhere, axes)
-                proxies.potential[cell, a] += _potential_at(profile, axes, place, sources, 0, end - begin)
+                x, y = places[0, a], places[len(axes) - 1, a]
+                potential[cell, a] += _potential_at(profile, axes, x, y, sources, 0, end - begin)

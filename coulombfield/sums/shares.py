@@ -106,10 +106,22 @@ def _add_squares(shares, values, factor):
         shares[i] += factor * total
 
 
-@jit
-def _add_octaves(shares, targets, places, part):
+def _add_octaves(shares: np.ndarray, targets: np.ndarray, places: np.ndarray, part: float) -> None:
     """Add equal parts for each octave of the distance from the nearest place, to be shared by the targets in it."""
-    nearest = np.full(targets.shape[0], np.inf)
+    nearest = np.empty(targets.shape[0])
+    _nearest_squares(targets, places, nearest)
+    octaves = nearest.view(np.int64) >> SHIFT
+    counts = np.bincount(octaves, minlength=OCTAVES)
+    with np.errstate(divide="ignore"):
+        of_octave = part / np.count_nonzero(counts) / counts
+    shares += of_octave[octaves]
+
+
+@jit
+def _nearest_squares(targets, places, nearest):
+    """Squared distance of each target from the nearest place; inf where none is a number."""
+    for i in range(targets.shape[0]):
+        nearest[i] = np.inf
     for j in range(places.shape[0]):
         for i in range(targets.shape[0]):
             s = 0.0
@@ -117,10 +129,3 @@ def _add_octaves(shares, targets, places, part):
                 difference = np.float64(targets[i, axis]) - places[j, axis]
                 s += difference * difference
             nearest[i] = s if s < nearest[i] else nearest[i]
-    octaves = nearest.view(np.int64) >> SHIFT
-    counts = np.zeros(OCTAVES, np.int64)
-    for octave in octaves:
-        counts[octave] += 1
-    of_octave = part / np.sum(counts > 0) / counts
-    for i in range(octaves.size):
-        shares[i] += of_octave[octaves[i]]

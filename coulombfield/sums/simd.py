@@ -117,7 +117,7 @@ def _terms_overload(value_axes, field_axes, profile, weight, difference):
     return both if len(value_axes) else field_only
 
 
-@jit
+@jit(no_cpython_wrapper=True)
 def _add_run(first, begin, end, tile, positions, weights, profile, axes, value_axes, field_axes, exclude_self, sums):
     """Add the terms of the charges from ``begin`` to ``end``, for the tile of targets from ``first`` on."""
     compiled_once()
@@ -135,6 +135,13 @@ def _add_run(first, begin, end, tile, positions, weights, profile, axes, value_a
                 difference = subtract_each(targets, row_of(positions, j, axes))
                 partial = add_each(partial, _terms(value_axes, field_axes, profile, weights[j], difference))
         add_to_rows(sums, partial)
+
+
+@jit(no_cpython_wrapper=True)
+def _clear(sums):
+    for row in range(sums.shape[0]):
+        for lane in range(sums.shape[1]):
+            sums[row, lane] = 0
 
 
 @jit
@@ -158,12 +165,13 @@ def _sum_tiles(
     """Potential and field of the tiles from ``start`` to ``stop``."""
     lanes = LANE_BYTES // targets.itemsize
     tile = np.empty((len(axes), lanes), targets.dtype)
-    sums, of_run = np.empty((2, len(value_axes) + len(field_axes), lanes))
+    sums = np.empty((len(value_axes) + len(field_axes), lanes))
+    of_run = np.empty((len(value_axes) + len(field_axes), lanes))
     for first in range(start * lanes, stop * lanes, lanes):
         load_tile(first, targets, tile)
-        sums[:] = 0
+        _clear(sums)
         for begin in range(0, positions.shape[0], run_length):
-            of_run[:] = 0
+            _clear(of_run)
             _add_run(
                 first,
                 begin,
@@ -178,7 +186,9 @@ def _sum_tiles(
                 exclude_self,
                 of_run,
             )
-            sums += of_run
+            for row in range(sums.shape[0]):
+                for lane in range(lanes):
+                    sums[row, lane] += of_run[row, lane]
         store_tile(first, sums, value_axes, value_scale, field_scale, potential, field)
 
 
@@ -211,9 +221,11 @@ def _sum_runs(
 @jit
 def _add_runs(sums, value_axes, field_axes, value_scale, field_scale, potential, field):
     """Potential and field from the sums of all runs."""
-    total = np.empty(sums.shape[2:])
+    total = np.empty((sums.shape[2], sums.shape[3]))
     for row in range(sums.shape[0]):
-        total[:] = 0
+        _clear(total)
         for run in range(sums.shape[1]):
-            total += sums[row, run]
+            for k in range(sums.shape[2]):
+                for lane in range(sums.shape[3]):
+                    total[k, lane] += sums[row, run, k, lane]
         store_tile(row * sums.shape[3], total, value_axes, value_scale, field_scale, potential, field)

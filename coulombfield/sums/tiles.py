@@ -61,7 +61,7 @@ def largest_square(targets: np.ndarray, positions: np.ndarray) -> float:
 
 def largest(numbers: np.ndarray) -> float:
     """The size of the number furthest from 0, in a C-contiguous array; inf where one is NaN or inf."""
-    return _largest(numbers)
+    return _largest(numbers.reshape(-1))  # of one shape, for which the loop is compiled once
 
 
 def _bits(numbers):
@@ -78,13 +78,15 @@ def _bits_overload(numbers):
 def _largest(numbers):
     """The size of the number furthest from 0; inf where one is NaN or inf."""
     bits = _bits(numbers)
-    mask = bits.dtype.type(np.iinfo(bits.dtype).max)
+    # Not by numpy.iinfo, with which all of numba.np.arraymath and scipy.linalg would be loaded with this loop.
+    mask = bits.dtype.type(~(np.int64(1) << (8 * bits.itemsize - 1)))
     largest = bits.dtype.type(0)
     # Bits are ordered as the sizes that they stand for, and unlike these, LLVM compares them in vectors.
-    flat = bits.reshape(-1)
-    for i in range(flat.size):
-        largest = max(largest, flat[i] & mask)
-    found = np.full(1, largest, bits.dtype).view(numbers.dtype)[0]
+    for i in range(bits.size):
+        largest = max(largest, bits[i] & mask)
+    of_one = np.empty(1, bits.dtype)
+    of_one[0] = largest
+    found = of_one.view(numbers.dtype)[0]
     return found if found < np.inf else np.inf
 
 
@@ -93,7 +95,7 @@ def plain(array: np.ndarray) -> np.ndarray:
     return array if array.flags.carray else np.array(array, order="C")
 
 
-@jit
+@jit(no_cpython_wrapper=True)
 def load_tile(first, array, tile):
     """Copy the rows of an array from ``first`` on into the columns of a tile, the last row again beyond the end."""
     last = array.shape[0] - 1
@@ -102,7 +104,7 @@ def load_tile(first, array, tile):
             tile[axis, lane] = array[min(first + lane, last), axis]
 
 
-@jit
+@jit(no_cpython_wrapper=True)
 def store_tile(first, sums, value_axes, value_scale, field_scale, potential, field):
     """Scale a tile's sums, one row each, and put them into the results from ``first`` on; there may be fewer left."""
     for lane in range(min(sums.shape[1], max(potential.shape[0], field.shape[0]) - first)):

@@ -196,22 +196,31 @@ def _evaluate(request: Request, plan: Plan) -> Result:
     _act(exact, tree, found, proxies)
     receivers = np.flatnonzero(found.incoming_first[1:] > found.incoming_first[:-1])
     proxies.known[receivers] = True
-    _in_pieces(neighbours.receive, receivers, profile, axes, particles, tree, found, proxies)
+    sizes = tree.centers, tree.half_widths
+    nodes = proxies.nodes, proxies.factors
+    _in_pieces(
+        neighbours.receive, receivers, profile, axes, particles.charges, particles.weights, *sizes, found.incoming,
+        found.incoming_first, proxies.scaled, proxies.potential,
+    )  # fmt: skip
     _pass_down(tree, proxies)
     leaves = _leaves(tree, tree.targets)
-    potential = np.empty(targets.shape[0], plan.dtype)
-    field = None
+    outputs = [np.empty(targets.shape[0], plan.dtype)]
+    finish, scatter = neighbours.finish_potential, expansions.scatter_potential
     if request.field:
-        field = np.empty((dimension, targets.shape[0]), plan.dtype)
-        _in_pieces(neighbours.finish_both, leaves, profile, axes, particles, tree, found, proxies, potential, field)
-    else:
-        _in_pieces(neighbours.finish_potential, leaves, profile, axes, particles, tree, found, proxies, potential)
+        outputs.append(np.empty((dimension, targets.shape[0]), plan.dtype))
+        finish, scatter = neighbours.finish_both, expansions.scatter_both
+    _in_pieces(
+        finish, leaves, profile, axes, *particles, tree.targets, tree.charges, *sizes, found.near, found.near_first,
+        found.outgoing, found.outgoing_first, found.self_far, proxies.scaled, proxies.charges, *outputs,
+    )  # fmt: skip
+    known = leaves[proxies.known[leaves]]
+    _in_pieces(scatter, known, particles.targets, tree.targets, *sizes, *nodes, proxies.potential, *outputs)
     result = Result(*_empty(request, targets.dtype))
     with np.errstate(over="ignore"):  # in float32 the sums may be inf
         if result.potential is not None:
-            result.potential[target_order] = potential
-        if field is not None and result.field is not None:
-            result.field[target_order] = field.T
+            result.potential[target_order] = outputs[0]
+        if result.field is not None:
+            result.field[target_order] = outputs[1].T
     return result
 
 
@@ -262,7 +271,10 @@ def _in_pieces(loop: Callable[..., None], cells: np.ndarray, *arguments: Any) ->
 def _charge(particles: Particles, tree: Tree, proxies: Proxies) -> None:
     """Proxy charges of all cells, from the leaves up."""
     cells = _leaves(tree, tree.charges)
-    _in_pieces(expansions.gather, cells, particles.charges, particles.weights, tree, proxies)
+    _in_pieces(
+        expansions.gather, cells, particles.charges, particles.weights, tree.charges, tree.centers, tree.half_widths,
+        proxies.nodes, proxies.factors, proxies.charges,
+    )  # fmt: skip
     dimension, order = tree.places.shape[1], proxies.nodes.size
     shifts = np.ascontiguousarray(expansions.shifts(order, dimension, proxies.charges.dtype).transpose(0, 2, 1))
     filled = tree.charges[:, 1] > tree.charges[:, 0]
