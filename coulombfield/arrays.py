@@ -17,6 +17,9 @@ import array_api_compat
 import numba
 import numpy as np
 from numba.core.caching import FunctionCache
+from numba.core.runtime import rtsys
+
+from .compilation import compilations
 
 Array = Any
 """An array of any supported library; the libraries share no common base class."""
@@ -29,11 +32,13 @@ _NUMPY = array_api_compat.array_namespace(np.empty(0))
 def jit(function: Callable[..., Any] | None = None, **options: Any) -> Any:
     """Numba's compiler as this project uses it: cached on disk if that can be, without the GIL, dividing as NumPy does.
 
-    To be used with ``@jit`` or with ``@jit(option=value)``.
+    To be used with ``@jit`` or ``@jit(option=value)``. With ``no_cpython_wrapper=True`` only compiled functions can
+    call it, and Numba need not compile the way in from Python, which is long for many arrays.
     """
     if function is None:
         return functools.partial(jit, **options)
     compiled = numba.njit(nogil=True, error_model="numpy", **options)(function)
+    compilations.watch(compiled)
     try:
         compiled._cache = _Cache(function)  # what cache=True does, with a cache that may fail
     except RuntimeError:
@@ -47,11 +52,20 @@ class _Cache(FunctionCache):
     def load_overload(self, *arguments: Any) -> Any:
         """What was compiled earlier; None also where its file is damaged or may not be read."""
         try:
-            return super().load_overload(*arguments)
+            return self._loaded(*arguments)
         except Exception:  # unpickling raises whatever it comes across
             with contextlib.suppress(OSError):
                 self.flush()  # what is damaged is made anew
             return None
+
+    def _loaded(self, signature: Any, context: Any) -> Any:
+        """What Numba's own method gives, which first loads all that it knows for compiling, for half a second.
+
+        What has been compiled needs no more than its runtime for arrays; who compiles loads the rest then.
+        """
+        rtsys.initialize(context)
+        with self._guard_against_spurious_io_errors():
+            return self._load_overload(signature, context)
 
     def save_overload(self, *arguments: Any) -> None:
         """Keep what has been compiled, unless the disk is full or has become read-only."""

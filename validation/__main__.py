@@ -22,6 +22,7 @@ BENCHMARKS = {
     "gans": "updates of every GAN on images against the same in PyTorch",
     "mixture": "one update of the 25-Gaussian Coulomb GAN against the same in PyTorch",
     "networks": "layers, players and updates of the Coulomb GAN of images against the same in PyTorch",
+    "start": "the first call in a fresh process, with an empty cache of compiled loops and a warm one",
     "sums": "field sums by every engine, with errors and memory",
 }
 CHECKS = {
@@ -50,6 +51,7 @@ def main(arguments: list[str] | None = None) -> int:
         ("gans", 3.0),
         ("mixture", 20.0),
         ("networks", 0.5),
+        ("start", 1.0),
         ("sums", 0.3),
     ):
         options = parsers[name]
@@ -60,6 +62,9 @@ def main(arguments: list[str] | None = None) -> int:
     parsers["flows"].add_argument("--quick", action="store_true", help="few charges, in seconds")
     _add_networks_options(parsers["networks"], _networks_names, "16,128")
     _add_networks_options(parsers["gans"], _gans_names, "the presets'")
+    parsers["start"].add_argument(
+        "--only", type=_start_names, default=(), metavar="NAME[,NAME]", help="what to measure"
+    )
     _add_sums_options(parsers["sums"])
     given = vars(parser.parse_args(arguments))
     if (command := given.pop("command")) in CHECKS:
@@ -95,6 +100,12 @@ def _add_sums_options(options: argparse.ArgumentParser) -> None:
         metavar="N",
         help="most charges, such as 1e7 (default: 1e6)",
     )
+
+
+def _start_names(text: str) -> tuple[str, ...]:
+    from .speed.start import OURS, PEERS
+
+    return _names(text, (*OURS, *PEERS))
 
 
 def _sums_names(text: str) -> tuple[str, ...]:

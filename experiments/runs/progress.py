@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import time
 from collections.abc import Mapping
@@ -9,6 +10,7 @@ from collections.abc import Mapping
 from tqdm import tqdm
 
 QUIET_SECONDS = 30.0
+LOGGER = logging.getLogger("coulombfield")
 
 
 class Progress:
@@ -37,6 +39,9 @@ class Progress:
             dynamic_ncols=True,
         )
         self.advance = self.bar.update
+        self._handler = _AboveTheBar()
+        if not self.bar.disable:
+            LOGGER.addHandler(self._handler)
 
     def show(self, step: int, values: Mapping[str, float], rate: float | None = None) -> None:
         """Values to keep in sight from now on; ``rate`` is in updates per second."""
@@ -50,3 +55,11 @@ class Progress:
     def close(self) -> None:
         """Leave the bar as it stands."""
         self.bar.close()
+        LOGGER.removeHandler(self._handler)
+
+
+class _AboveTheBar(logging.Handler):
+    """Writes what is logged on a line of its own, and the bar anew below it."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        tqdm.write(self.format(record), file=sys.stderr)
