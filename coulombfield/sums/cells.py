@@ -128,6 +128,7 @@ def short_sums(
         place,
         _reaches(math.sqrt(split.cutoff), grid.side),
         grid.shape,
+        real(0.25 * np.finfo(real).max),  # a coordinate out of reach, whose square need not be finite
         cast(split.profile, real),
         real(split.cutoff),
         real(2 / split.cutoff),
@@ -224,7 +225,7 @@ def _overload_add(near, blocks, target, own, profile, cutoff, scale, polynomials
 
 
 @jit(no_cpython_wrapper=True)
-def _gather(near, cell, table, starts, reaches, shape, rows):
+def _gather(near, cell, table, starts, reaches, shape, nowhere, rows):
     """Copy the charges near a cell into a buffer, unless it is empty; their number, and a difference.
 
     It is that between a charge's place in the buffer and in the sorted order, for charges of the cell's row.
@@ -260,14 +261,14 @@ def _gather(near, cell, table, starts, reaches, shape, rows):
     if lane > 0:
         for row in range(len(rows)):
             for other in range(lane, lanes):
-                near[block, row, other] = 0.25 * np.finfo(near.dtype).max
+                near[block, row, other] = nowhere
     return count, shift
 
 
 @jit
 def _piece(
-    index, targets, order, ends, occupied, table, starts, place, reaches, shape, profile, cutoff, scale, polynomials,
-    axes, out,
+    index, targets, order, ends, occupied, table, starts, place, reaches, shape, nowhere, profile, cutoff, scale,
+    polynomials, axes, out,
 ):  # fmt: skip
     """The sums at the targets of every ``PIECES``-th cell."""
     lanes = LANE_BYTES // table.itemsize
@@ -275,13 +276,13 @@ def _piece(
     none = np.empty((0, len(axes) + 1, lanes), table.dtype)
     most = 0
     for number in range(index, len(occupied), PIECES):
-        count, shift = _gather(none, occupied[number], table, starts, reaches, shape, (*axes, 0))
+        count, shift = _gather(none, occupied[number], table, starts, reaches, shape, nowhere, (*axes, 0))
         most = max(most, count)
     near = np.empty((most // lanes + 1, len(axes) + 1, lanes), table.dtype)
     sums = np.empty((out.shape[0], lanes))
     for number in range(index, len(occupied), PIECES):
         cell = occupied[number]
-        count, shift = _gather(near, cell, table, starts, reaches, shape, (*axes, 0))
+        count, shift = _gather(near, cell, table, starts, reaches, shape, nowhere, (*axes, 0))
         blocks = (count + lanes - 1) // lanes
         for k in range(ends[cell], ends[cell + 1]):
             i = order[k]
