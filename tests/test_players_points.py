@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from coulombfield.arrays import select_device
 from experiments.players import lim_ye, linear, mlp
 from experiments.players.optimizer import OptimizerConfig, ScheduleConfig
 from experiments.players.player import Role
@@ -105,3 +106,29 @@ def test_what_does_not_fit_is_refused(make, settings, role, message):
 def test_bad_settings_are_refused_by_name(make, settings, message):
     with pytest.raises(ValueError, match=message):
         make(optimizer=OPTIMIZER, **settings)
+
+
+@pytest.mark.parametrize("prior", ["normal", "uniform"])
+def test_signs_are_the_last_latent_numbers(prior):
+    config = lim_ye.GeneratorConfig(latent=5, prior=prior, signs=3, sign_size=4.0, optimizer=OPTIMIZER)
+    rng = np.random.default_rng(0)
+    player = config.build(Role((5,), (2,)), 4, 10, rng, "float32", select_device("cpu"))
+    z = player.draw_latent(np.empty((1000, 5), np.float32), rng)
+    assert (np.abs(z[:, 2:]) == 4).all()
+    assert (np.abs(z[:, 2:].mean(axis=0)) < 0.5).all()  # standard deviation 4 / √1000
+    assert (np.abs(z[:, :2].mean(axis=0)) < 0.2).all()
+    assert len(np.unique(z[:, :2])) > 1900
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"signs": 6}, "signs: expected from 0 to 5, that of latent, got 6"),
+        ({"signs": -1}, "signs: expected from 0 to 5, that of latent, got -1"),
+        ({"signs": 2, "sign_size": 0.0}, "sign_size: expected a positive number, got 0.0"),
+        ({"sign_size": 2.0}, "sign_size: expected with signs only, got 2.0"),
+    ],
+)
+def test_signs_that_make_no_sense_are_refused(settings, message):
+    with pytest.raises(ValueError, match=message):
+        lim_ye.GeneratorConfig(latent=5, optimizer=OPTIMIZER, **settings)

@@ -102,17 +102,30 @@ class LatentConfig(PlayerConfig):
         Width of the latent vectors.
     prior : {"normal", "uniform"}
         Their distribution: N(0, I), or uniform on [-1, 1].
+    signs : int
+        How many of their numbers, the last ones, are a sign times ``sign_size`` instead, each sign as likely: latent
+        vectors then lie apart, and a generator need not tear one cloud into the modes of its data.
+    sign_size : float
+        Size of these numbers.
     average : float
         Decay of an exponential moving average of the parameters, with which samples are drawn; 0 for none.
     """
 
     latent: int
     prior: Literal["normal", "uniform"] = "normal"
+    signs: int = 0
+    sign_size: float = 1.0
     average: float = 0.0
 
     def __post_init__(self) -> None:
         if self.latent < 1:
             raise ValueError(f"latent: expected at least 1, got {self.latent}")
+        if not 0 <= self.signs <= self.latent:
+            raise ValueError(f"signs: expected from 0 to {self.latent}, that of latent, got {self.signs}")
+        if not self.sign_size > 0:
+            raise ValueError(f"sign_size: expected a positive number, got {self.sign_size}")
+        if self.sign_size != 1 and not self.signs:
+            raise ValueError(f"sign_size: expected with signs only, got {self.sign_size}")
         if not 0 <= self.average < 1:
             raise ValueError(f"average: expected a number in [0, 1), got {self.average}")
 
@@ -198,6 +211,7 @@ class Generator(Player):
     def __init__(self, network: Network, params: Parameters, config: LatentConfig, updates: int):
         super().__init__(network, params, config.optimizer, updates)
         self.latent, self.prior, self._average = config.latent, config.prior, config.average
+        self._signs, self._sign_size = config.signs, config.sign_size
         self.averaged = Parameters(params.layout, params.vector.copy()) if config.average else params
 
     def draw_latent(self, out: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -208,6 +222,8 @@ class Generator(Player):
             rng.random(out=out, dtype=out.dtype)
             out *= 2
             out -= 1
+        signs = out[:, self.latent - self._signs :]
+        np.copysign(self._sign_size, signs, out=signs)
         return out
 
     def update(self, gradient: Parameters) -> None:
