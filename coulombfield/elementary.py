@@ -30,7 +30,7 @@ from .lanes import (
 
 LOG2_E = 1.4426950408889634
 LN2 = 0.6931471805599453
-SMALLEST = -87.0  # expm1 is -1 to the last bit long before; below it 2**k would leave the normal range
+SMALLEST = -40.0  # expm1 is -1 to the last bit long before; far below it numbers on the way are subnormal, and slow
 
 # By the number of bits of a dtype:
 ROUND = {32: 1.5 * 2**23, 64: 1.5 * 2**52}  # numbers near it have unit spacing: adding it rounds to the nearest integer

@@ -66,6 +66,7 @@ class Chain:
             at = [layout.slices[f"{i}.{name}"].start if name in layer.shapes() else -1 for name in ("weight", "bias")]
             self._table[i] = widths[i], widths[i + 1], *at, activation, self._places[i]
             self._numbers[i, : len(numbers)] = numbers
+        self._panels = {itemsize: chains.panels(self._table, itemsize) for itemsize in (4, 8)}
         self.multiplications = sum(math.prod(layer.shapes().get("weight", (0,))) for layer in layers)
 
     @classmethod
@@ -91,7 +92,8 @@ class Chain:
         """Output of the last layer and the cache of all."""
         n = len(x)
         results = allocate(workspace, self, "y", (n, self._places[-1]), x).reshape(-1)
-        arguments = self._table, self._numbers, params.vector, x.reshape(-1), results, n
+        nothing = np.zeros(max(self._table[:, 1]), x.dtype)
+        arguments = self._table, self._numbers, params.vector, nothing, x.reshape(-1), results, n
         self._each(lambda start, stop: chains.forward_rows(start, stop, *arguments), n, n)
         cache = ChainCache(x, results, n)
         return self._result(cache, len(self._layers) - 1), cache
@@ -122,7 +124,7 @@ class Chain:
             of = self._table, x.reshape(-1), results, gradients, none if factors is None else factors
             self._each(
                 lambda start, stop: chains.weight_panels(start, stop, *of, into.vector, count, n),
-                chains.panels(self._table, vector.itemsize),
+                self._panels[vector.itemsize],
                 count,
             )
         return dx

@@ -35,7 +35,7 @@ from .points import (
     zero_lane,
     zeros,
 )
-from .products import TILE_ROWS, add_outer, add_products, copy_lanes, store_tile, zero_tile
+from .products import TILE_ROWS, add_outer, copy_lanes, store_tile, zero_tile
 from .series import add_series, load_series, store_series
 from .vectors import Lanes, intrinsic
 
@@ -45,7 +45,6 @@ __all__ = [
     "Lanes",
     "add_each",
     "add_outer",
-    "add_products",
     "add_series",
     "add_to_rows",
     "compiled_once",

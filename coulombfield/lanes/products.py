@@ -56,23 +56,6 @@ def add_outer(typing_context, tile, a, a_start, a_step, b, b_start):
 
 
 @intrinsic
-def add_products(typing_context, tile, a, a_start, a_step, b, b_start):
-    """``tile`` plus a[a_start + r a_step + c] b[b_start + c] in row r and lane c, of flat contiguous arrays."""
-
-    def generate(context, builder, signature, values):
-        given, a_data, a_start, a_step, b_data, b_start = values
-        align = b.dtype.bitwidth // 8
-        factors = builder.load(_at(context, builder, b, b_data, b_start), align=align)
-        sums = []
-        for row, index in enumerate(_rows(builder, a_start, a_step, len(tile))):
-            numbers = builder.load(_at(context, builder, a, a_data, index), align=align)
-            sums.append(call(builder, "fmuladd", numbers, factors, builder.extract_value(given, row)))
-        return context.make_tuple(builder, tile, sums)
-
-    return tile(tile, a, types.intp, types.intp, b, types.intp), generate
-
-
-@intrinsic
 def store_tile(typing_context, array, start, step, tile):
     """Row r of ``tile`` to the elements from start + r step on of a flat contiguous array."""
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from coulombfield.arrays import jit
 from coulombfield.elementary import expm1
-from coulombfield.lanes import LANE_BYTES
+from coulombfield.lanes import LANE_BYTES, compiled_once
 from nets.primitives.activations import (
     _bias_elu_rows,
     _bias_identity_rows,
@@ -23,7 +23,7 @@ from nets.primitives.activations import (
     _leaky_relu_gradient_numbers,
     _tanh_gradient_numbers,
 )
-from nets.primitives.products import fill_panel, multiply_panel
+from nets.primitives.products import multiply_part
 
 IDENTITY, LEAKY_RELU, ELU, TANH, SCALE = range(5)
 """Activations: u; u or, where it is not positive, numbers[0] u; u or exp(u) - 1; numbers[0] tanh(numbers[1] u);
@@ -31,32 +31,76 @@ numbers[0] u."""
 
 
 @jit
-def forward_rows(start, stop, table, numbers, params, x, results, n):
-    """Results of all steps for the samples start <= i < stop of n."""
-    source, begin = x, 0
+def forward_rows(start, stop, table, numbers, params, nothing, x, results, n):
+    """Results of all steps for the samples start <= i < stop of n; ``nothing`` are zeros, a layer's width of them."""
+    source, begin, one = x, np.int64(0), np.int64(1)
     for step in range(len(table)):
-        fan_in, fan_out, weight, bias, activation, place = table[step]
-        first, count = n * place + start * fan_out, stop - start
-        rows = results[first : first + count * fan_out].reshape(count, fan_out)
-        taken = begin + start * fan_in
+        fan_in, fan_out, weight = table[step, 0], table[step, 1], table[step, 2]
+        first, taken = n * table[step, 5] + start * fan_out, begin + start * fan_in
         if weight < 0:
-            rows.reshape(-1)[:] = source[taken : taken + count * fan_in]
+            _copy(results, first, source, taken, (stop - start) * fan_in)
         else:
-            _times(source, taken, fan_in, params, weight, fan_out, 1, results, first, count, fan_out, fan_in)
-        added = params[bias : bias + fan_out] if bias >= 0 else np.zeros(fan_out, params.dtype)
-        if activation == LEAKY_RELU:
-            _bias_leaky_relu_rows(rows, added, numbers[step, 0])
-        elif activation == ELU:
-            _bias_elu_rows(rows, added)
-        elif activation == TANH:
-            _bias_tanh_rows(rows, added, numbers[step, 0], numbers[step, 1])
-        elif activation == SCALE:
-            flat, factor = rows.reshape(-1), rows.dtype.type(numbers[step, 0])
-            for i in range(flat.size):
-                flat[i] *= factor
-        elif bias >= 0:
-            _bias_identity_rows(rows, added)
-        source, begin = results, n * place
+            multiply_part(
+                source,
+                taken,
+                fan_in,
+                one,
+                params,
+                weight,
+                fan_out,
+                one,
+                nothing[:0],
+                results,
+                first,
+                fan_out,
+                stop - start,
+                fan_out,
+                fan_in,
+            )
+        h = results[first : first + (stop - start) * fan_out].reshape(stop - start, fan_out)
+        bias = nothing[:fan_out] if table[step, 3] < 0 else params[table[step, 3] : table[step, 3] + fan_out]
+        _activate(table[step, 4], numbers[step, 0], numbers[step, 1], h, bias)
+        source, begin = results, n * table[step, 5]
+
+
+@jit(no_cpython_wrapper=True)
+def _activate(activation, a, b, h, bias):
+    """Bias and activation in place, row by row."""
+    compiled_once()
+    if activation == LEAKY_RELU:
+        _bias_leaky_relu_rows(h, bias, a)
+    elif activation == ELU:
+        _bias_elu_rows(h, bias)
+    elif activation == TANH:
+        _bias_tanh_rows(h, bias, a, b)
+    else:
+        _bias_identity_rows(h, bias)
+        if activation == SCALE:
+            _scale(h.reshape(-1), a)
+
+
+@jit(no_cpython_wrapper=True)
+def _bias_tanh_rows(h, bias, amplitude, rate):
+    """With e = exp(-2 |u|) - 1, tanh |u| is -e / (2 + e)."""
+    amplitude, twice, two = h.dtype.type(amplitude), h.dtype.type(-2 * rate), h.dtype.type(2)
+    for n in range(h.shape[0]):
+        for c in range(h.shape[1]):
+            u = h[n, c] + bias[c]
+            e = expm1(twice * abs(u))
+            h[n, c] = np.copysign(amplitude * e / (two + e), u)
+
+
+@jit(no_cpython_wrapper=True)
+def _scale(numbers, factor):
+    factor = numbers.dtype.type(factor)
+    for i in range(numbers.size):
+        numbers[i] *= factor
+
+
+@jit(no_cpython_wrapper=True)
+def _copy(out, place, numbers, start, count):
+    for i in range(count):
+        out[place + i] = numbers[start + i]
 
 
 @jit
@@ -66,21 +110,12 @@ def backward_rows(start, stop, table, numbers, params, results, gradients, dx, n
     Those by the last step's results are in ``gradients`` at the start. Gradients by x go to ``dx`` unless that is
     empty.
     """
-    count = stop - start
+    count, one = stop - start, np.int64(1)
     for step in range(len(table) - 1, -1, -1):
-        fan_in, fan_out, weight, _, activation, place = table[step]
-        first = n * place + start * fan_out
+        fan_in, fan_out, weight = table[step, 0], table[step, 1], table[step, 2]
+        first = n * table[step, 5] + start * fan_out
         du, y = gradients[first : first + count * fan_out], results[first : first + count * fan_out]
-        if activation == LEAKY_RELU:
-            _leaky_relu_gradient_numbers(du, y, numbers[step, 0])
-        elif activation == ELU:
-            _elu_gradient_numbers(du, y)
-        elif activation == TANH:
-            _tanh_gradient_numbers(du, y, numbers[step, 0], numbers[step, 1])
-        elif activation == SCALE:
-            factor = du.dtype.type(numbers[step, 0])
-            for i in range(du.size):
-                du[i] *= factor
+        _times_slope(table[step, 4], numbers[step, 0], numbers[step, 1], du, y)
         if step > 0:
             out, begin = gradients, n * table[step - 1, 5] + start * fan_in
         elif dx.size > 0:
@@ -88,41 +123,44 @@ def backward_rows(start, stop, table, numbers, params, results, gradients, dx, n
         else:
             return
         if weight < 0:
-            out[begin : begin + count * fan_in] = du
+            _copy(out, begin, gradients, first, count * fan_in)
         else:
-            _times(gradients, first, fan_out, params, weight, 1, fan_out, out, begin, count, fan_in, fan_out)
+            multiply_part(
+                gradients,
+                first,
+                fan_out,
+                one,
+                params,
+                weight,
+                one,
+                fan_out,
+                dx[:0],
+                out,
+                begin,
+                fan_in,
+                count,
+                fan_in,
+                fan_out,
+            )
 
 
-@jit
-def _bias_tanh_rows(h, bias, amplitude, rate):
-    r"""With e = exp(-2 |u|) - 1, tanh |u| is -e / (2 + e)."""
-    amplitude, twice, two = h.dtype.type(amplitude), h.dtype.type(-2 * rate), h.dtype.type(2)
-    for n in range(h.shape[0]):
-        for c in range(h.shape[1]):
-            u = h[n, c] + bias[c]
-            e = expm1(twice * abs(u))
-            h[n, c] = np.copysign(amplitude * e / (two + e), u)
+@jit(no_cpython_wrapper=True)
+def _times_slope(activation, a, b, du, y):
+    """The gradient by an activation's result y, times its slope there."""
+    compiled_once()
+    if activation == LEAKY_RELU:
+        _leaky_relu_gradient_numbers(du, y, a)
+    elif activation == ELU:
+        _elu_gradient_numbers(du, y)
+    elif activation == TANH:
+        _tanh_gradient_numbers(du, y, a, b)
+    elif activation == SCALE:
+        _scale(du, a)
 
 
-@jit
-def _times(a, a_start, a_row, params, weight, row, column, out, place, m, n, k):
-    """Rows of a, each of k numbers, times a weight (k, n) whose elements lie these steps apart, to rows of ``out``."""
-    width = LANE_BYTES // a.itemsize
-    panel = np.empty(k * width, a.dtype)
-    for first in range(0, n, width):
-        columns = min(width, n - first)
-        fill_panel(panel, params, weight + first * column, row, column, k, columns, panel[:0])
-        multiply_panel(a, a_start, a_row, 1, panel, k, out, place + first, n, m, columns)
-
-
-@jit
-def panels(table, itemsize):
+def panels(table: np.ndarray, itemsize: int) -> int:
     """Number of panels of all weights: the parts that :func:`weight_panels` is divided into."""
-    count = 0
-    for step in range(len(table)):
-        if table[step, 2] >= 0:
-            count += -(-table[step, 1] // (LANE_BYTES // itemsize))
-    return count
+    return int((-(-table[table[:, 2] >= 0, 1] // (LANE_BYTES // itemsize))).sum())
 
 
 @jit
@@ -132,18 +170,25 @@ def weight_panels(start, stop, table, x, results, gradients, factors, into, coun
     A panel is as many columns of a weight as a vector has numbers. Sample i counts ``factors[i]`` times, if there are
     factors.
     """
-    width = LANE_BYTES // into.itemsize
-    panel, ones, first = np.empty(count * width, into.dtype), np.ones(count, into.dtype), 0
+    width, zero, one, first = LANE_BYTES // into.itemsize, np.int64(0), np.int64(1), np.int64(0)
+    counts = np.empty(count, into.dtype)
+    for i in range(count):
+        counts[i] = factors[i] if factors.size > 0 else 1
     for step in range(len(table)):
-        fan_in, fan_out, weight, bias, _, place = table[step]
+        fan_in, fan_out, weight, bias = table[step, 0], table[step, 1], table[step, 2], table[step, 3]
         if weight < 0:
             continue
-        source, begin = (results, n * table[step - 1, 5]) if step > 0 else (x, 0)
+        source, begin = (results, n * table[step - 1, 5]) if step > 0 else (x, zero)
         number = -(-fan_out // width)
-        for column in range(width * max(start - first, 0), width * min(stop - first, number), width):
-            columns = min(width, fan_out - column)
-            fill_panel(panel, gradients, n * place + column, fan_out, 1, count, columns, factors)
-            multiply_panel(source, begin, 1, fan_in, panel, count, into, weight + column, fan_out, fan_in, columns)
-            if bias >= 0:  # sums over the samples are a product too
-                multiply_panel(ones, 0, 1, 1, panel, count, into, bias + column, 0, 1, columns)
+        low, high = width * max(start - first, zero), min(width * min(stop - first, number), fan_out)
+        du = n * table[step, 5] + low
+        multiply_part(
+            source, begin, one, fan_in, gradients, du, fan_out, one, factors,
+            into, weight + low, fan_out, fan_in, high - low, count,
+        )  # fmt: skip
+        if bias >= 0:  # sums over the samples are a product too
+            multiply_part(
+                counts, zero, one, one, gradients, du, fan_out, one, factors[:0],
+                into, bias + low, fan_out, one, high - low, count,
+            )  # fmt: skip
         first += number

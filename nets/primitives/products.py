@@ -10,14 +10,13 @@ from __future__ import annotations
 import numpy as np
 
 from coulombfield.arrays import Array, Primitive, jit
-from coulombfield.lanes import LANE_BYTES, TILE_ROWS, add_outer, add_products, copy_lanes, store_tile, zero_tile
+from coulombfield.lanes import LANE_BYTES, TILE_ROWS, add_outer, compiled_once, copy_lanes, store_tile, zero_tile
 from nets.primitives.inplace import module_of
 
 LARGEST = 2**25
 """Multiplications of a product [1]: a millisecond or less."""
 
 _ROWS = (0,) * TILE_ROWS
-_THIN = (0,) * 4
 
 
 @Primitive
@@ -67,117 +66,55 @@ def _flat(matrix: np.ndarray) -> tuple[np.ndarray, int, int] | None:
 @jit
 def multiply(a, a_row, a_column, b, b_row, b_column, out, m, n, k):
     """``out`` = a b for a of shape (m, k) and b (k, n), whose elements lie these steps apart in flat arrays."""
-    width = LANE_BYTES // a.itemsize
-    panel = np.empty(k * width, a.dtype)
-    none = panel[:0]
-    for column in range(0, n, width):
-        columns = min(width, n - column)
-        fill_panel(panel, b, column * b_column, b_row, b_column, k, columns, none)
-        multiply_panel(a, 0, a_row, a_column, panel, k, out, column, n, m, columns)
+    zero = np.int64(0)
+    multiply_part(a, zero, a_row, a_column, b, zero, b_row, b_column, a[:0], out, zero, n, m, n, k)
 
 
-@jit
-def fill_panel(panel, b, start, row, column, k, columns, factors):
-    """Put k rows of some columns of a matrix, one after the other and filled up to a vector's length with 0.
+@jit(no_cpython_wrapper=True)
+def multiply_part(a, a_start, a_row, a_column, b, b_start, b_row, b_column, factors, out, place, step, m, n, k):
+    """The same for matrices that begin at some elements of the arrays, with the rows of ``out`` a step apart.
 
-    Row i is multiplied by ``factors[i]`` if there are any.
+    Row i of b is multiplied by ``factors[i]`` first, if there are any. A panel is as many columns of b as a vector has
+    numbers, one row after the other and filled up with 0. All in one function: what a function calls is compiled anew
+    with it.
     """
-    width = LANE_BYTES // b.itemsize
-    if column == 1 and columns == width:
-        for i in range(k):
-            copy_lanes(panel, i * width, b, start + i * row)
-    else:
-        for j in range(width):
-            for i in range(k):
-                panel[i * width + j] = b[start + i * row + j * column] if j < columns else 0
-    if factors.size > 0:
-        for i in range(k):
-            for j in range(width):
-                panel[i * width + j] *= factors[i]
-
-
-@jit
-def multiply_panel(a, start, row, column, panel, k, out, place, step, m, columns):
-    """Rows of ``out``, ``step`` apart from ``place`` on: ``columns`` numbers each of a times the panel."""
+    compiled_once()
     width, rows = LANE_BYTES // a.itemsize, len(_ROWS)
-    tile = np.empty(rows * width, a.dtype)
-    if columns <= len(_THIN) and column == 1:
-        return _rows_by_columns(a, start, row, panel, k, out, place, step, m, columns, tile)
-    if columns <= len(_THIN) and row == 1 and m >= width:
-        return _columns_by_columns(a, start, column, panel, k, out, place, step, m, columns, tile)
-    if m < rows:
-        for i in range(m):
-            sums = zero_tile(a, (0,))
-            for p in range(k):
-                sums = add_outer(sums, a, start + i * row + p * column, row, panel, p * width)
-            store_tile(tile, 0, width, sums)
-            for j in range(columns):
-                out[place + i * step + j] = tile[j]
-        return None
-    for first in range(0, m, rows):
-        i = min(first, m - rows)  # the last tile may overlap the one before
-        sums = zero_tile(a, _ROWS)
-        for p in range(k):
-            sums = add_outer(sums, a, start + i * row + p * column, row, panel, p * width)
-        if columns == width:
-            store_tile(out, place + i * step, step, sums)
-        else:
-            store_tile(tile, 0, width, sums)
-            for r in range(rows):
-                for j in range(columns):
-                    out[place + (i + r) * step + j] = tile[r * width + j]
-    return None
-
-
-@jit
-def _rows_by_columns(a, start, row, panel, k, out, place, step, m, columns, tile):
-    """As :func:`multiply_panel` for few columns and rows of ``a`` in a row: a vector is a part of a sum over k."""
-    width, rows = LANE_BYTES // a.itemsize, len(_ROWS)
-    whole = k - k % width
-    line = np.empty(k, a.dtype)
-    for j in range(columns):
-        for p in range(k):
-            line[p] = panel[p * width + j]
-        if m < rows:
-            for i in range(m):
+    panel, tile = np.empty(k * width, a.dtype), np.empty(rows * width, a.dtype)
+    for first in range(0, n, width):
+        columns = min(width, n - first)
+        for i in range(k):
+            here = b_start + i * b_row + first * b_column
+            if b_column == 1 and columns == width:
+                copy_lanes(panel, i * width, b, here)
+            else:
+                for j in range(width):
+                    panel[i * width + j] = b[here + j * b_column] if j < columns else 0
+            if factors.size > 0:
+                for j in range(width):
+                    panel[i * width + j] *= factors[i]
+        i = 0
+        while i < m:
+            lone = m < rows
+            here = a_start + i * a_row
+            to = place + i * step + first
+            if lone:
                 sums = zero_tile(a, (0,))
-                for p in range(0, whole, width):
-                    sums = add_products(sums, a, start + i * row + p, row, line, p)
+                for p in range(k):
+                    sums = add_outer(sums, a, here + p * a_column, a_row, panel, p * width)
                 store_tile(tile, 0, width, sums)
-                out[place + i * step + j] = _sum(tile, 0, a, start + i * row, line, whole)
-        else:
-            for first in range(0, m, rows):
-                i = min(first, m - rows)
-                sums = zero_tile(a, _ROWS)
-                for p in range(0, whole, width):
-                    sums = add_products(sums, a, start + i * row + p, row, line, p)
-                store_tile(tile, 0, width, sums)
+                for j in range(columns):
+                    out[to + j] = tile[j]
+                i += 1
+                continue
+            many = zero_tile(a, _ROWS)
+            for p in range(k):
+                many = add_outer(many, a, here + p * a_column, a_row, panel, p * width)
+            if columns == width:
+                store_tile(out, to, step, many)
+            else:
+                store_tile(tile, 0, width, many)
                 for r in range(rows):
-                    total = _sum(tile, r * width, a, start + (i + r) * row, line, whole)
-                    out[place + (i + r) * step + j] = total
-
-
-@jit
-def _sum(tile, at, a, start, line, whole):
-    """Sum of a row of a tile, and of the products of a row and a line from the element ``whole`` on."""
-    total = tile[at]
-    for c in range(1, LANE_BYTES // a.itemsize):
-        total += tile[at + c]
-    for p in range(whole, line.size):
-        total += a[start + p] * line[p]
-    return total
-
-
-@jit
-def _columns_by_columns(a, start, column, panel, k, out, place, step, m, columns, tile):
-    """As :func:`multiply_panel` for few columns and columns of ``a`` in a row: a vector is a part of these."""
-    width = LANE_BYTES // a.itemsize
-    for first in range(0, m, width):
-        i = min(first, m - width)
-        sums = zero_tile(a, _THIN)
-        for p in range(k):
-            sums = add_outer(sums, panel, p * width, 1, a, start + i + p * column)
-        store_tile(tile, 0, width, sums)
-        for j in range(columns):
-            for c in range(width):
-                out[place + (i + c) * step + j] = tile[j * width + c]
+                    for j in range(columns):
+                        out[to + r * step + j] = tile[r * width + j]
+            i = min(i + rows, m - rows) if i + rows < m else m  # the last tile may overlap the one before
