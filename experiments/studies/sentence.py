@@ -1,0 +1,117 @@
+"""What a sentence of the paper is worth, in words that numbers decide."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import NamedTuple
+
+from .ways import WAYS, Standing
+
+SENTENCE = (
+    "Section 2.4 of the paper says of the minibatch's own potential that its “high variance has to be counteracted by "
+    "extremely low learning rates, which makes learning infeasible in practice”, and has a discriminator instead."
+)
+
+APART = 2.0
+"""Factor from which on two energies are told apart: those of different seeds differ by less."""
+LEARNED = 10.0
+"""Factor by which an energy falls from its start where there has been learning."""
+FLOORS = 2.0
+"""Noise floors below which an energy can't be told from zero; two such energies are alike."""
+
+RULES = (
+    f"Energies are told apart from a factor of {APART:g} on; those below {FLOORS:g} noise floors count as so much; a "
+    f"fall to 1/{LEARNED:g} of the start's is learning. The sentence holds where the Coulomb GAN's energy is lower by "
+    "such a factor, does not where it isn't and the minibatch's field has learned, and is left open otherwise. This is "
+    "one seed; others are other runs."
+)
+
+SAID = {True: "holds", False: "does not hold", None: "is left open"}
+
+
+class Verdict(NamedTuple):
+    """What one comparison says.
+
+    Attributes
+    ----------
+    holds : bool or None
+        Whether the discriminator is needed; None where neither way is ahead and the minibatch's does not learn.
+    words : str
+        Why.
+    """
+
+    holds: bool | None
+    words: str
+
+
+def verdict(start: float, floor: float, energies: Mapping[str, float]) -> Verdict:
+    """Whether the minibatch's field can't be followed, and the discriminator can.
+
+    Parameters
+    ----------
+    start : float
+        Energy of the generator that all ways start from [length**-d].
+    floor : float
+        Noise floor of energies [length**-d].
+    energies : mapping of str to float
+        By way [length**-d].
+    """
+    told = {name: max(value, FLOORS * floor) for name, value in energies.items()}
+    part, beside = told["minibatch"] / start, partial(_beside, told)
+    learned = part * LEARNED <= 1
+    holds = True if told["coulomb"] * APART <= told["minibatch"] else False if learned else None
+    words = (
+        f"In {WAYS['minibatch']} the energy has come to {part:.2g} of the start's, which is "
+        f"{'learning' if learned else 'no learning'}; it is {beside('minibatch', 'coulomb')}: the sentence "
+        f"{SAID[holds]}. It is {beside('minibatch', 'all')}, for the noise of its real half. A discriminator that "
+        f"learns the field as well has {beside('coulomb_field', 'coulomb')} and {beside('coulomb_field', 'minibatch')}."
+    )
+    return Verdict(holds, words)
+
+
+def _beside(energies: Mapping[str, float], one: str, other: str) -> str:
+    """Where one energy is, beside another."""
+    ratio = energies[one] / energies[other]
+    return f"{ratio:.2g} times that of {WAYS[other]}{' (not told apart)' if 1 / APART < ratio < APART else ''}"
+
+
+def told(
+    start: float, floor: float, now: Standing, in_the_same_time: Standing, measures: Mapping[str, str]
+) -> tuple[str, str]:
+    """Headline and text of both comparisons.
+
+    Parameters
+    ----------
+    start, floor
+        As for :func:`verdict`.
+    now, in_the_same_time : Standing
+        After the same updates, and in the same time.
+    measures : mapping of str to str
+        Measures that the text tells, by name, and what it calls them; ``energy`` decides.
+    """
+    updates, time = (verdict(start, floor, moment.measures["energy"]) for moment in (now, in_the_same_time))
+    fastest = min(WAYS, key=lambda name: now.seconds[name])
+    done = ", ".join(f"{in_the_same_time.updates[name]:,.0f}" for name in WAYS)
+    text = [
+        SENTENCE,
+        f"After {next(iter(now.updates.values())):,.0f} updates of each: {_numbers(now, measures)} (in the order "
+        f"{', '.join(WAYS.values())}; energy of the start {start:.2g}, noise floor {floor:.2g}). {updates.words}",
+        f"In the {in_the_same_time.seconds[fastest]:.3g} s that {WAYS[fastest]} took for this, the others did less "
+        f"({done} updates): {_numbers(in_the_same_time, measures)}. {time.words}",
+        RULES,
+    ]
+    return _headline(updates, time), " ".join(text)
+
+
+def _headline(updates: Verdict, time: Verdict) -> str:
+    if updates.holds == time.holds:
+        return f"the sentence {SAID[updates.holds]}, at the same number of updates and in the same time"
+    return f"the sentence {SAID[updates.holds]} at the same number of updates and {SAID[time.holds]} in the same time"
+
+
+def _numbers(moment: Standing, measures: Mapping[str, str]) -> str:
+    return "; ".join(
+        f"{called} {', '.join(f'{moment.measures[name][way]:.2g}' for way in WAYS)}"
+        for name, called in measures.items()
+    )
