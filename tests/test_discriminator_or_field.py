@@ -26,7 +26,9 @@ SMALL = (
     "training.log_every=2",
     "training.evaluate_every=2",
     "training.checkpoint_every=2",
-    "turn=3",
+    "mixture.turn=3",
+    "digits.turn=2",
+    "stored.turn=2",
     "gradients=4",
     "mixture.data.points=300",
     "mixture.data.held_out=100",
@@ -241,7 +243,7 @@ def test_both_comparisons_are_told():
 @pytest.mark.parametrize(
     ("override", "key"),
     [
-        ("turn=0", "turn"),
+        ("mixture.turn=0", "mixture.turn"),
         ("gradients=0", "gradients"),
         ("seed=-1", "seed"),
         ("data_sets=[]", "data_sets"),

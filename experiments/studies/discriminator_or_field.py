@@ -40,7 +40,7 @@ LEFT_OUT = 'no images of 1,024 dimensions: images = "FILE.h5" adds them'
 class Config:
     """Everything that decides a run, but for the device and the time that things take.
 
-    An update of the run is ``turn`` updates of each way on each data set.
+    An update of the run is a turn of each way on each data set.
 
     Parameters
     ----------
@@ -52,8 +52,6 @@ class Config:
         Those data sets.
     stored : SetConfig
         ``images``; the path of its data is that setting.
-    turn : int
-        Updates of one way before it is another's turn [updates].
     gradients : int
         Minibatches behind the energy's gradient, with which an update's is compared.
     """
@@ -64,7 +62,6 @@ class Config:
     stored: SetConfig
     data_sets: tuple[Literal["mixture", "digits"], ...] = ("mixture", "digits")
     images: str = ""
-    turn: int = 100
     gradients: int = 32
     seed: int = 0
     dtype: FloatType = "float32"
@@ -72,9 +69,8 @@ class Config:
     def __post_init__(self) -> None:
         if self.seed < 0:
             raise ValueError(f"seed: expected a number that is not negative, got {self.seed}")
-        for name in ("turn", "gradients"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name}: expected at least 1, got {getattr(self, name)}")
+        if self.gradients < 1:
+            raise ValueError(f"gradients: expected at least 1, got {self.gradients}")
         if len(set(self.data_sets)) != len(self.data_sets):
             raise ValueError(f"data_sets: expected each at most once, got {list(self.data_sets)}")
         if not self.data_sets and not self.images:
@@ -121,7 +117,6 @@ class DiscriminatorOrField(Study):
             name: Contest(
                 settings,
                 turns=config.training.updates,
-                turn=config.turn,
                 gradients=config.gradients,
                 seed=config.seed,
                 dtype=config.dtype,

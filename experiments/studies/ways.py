@@ -59,6 +59,8 @@ class SetConfig:
     unbiased : bool
         Whether both fields without a discriminator leave a sample's own charge out, so that they are the same on
         average (see :mod:`experiments.gans.direct`).
+    turn : int
+        Updates of one way before it is another's turn [updates].
     """
 
     data: Annotated[Any, Kind("data")]
@@ -68,10 +70,12 @@ class SetConfig:
     metrics: tuple[Annotated[Any, Kind("metrics")], ...]
     batch: int = 128
     unbiased: bool = True
+    turn: int = 100
 
     def __post_init__(self) -> None:
-        if self.batch < 2:
-            raise ValueError(f"batch: expected at least 2, got {self.batch}")
+        for name, least in (("batch", 2), ("turn", 1)):
+            if getattr(self, name) < least:
+                raise ValueError(f"{name}: expected at least {least}, got {getattr(self, name)}")
         if not self.gan.field_weight > 0:
             raise ValueError(f"gan.field_weight: expected a positive number, got {self.gan.field_weight}")
         if not any(isinstance(metric, energy.Config) for metric in self.metrics):
@@ -125,8 +129,6 @@ class Contest:
         What is learned, and by whom.
     turns : int
         How often :meth:`advance` will be called.
-    turn : int
-        Updates of each way in a turn [updates].
     gradients : int
         Minibatches behind the energy's gradient.
     seed : int
@@ -137,11 +139,9 @@ class Contest:
         Where.
     """
 
-    def __init__(
-        self, config: SetConfig, *, turns: int, turn: int, gradients: int, seed: int, dtype: FloatType, device: Device
-    ):
-        self.config, self.turn, self._gradients, self._seed = config, turn, gradients, seed
-        self._updates, self._dtype, self._device = turns * turn, dtype, device
+    def __init__(self, config: SetConfig, *, turns: int, gradients: int, seed: int, dtype: FloatType, device: Device):
+        self.config, self._gradients, self._seed = config, gradients, seed
+        self._updates, self._dtype, self._device = turns * config.turn, dtype, device
         self._gans = config.gans()
         self.ways = {name: self._build(name) for name in WAYS}
         self._judge = self._build("all")
@@ -171,7 +171,7 @@ class Contest:
         losses = {}
         for name, way in self.ways.items():
             start = clock()
-            for _ in range(self.turn):
+            for _ in range(self.config.turn):
                 last = way.step()
             losses[name] = _wait(last)
             self._seconds[name] += clock() - start
@@ -195,7 +195,7 @@ class Contest:
     def history(self) -> tuple[np.ndarray, dict[str, np.ndarray], dict[str, dict[str, np.ndarray]]]:
         """Updates, and for each way seconds, and for each measure and way values, at all moments that were kept."""
         seconds, values = self._frames["seconds"], self._frames["measures"]
-        updates = self._frames["turns"] * self.turn
+        updates = self._frames["turns"] * self.config.turn
         by_way = {name: seconds[:, index] for index, name in enumerate(WAYS)}
         measures = {
             measure: {name: values[:, row, index] for index, name in enumerate(WAYS)}
@@ -205,7 +205,7 @@ class Contest:
 
     def now(self) -> Standing:
         """All ways after the same updates."""
-        return Standing(dict.fromkeys(WAYS, float(self.turns * self.turn)), dict(self._seconds), self.measures())
+        return Standing(dict.fromkeys(WAYS, float(self.turns * self.config.turn)), dict(self._seconds), self.measures())
 
     def in_the_same_time(self) -> Standing:
         """All ways when the fastest had done its updates; between moments that were kept, on a straight line."""
