@@ -27,7 +27,7 @@ from ..metrics.metric import DEVIATION, Column
 from ..runs.loop import LoopConfig
 from .sentence import told
 from .study import Study
-from .ways import WAYS, Contest, FloatType, SetConfig
+from .ways import COSINE, WAYS, Contest, FloatType, SetConfig
 
 SHOWN = 2_500  # points of each kind in a panel
 ROW = 20  # images of each kind
@@ -47,7 +47,7 @@ class Config:
     data_sets : list of {"mixture", "digits"}
         Which to learn from.
     images : str
-        An HDF5 file or a folder of images, which are learned from as well; empty for none.
+        An HDF5 file or a folder of images, which are learned from as well; empty for none. Each way has its own copy.
     mixture, digits : SetConfig
         Those data sets.
     stored : SetConfig
@@ -250,9 +250,10 @@ class DiscriminatorOrField(Study):
 def _told(contest: Contest) -> tuple[str, str]:
     """Headline and text on a data set."""
     _, _, measures = contest.history()
-    names = {name: axis_label(name, Column("")) for name in contest.columns}
+    names = {name: axis_label(name, Column("")) for name in contest.columns if name != COSINE}
     floor, start = contest.training.reference()["energy_noise_floor"], measures["energy"]["all"][0]
-    return told(float(start), floor, contest.now(), contest.in_the_same_time(), names)
+    cosines = {way: float(np.median(values)) for way, values in measures[COSINE].items()}
+    return told(float(start), floor, contest.now(), contest.in_the_same_time(), names, cosines)
 
 
 def _samples(path: Path, name: str, contest: Contest) -> list[Figure]:
@@ -261,7 +262,9 @@ def _samples(path: Path, name: str, contest: Contest) -> list[Figure]:
     form = training.data.form
     if form == "points":
         real = training.data.held_out.first(SHOWN)
-        shown = {"data": real} | {WAYS[way]: points for way, points in contest.samples(SHOWN).items()}
+        shown = {"data": real} | {
+            WAYS[way].removeprefix("the "): points for way, points in contest.samples(SHOWN).items()
+        }
         panels(path, shown, dict.fromkeys(shown, ""), training.data.extent)
         return [Figure(path, title, f"{len(real)} points of each, of the same latent vectors.")]
     if form == "images":

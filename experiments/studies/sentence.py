@@ -19,12 +19,14 @@ LEARNED = 10.0
 """Factor by which an energy falls from its start where there has been learning."""
 FLOORS = 2.0
 """Noise floors below which an energy can't be told from zero; two such energies are alike."""
+ALIKE = 0.1
+"""Difference of two cosines up to which they are alike."""
 
 RULES = (
     f"Energies are told apart from a factor of {APART:g} on; those below {FLOORS:g} noise floors count as so much; a "
     f"fall to 1/{LEARNED:g} of the start's is learning. The sentence holds where the Coulomb GAN's energy is lower by "
-    "such a factor, does not where it isn't and the minibatch's field has learned, and is left open otherwise. This is "
-    "one seed; others are other runs."
+    "such a factor, does not where it isn't and the minibatch's field has learned, and is left open otherwise. Cosines "
+    f"are told apart from a difference of {ALIKE:g} on. This is one seed; others are other runs."
 )
 
 SAID = {True: "holds", False: "does not hold", None: "is left open"}
@@ -77,7 +79,12 @@ def _beside(energies: Mapping[str, float], one: str, other: str) -> str:
 
 
 def told(
-    start: float, floor: float, now: Standing, in_the_same_time: Standing, measures: Mapping[str, str]
+    start: float,
+    floor: float,
+    now: Standing,
+    in_the_same_time: Standing,
+    measures: Mapping[str, str],
+    cosines: Mapping[str, float],
 ) -> tuple[str, str]:
     """Headline and text of both comparisons.
 
@@ -89,6 +96,8 @@ def told(
         After the same updates, and in the same time.
     measures : mapping of str to str
         Measures that the text tells, by name, and what it calls them; ``energy`` decides.
+    cosines : mapping of str to float
+        Between an update's gradient and the energy's, by way, over the whole run.
     """
     updates, time = (verdict(start, floor, moment.measures["energy"]) for moment in (now, in_the_same_time))
     fastest = min(WAYS, key=lambda name: now.seconds[name])
@@ -97,8 +106,10 @@ def told(
         SENTENCE,
         f"After {next(iter(now.updates.values())):,.0f} updates of each: {_numbers(now, measures)} (in the order "
         f"{', '.join(WAYS.values())}; energy of the start {start:.2g}, noise floor {floor:.2g}). {updates.words}",
-        f"In the {in_the_same_time.seconds[fastest]:.3g} s that {WAYS[fastest]} took for this, the others did less "
-        f"({done} updates): {_numbers(in_the_same_time, measures)}. {time.words}",
+        f"In the {in_the_same_time.seconds[fastest]:.3g} s that {WAYS[fastest]} took for this, the updates were {done}: "
+        f"{_numbers(in_the_same_time, measures)}. {time.words}",
+        f"Noise: between the gradient of an update and that of the energy, the cosine is {_in_order(cosines)} (median "
+        f"over the run). {_noise(cosines, 'coulomb')} {_noise(cosines, 'all')}",
         RULES,
     ]
     return _headline(updates, time), " ".join(text)
@@ -111,7 +122,16 @@ def _headline(updates: Verdict, time: Verdict) -> str:
 
 
 def _numbers(moment: Standing, measures: Mapping[str, str]) -> str:
-    return "; ".join(
-        f"{called} {', '.join(f'{moment.measures[name][way]:.2g}' for way in WAYS)}"
-        for name, called in measures.items()
-    )
+    return "; ".join(f"{called} {_in_order(moment.measures[name])}" for name, called in measures.items())
+
+
+def _in_order(values: Mapping[str, float]) -> str:
+    return ", ".join(f"{values[way]:.2g}" for way in WAYS)
+
+
+def _noise(cosines: Mapping[str, float], other: str) -> str:
+    """Whether the minibatch's field is noisier than another."""
+    less = cosines["minibatch"] - cosines[other]
+    said = "noisier than" if less < -ALIKE else "less noisy than" if less > ALIKE else "as noisy as"
+    way = WAYS["minibatch"]
+    return f"{way[0].upper()}{way[1:]} is {said} {WAYS[other]}."

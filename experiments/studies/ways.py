@@ -27,13 +27,14 @@ from .moving import Frames
 WAYS = {
     "minibatch": "the minibatch's field",
     "coulomb": "the Coulomb GAN",
-    "coulomb_field": "the Coulomb GAN that learns the field",
+    "coulomb_field": "the Coulomb GAN with the field",
     "all": "the field of all data",
 }
 """The ways, and what words and figures call them."""
 
 FloatType = Literal["float32", "float64"]
 
+COSINE = "gradient_cosine"
 FRAMES = 24  # updates at which a set is measured; the time between them grows
 
 clock = time.perf_counter
@@ -160,7 +161,7 @@ class Contest:
     def columns(self) -> dict[str, Column]:
         """What is measured of each way, by name."""
         cosine = Column(f"Cosine between an update's gradient and the energy's, by {self._gradients} minibatches.")
-        return {name: self.training.metrics[name] for name in self.training.headline} | {"gradient_cosine": cosine}
+        return {name: self.training.metrics[name] for name in self.training.headline} | {COSINE: cosine}
 
     def advance(self) -> dict[str, float]:
         """One turn of each way; returns the loss of each generator."""
@@ -249,7 +250,7 @@ class Contest:
     def _measure(self) -> dict[str, dict[str, float]]:
         found: dict[str, dict[str, float]] = {name: {} for name in self.columns}
         for name, way in self.ways.items():
-            values = {**way.evaluate(), "gradient_cosine": self._gradient_cosine(way.gan)}
+            values = {**way.evaluate(), COSINE: self._gradient_cosine(way.gan)}
             for measure in found:
                 found[measure][name] = float(values[measure])
         return found
