@@ -238,7 +238,7 @@ def test_both_comparisons_are_told():
     assert headline == "the sentence holds at the same number of updates and does not hold in the same time"
     assert "After 900 updates of each: energies 0.02, 0.001, 0.3, 0.01" in text
     assert "In the 3 s that the minibatch's field took for this" in text
-    assert "the updates were 900, 700, 500, 300: energies 0.02, 0.2, 0.3, 0.01" in text
+    assert "updates were 900, 700, 500, 300: energies 0.02, 0.2, 0.3, 0.01" in text
     assert "the cosine is 0.3, 0.5, 0.7, 0.25" in text
     assert "is noisier than the Coulomb GAN. The minibatch's field is as noisy as the field of all data." in text
     _, text = told(1.0, 1e-4, now, same, {}, {**cosines, "minibatch": 0.7})

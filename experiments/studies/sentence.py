@@ -106,7 +106,7 @@ def told(
         SENTENCE,
         f"After {next(iter(now.updates.values())):,.0f} updates of each: {_numbers(now, measures)} (in the order "
         f"{', '.join(WAYS.values())}; energy of the start {start:.2g}, noise floor {floor:.2g}). {updates.words}",
-        f"In the {in_the_same_time.seconds[fastest]:.3g} s that {WAYS[fastest]} took for this, the updates were {done}: "
+        f"In the {in_the_same_time.seconds[fastest]:.3g} s that {WAYS[fastest]} took for this, updates were {done}: "
         f"{_numbers(in_the_same_time, measures)}. {time.words}",
         f"Noise: between the gradient of an update and that of the energy, the cosine is {_in_order(cosines)} (median "
         f"over the run). {_noise(cosines, 'coulomb')} {_noise(cosines, 'all')}",
