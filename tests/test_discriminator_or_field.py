@@ -173,12 +173,12 @@ def test_a_gradient_has_the_less_noise_the_larger_its_batch():
     """At places other than the start too: the energy's gradient is that of the generator which is asked about."""
     found = {}
     for size in (4, 1_000):
-        experiment = contest(f"mixture.batch={size}", "gradients=16")
+        experiment = contest(f"mixture.batch={size}", "gradients=16", "mixture.gan.softening=1")
         for way in experiment.ways.values():
             way.gan.generator.params.vector[...] = np.random.default_rng(3).standard_normal(114) * 0.4
         found[size] = {name: experiment._gradient_cosine(way.gan) for name, way in experiment.ways.items()}
     # Minibatches of the one and of the other are not the same, with which even few samples would agree.
-    assert max(found[4]["minibatch"], found[4]["all"]) < 0.8
+    assert max(found[4]["minibatch"], found[4]["all"]) < 0.6
     assert min(found[1_000]["minibatch"], found[1_000]["all"]) > 0.95
 
 
@@ -238,7 +238,7 @@ def test_both_comparisons_are_told():
     assert headline == "the sentence holds at the same number of updates and does not hold in the same time"
     assert "After 900 updates of each: energies 0.02, 0.001, 0.3, 0.01" in text
     assert "In the 3 s that the minibatch's field took for this" in text
-    assert "updates were 900, 700, 500, 300: energies 0.02, 0.2, 0.3, 0.01" in text
+    assert "the updates were 900, 700, 500, 300: energies 0.02, 0.2, 0.3, 0.01" in text
     assert "the cosine is 0.3, 0.5, 0.7, 0.25" in text
     assert "is noisier than the Coulomb GAN. The minibatch's field is as noisy as the field of all data." in text
     _, text = told(1.0, 1e-4, now, same, {}, {**cosines, "minibatch": 0.7})

@@ -66,7 +66,7 @@ def verdict(start: float, floor: float, energies: Mapping[str, float]) -> Verdic
     words = (
         f"In {WAYS['minibatch']} the energy has come to {part:.2g} of the start's, which is "
         f"{'learning' if learned else 'no learning'}; it is {beside('minibatch', 'coulomb')}: the sentence "
-        f"{SAID[holds]}. It is {beside('minibatch', 'all')}, for the noise of its real half. A discriminator that "
+        f"{SAID[holds]}. It is {beside('minibatch', 'all')}, whose real half has no noise. A discriminator that "
         f"learns the field as well has {beside('coulomb_field', 'coulomb')} and {beside('coulomb_field', 'minibatch')}."
     )
     return Verdict(holds, words)
@@ -106,8 +106,8 @@ def told(
         SENTENCE,
         f"After {next(iter(now.updates.values())):,.0f} updates of each: {_numbers(now, measures)} (in the order "
         f"{', '.join(WAYS.values())}; energy of the start {start:.2g}, noise floor {floor:.2g}). {updates.words}",
-        f"In the {in_the_same_time.seconds[fastest]:.3g} s that {WAYS[fastest]} took for this, updates were {done}: "
-        f"{_numbers(in_the_same_time, measures)}. {time.words}",
+        f"In the {in_the_same_time.seconds[fastest]:.3g} s that {WAYS[fastest]} took for this, the updates were {done}"
+        f": {_numbers(in_the_same_time, measures)}. {time.words}",
         f"Noise: between the gradient of an update and that of the energy, the cosine is {_in_order(cosines)} (median "
         f"over the run). {_noise(cosines, 'coulomb')} {_noise(cosines, 'all')}",
         RULES,
