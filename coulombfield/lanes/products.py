@@ -5,21 +5,12 @@ from __future__ import annotations
 from llvmlite import binding, ir
 from numba import types
 
-from .points import LANE_BYTES, pointer
+from .points import pointer
+from .series import lane_count, lanes_at
 from .vectors import Lanes, call, intrinsic, splat
 
 TILE_ROWS = 12 if binding.get_host_cpu_features().get("avx512f") else 6
 """Rows of a tile: their sums, LANE_BYTES each, leave registers of a row of columns and of a number free."""
-
-
-def _at(context, builder, array_type, array, index):
-    """Pointer to the lanes that start at this element."""
-    kind = ir.VectorType(context.get_value_type(array_type.dtype), _count(array_type))
-    return builder.bitcast(pointer(context, builder, array_type, array, index), kind.as_pointer())
-
-
-def _count(array_type):
-    return LANE_BYTES * 8 // array_type.dtype.bitwidth
 
 
 def _rows(builder, start, step, count):
@@ -30,7 +21,7 @@ def _rows(builder, start, step, count):
 @intrinsic
 def zero_tile(typing_context, array, rows):
     """A tuple of len(rows) lanes of zeros, of the numbers of an array."""
-    result = types.UniTuple(Lanes(array.dtype, _count(array)), len(rows))
+    result = types.UniTuple(Lanes(array.dtype, lane_count(array)), len(rows))
 
     def generate(context, builder, signature, values):
         return context.get_constant_null(result)
@@ -44,7 +35,7 @@ def add_outer(typing_context, tile, a, a_start, a_step, b, b_start):
 
     def generate(context, builder, signature, values):
         given, a_data, a_start, a_step, b_data, b_start = values
-        columns = builder.load(_at(context, builder, b, b_data, b_start), align=b.dtype.bitwidth // 8)
+        columns = builder.load(lanes_at(context, builder, b, b_data, b_start), align=b.dtype.bitwidth // 8)
         sums = []
         for row, index in enumerate(_rows(builder, a_start, a_step, len(tile))):
             factor = builder.load(pointer(context, builder, a, a_data, index))
@@ -62,7 +53,7 @@ def store_tile(typing_context, array, start, step, tile):
     def generate(context, builder, signature, values):
         data, start, step, given = values
         for row, index in enumerate(_rows(builder, start, step, len(tile))):
-            place = _at(context, builder, array, data, index)
+            place = lanes_at(context, builder, array, data, index)
             builder.store(builder.extract_value(given, row), place, align=array.dtype.bitwidth // 8)
         return context.get_dummy_value()
 
@@ -76,8 +67,8 @@ def copy_lanes(typing_context, array, start, source, source_start):
     def generate(context, builder, signature, values):
         data, start, source_data, source_start = values
         align = array.dtype.bitwidth // 8
-        lanes = builder.load(_at(context, builder, source, source_data, source_start), align=align)
-        builder.store(lanes, _at(context, builder, array, data, start), align=align)
+        lanes = builder.load(lanes_at(context, builder, source, source_data, source_start), align=align)
+        builder.store(lanes, lanes_at(context, builder, array, data, start), align=align)
         return context.get_dummy_value()
 
     return types.void(array, types.intp, source, types.intp), generate

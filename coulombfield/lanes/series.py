@@ -10,13 +10,14 @@ from .points import LANE_BYTES, pointer
 from .vectors import Lanes, intrinsic
 
 
-def _at(context, builder, array_type, array, index):
+def lanes_at(context, builder, array_type, array, index):
     """Pointer to the lanes that start at this element."""
-    kind = ir.VectorType(context.get_value_type(array_type.dtype), _count(array_type))
+    kind = ir.VectorType(context.get_value_type(array_type.dtype), lane_count(array_type))
     return builder.bitcast(pointer(context, builder, array_type, array, index), kind.as_pointer())
 
 
-def _count(array_type):
+def lane_count(array_type):
+    """Numbers of such an array in a vector of LANE_BYTES."""
     return LANE_BYTES * 8 // array_type.dtype.bitwidth
 
 
@@ -33,7 +34,7 @@ def _series(builder, start, step, count):
 @intrinsic
 def load_series(typing_context, array, start, step, low, high, axes):
     """A tuple of len(axes) lanes, number k from element start + k step of a flat array if low <= k < high, else 0."""
-    lanes = Lanes(array.dtype, _count(array))
+    lanes = Lanes(array.dtype, lane_count(array))
     result = types.UniTuple(lanes, len(axes))
 
     def generate(context, builder, signature, values):
@@ -42,7 +43,7 @@ def load_series(typing_context, array, start, step, low, high, axes):
         nothing = cgutils.alloca_once_value(builder, null)
         elements = []
         for k, index in enumerate(_series(builder, start, step, len(axes))):
-            there = _at(context, builder, array, data, index)
+            there = lanes_at(context, builder, array, data, index)
             chosen = builder.select(_within(builder, k, low, high), there, nothing)  # no branch: both can be read
             elements.append(builder.load(chosen, align=array.dtype.bitwidth // 8))
         return context.make_tuple(builder, result, elements)
@@ -59,7 +60,7 @@ def _storing(add):
             align = array.dtype.bitwidth // 8
             for k, index in enumerate(_series(builder, start, step, len(lanes))):
                 with builder.if_then(_within(builder, k, low, high)):
-                    there = _at(context, builder, array, data, index)
+                    there = lanes_at(context, builder, array, data, index)
                     value = builder.extract_value(given, k)
                     if add:
                         value = builder.fadd(builder.load(there, align=align), value)
