@@ -10,6 +10,7 @@ import sys
 import time
 import warnings
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -67,7 +68,7 @@ def cache_folder() -> str:
     """
     wanted = os.environ.get("NUMBA_CACHE_DIR")
     path = getattr(simd._sum_tiles._cache, "cache_path", None)
-    if wanted and (path is None or not os.path.realpath(path).startswith(os.path.realpath(wanted))):
+    if wanted and not (path and os.path.isdir(wanted) and Path(path).resolve().is_relative_to(Path(wanted).resolve())):
         raise OSError(f"NUMBA_CACHE_DIR: expected a folder that can be written, got {wanted}")
     if path is None or not os.access(path, os.W_OK):
         raise OSError("no folder for compiled loops can be written; let NUMBA_CACHE_DIR name one")
@@ -97,7 +98,7 @@ def warm(engines: Sequence[str], dtypes: Sequence[str]) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; its exit status: 0, or 2 where the loops can't be kept."""
+    """Run the command; its exit status: 0, 2 where the loops can't be kept, 130 after Ctrl-C."""
     parser = argparse.ArgumentParser(prog="python -m coulombfield", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     text = "compile the loops of the engines on NumPy for common kernels, and keep them on disk"
@@ -110,6 +111,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with warnings.catch_warnings():
             warnings.simplefilter("error", RuntimeWarning)  # such as that the disk is full
             warm(given.only or tuple(DIMENSIONS), given.dtype or DTYPES)
+    except KeyboardInterrupt:
+        print("stopped; what has been compiled is kept", file=sys.stderr)
+        return 130
     except (OSError, RuntimeWarning) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

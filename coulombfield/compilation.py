@@ -42,8 +42,10 @@ class Compilations(numba.core.event.Listener):
         """A function is going to be compiled, perhaps within another one."""
         outer = getattr(self._here, "outer", 0)
         if outer or event.data["dispatcher"] in self._ours:
-            self._here.outer = outer + 1
-            self._here.since = time.perf_counter()
+            now = time.perf_counter()
+            if outer:  # what the outer function has taken so far
+                self.seconds += now - self._here.since
+            self._here.outer, self._here.since = outer + 1, now
 
     def on_end(self, event: Any) -> None:
         """It has been."""

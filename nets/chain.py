@@ -11,7 +11,17 @@ import numpy as np
 
 from coulombfield.arrays import Array
 from coulombfield.threads import share
-from nets.layers.activations import ELU, Activation, ActivationCache, Identity, LeakyReLU, ReLU, ScaledTanh, Tanh
+from nets.layers.activations import (
+    ELU,
+    Activation,
+    ActivationCache,
+    Identity,
+    LeakyReLU,
+    ReLU,
+    ScaledTanh,
+    Tanh,
+    check_gradient,
+)
 from nets.layers.base import Cache, Layer
 from nets.layers.linear import Linear, LinearCache
 from nets.layers.scale import Scale
@@ -77,10 +87,12 @@ class Chain:
         fit = all(one.fan_out == other.fan_in for one, other in itertools.pairwise(linear))
         return cls(layers, steps, layout) if linear and fit and len(steps) == len(layers) else None
 
-    def takes(self, x: Array) -> bool:
+    def takes(self, params: Parameters, x: Array) -> bool:
         """Whether a batch is of a kind and a size that a compiled pass is for."""
         return (
             type(x) is np.ndarray
+            and x.dtype == params.vector.dtype
+            and x.dtype.isnative
             and x.ndim == 2
             and x.shape[1] == self._table[0, 0]
             and 0 < x.shape[0] * self.multiplications <= LARGEST
@@ -96,7 +108,8 @@ class Chain:
         arguments = self._table, self._numbers, params.vector, nothing, x.reshape(-1), results, n
         self._each(lambda start, stop: chains.forward_rows(start, stop, *arguments), n, n)
         cache = ChainCache(x, results, n)
-        return self._result(cache, len(self._layers) - 1), cache
+        y = self._result(cache, len(self._layers) - 1)
+        return (y.copy() if workspace is None else y), cache  # who keeps y alone doesn't keep the results of all layers
 
     def backward(
         self,
@@ -112,6 +125,8 @@ class Chain:
 
         With factors, shape (N,), the gradient by the parameters is that of ``factors[i] dy[i]``.
         """
+        if not isinstance(dy, float):
+            check_gradient(self._layers[-1], dy, self._result(cache, len(self._layers) - 1))
         x, results, n = cache
         count, vector = len(x), params.vector
         gradients = scratch(workspace, "gradients of a chain", (n * self._places[-1],), vector)

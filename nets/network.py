@@ -150,8 +150,9 @@ class Network:
         TypeError, ValueError
             As :meth:`backward`, for either.
         """
-        first = cache.first_rows(len(dy_of_x))
         self._check(params, cache, dy_of_params=dy_of_params)
+        check_like("dy_of_x", dy_of_x, params.vector)
+        first = cache.first_rows(len(dy_of_x))
         check_like("dy_of_x", dy_of_x, params.vector, first.y_shape, "the first rows of y")
         if isinstance(self.body, Sequential):
             if into is not None:

@@ -203,3 +203,38 @@ def test_running_statistics_beside_a_chain():
     before = params["0.running_mean"].copy()
     update_running(network, params, cache)
     assert (params["0.running_mean"] != before).all()
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "out"),
+    [
+        (np.ones((5, 9)), np.ones((3, 4)), np.empty((5, 4))),
+        (np.ones((5, 2)), np.ones((3, 4)), np.empty((5, 4))),
+        (np.ones((5, 3)), np.ones((3, 4)), np.empty((4, 4))),
+    ],
+)
+def test_products_that_do_not_fit_are_refused(a, b, out):
+    with pytest.raises(ValueError, match="matmul"):
+        product(a, b, out)
+
+
+def test_layers_of_another_dtype_follow_numpy():
+    layer = Network(Sequential([Linear(3, 4), ReLU()])).body
+    params = Network(layer).initialize(np.random.default_rng(0))
+    assert type(layer.forward(params, np.ones((2, 3), np.float32))[1]) is ChainCache
+    assert product(np.ones((2, 3)), np.ones((3, 4), np.float32), np.empty((2, 4)))[0, 0] == 3
+    assert type(layer.forward(params, np.ones((2, 3)))[1]) is tuple
+
+
+def test_a_gradient_of_another_shape_than_y_is_refused():
+    network = mlp((3, 4, 1), ELU)
+    params = network.initialize(np.random.default_rng(0), float)
+    _, cache = network.body.forward(params, np.ones((6, 3)))
+    with pytest.raises(ValueError, match=r"dy: .* expects \(6, 1\) float64 like its output, got \(1, 1\)"):
+        network.body.backward(params, cache, np.ones((1, 1)))
+
+
+def test_who_keeps_y_keeps_no_other_layer_s_results():
+    network = mlp((2, 100, 1), ELU)
+    y, _ = network.forward(network.initialize(np.random.default_rng(0)), np.ones((50, 2), np.float32))
+    assert y.base is None or y.base.nbytes <= y.nbytes

@@ -21,7 +21,7 @@ class Sequential(Composed):
 
     Some pairs of layers run as one, see :mod:`nets.layers.resampled`; a cache still has one part for each layer, ()
     for the one of a pair that has no parameters. Affine maps and activations alone run as one where they are small, see
-    :mod:`nets.chain`.
+    :mod:`nets.chain`: a layer's settings are to stay as they are once it is in a sequence.
 
     Parameters
     ----------
@@ -81,7 +81,7 @@ class Sequential(Composed):
 
     def forward(self, params: Parameters, x: Array, workspace: Workspace | None = None) -> tuple[Array, Cache]:
         """Output of the last layer and the caches of all."""
-        if self._chain is not None and self._chain.takes(x):
+        if self._chain is not None and self._chain.takes(params, x):
             return self._chain.forward(params, x, workspace)
         caches: list[Cache] = [()] * len(self.layers)
         for layer, place, _ in self._steps:

@@ -43,7 +43,9 @@ def product(a: Array, b: Array, out: Array) -> Array:
 @product.version("numpy")
 def _product(a: np.ndarray, b: np.ndarray, out: np.ndarray) -> np.ndarray:
     (m, k), n = a.shape, b.shape[1]
-    if 0 < m * k * n <= LARGEST and out.flags.c_contiguous:
+    # What doesn't fit together is for NumPy to refuse: compiled loops would read beyond the arrays.
+    fit = b.shape[0] == k and out.shape == (m, n) and a.dtype == b.dtype == out.dtype and a.dtype.isnative
+    if fit and 0 < m * k * n <= LARGEST and out.flags.c_contiguous:
         first, second = _flat(a), _flat(b)
         if first is not None and second is not None:
             multiply(*first, *second, out.reshape(-1), m, n, k)

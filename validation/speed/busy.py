@@ -7,6 +7,7 @@ fair share of the processors would be half.
 from __future__ import annotations
 
 import contextlib
+import os
 import statistics
 import subprocess
 import sys
@@ -100,7 +101,10 @@ def _potential(count: int, **how: Any) -> Call:
 @contextlib.contextmanager
 def busy_processes(count: int) -> Iterator[Sequence[subprocess.Popen]]:
     """Have so many processes compute without end; they are given, and end with the block."""
-    command = [sys.executable, "-S", "-c", "print(flush=True)\nwhile True: pass"]
+    program = (
+        f"import os\nprint(flush=True)\nwhile os.getppid() == {os.getpid()}: pass"  # not for ever, if this one dies
+    )
+    command = [sys.executable, "-S", "-c", program]
     processes: list[subprocess.Popen] = []
     try:
         for _ in range(count):
