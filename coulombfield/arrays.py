@@ -107,12 +107,8 @@ def backend(**arrays: Array) -> ModuleType:
     ValueError
         If a size is not known yet, or two arrays live on different devices.
     """
-    for array in arrays.values():
-        if type(array) not in PLAIN:
-            break
-    else:
-        if arrays:  # what follows finds nothing wrong with these, in the time of a small sum
-            return _NUMPY
+    if arrays and not set(map(type, arrays.values())).difference(PLAIN):
+        return _NUMPY  # what follows finds nothing wrong with these, in the time of a small sum
     for name, array in arrays.items():
         _check_array(name, array)
     if not arrays:

@@ -69,7 +69,8 @@ class Chain:
     def __init__(self, layers: Sequence[Layer], steps: Sequence[Step], layout: Layout):
         self._layers = list(layers)
         widths = _widths(layers)
-        self.outputs, self._places = widths[-1], [0, *itertools.accumulate(widths[1:])]
+        self.outputs, self._widest = widths[-1], max(widths)
+        self._places = [0, *itertools.accumulate(widths[1:])]
         self._table = np.empty((len(layers), 6), np.int64)
         self._numbers = np.zeros((len(layers), 2))
         for i, (layer, (activation, numbers)) in enumerate(zip(layers, steps, strict=True)):
@@ -104,7 +105,7 @@ class Chain:
         """Output of the last layer and the cache of all."""
         n = len(x)
         results = allocate(workspace, self, "y", (n, self._places[-1]), x).reshape(-1)
-        nothing = np.zeros(max(self._table[:, 1]), x.dtype)
+        nothing = np.zeros(self._widest, x.dtype)
         arguments = self._table, self._numbers, params.vector, nothing, x.reshape(-1), results, n
         self._each(lambda start, stop: chains.forward_rows(start, stop, *arguments), n, n)
         cache = ChainCache(x, results, n)
@@ -185,9 +186,11 @@ class Chain:
 
 def _widths(layers: Sequence[Layer]) -> list[int]:
     """Of x and of every layer's results."""
-    widths = [next(layer.fan_in for layer in layers if isinstance(layer, Linear))]
+    shape: tuple[int, ...] = (next(layer.fan_in for layer in layers if isinstance(layer, Linear)),)
+    widths = [*shape]
     for layer in layers:
-        widths.append(layer.fan_out if isinstance(layer, Linear) else widths[-1])
+        shape = layer.output_shape(shape)
+        widths += shape
     return widths
 
 

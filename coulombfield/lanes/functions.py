@@ -103,15 +103,17 @@ def wide_reciprocal_root_estimate(typing_context, x):
     return _estimate(x, of_float32=False)
 
 
+def _spread_out(context, builder, given, numbers, x):
+    """Each number of a tuple in the type of ``x``."""
+    return [cast(context, builder, builder.extract_value(given, k), numbers.dtype, x) for k in range(len(numbers))]
+
+
 @intrinsic
 def polynomial(typing_context, x, coefficients):
     """Σ_k c_k x^k by Horner's rule, with fused operations where the processor has them."""
 
     def generate(context, builder, signature, values):
-        numbers = [
-            cast(context, builder, builder.extract_value(values[1], k), coefficients.dtype, x)
-            for k in range(len(coefficients))
-        ]
+        numbers = _spread_out(context, builder, values[1], coefficients, x)
         total = numbers.pop()
         while numbers:
             total = call(builder, "fmuladd", total, values[0], numbers.pop())
@@ -144,10 +146,7 @@ def wide_polynomial(typing_context, x, coefficients):
     """:func:`polynomial` by Estrin's rule: neighbours in pairs, whose operations don't wait for each other."""
 
     def generate(context, builder, signature, values):
-        terms = [
-            cast(context, builder, builder.extract_value(values[1], k), coefficients.dtype, x)
-            for k in range(len(coefficients))
-        ]
+        terms = _spread_out(context, builder, values[1], coefficients, x)
         power = values[0]
         while len(terms) > 1:
             alone = terms[len(terms) & ~1 :]

@@ -85,9 +85,9 @@ def sums(request: Request) -> Result:
     return Result(potential.astype(dtype) if request.potential else None, field)
 
 
-def _shared(work: Callable[[int, int], object], count: int, numbers: int, least: int | None = None) -> None:
+def _shared(work: Callable[[int, int], object], count: int, numbers: int, least: int = SHARED_NUMBERS) -> None:
     """Call ``work(start, stop)`` for parts of range(count), each item of which takes so many numbers' work."""
-    if count * numbers < (SHARED_NUMBERS if least is None else least):
+    if count * numbers < least:
         work(0, count)
     else:
         share(work, count)
@@ -131,9 +131,8 @@ def _centre(start, stop, points, centre):
             row = points[i, first : first + axes]
             for axis in range(axes):
                 x = row[axis]
-                total[axis] += (
-                    x if abs(x) < np.inf else 0.0
-                )  # unlike isfinite() a comparison that LLVM makes in vectors
+                # Unlike isfinite() a comparison that LLVM makes in vectors.
+                total[axis] += x if abs(x) < np.inf else 0.0
         for axis in range(axes):
             centre[first + axis] = total[axis] / count
 

@@ -222,8 +222,9 @@ class Generator(Player):
             rng.random(out=out, dtype=out.dtype)
             out *= 2
             out -= 1
-        signs = out[:, self.latent - self._signs :]
-        np.copysign(self._sign_size, signs, out=signs)
+        if self._signs:
+            signs = out[:, -self._signs :]
+            np.copysign(self._sign_size, signs, out=signs)
         return out
 
     def update(self, gradient: Parameters) -> None:

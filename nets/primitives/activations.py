@@ -35,11 +35,12 @@ def bias_identity(h: Array, bias: Array | None) -> Array:
 
 @bias_identity.version("numpy")
 def _bias_identity(h: np.ndarray, bias: np.ndarray | None) -> np.ndarray:
-    return h if bias is None else _by_rows(_bias_identity_rows, h, bias)
+    return h if bias is None else _by_rows(bias_identity_rows, h, bias)
 
 
 @jit
-def _bias_identity_rows(h, bias):  # NumPy's own loop allocates buffers to broadcast and takes twice as long
+def bias_identity_rows(h, bias):
+    """For rows (N, C): NumPy's own loop allocates buffers to broadcast and takes twice as long."""
     for n in range(h.shape[0]):
         for c in range(h.shape[1]):
             h[n, c] += bias[c]
@@ -56,11 +57,12 @@ def bias_leaky_relu(h: Array, bias: Array | None, slope: float) -> Array:
 
 @bias_leaky_relu.version("numpy")
 def _bias_leaky_relu(h: np.ndarray, bias: np.ndarray | None, slope: float) -> np.ndarray:
-    return _by_rows(_bias_leaky_relu_rows, h, bias, slope)
+    return _by_rows(bias_leaky_relu_rows, h, bias, slope)
 
 
 @jit
-def _bias_leaky_relu_rows(h, bias, slope):
+def bias_leaky_relu_rows(h, bias, slope):
+    """For rows (N, C)."""
     slope, zero = h.dtype.type(slope), h.dtype.type(0)
     for n in range(h.shape[0]):
         for c in range(h.shape[1]):
@@ -87,11 +89,12 @@ def bias_elu(h: Array, bias: Array | None) -> Array:
 
 @bias_elu.version("numpy")
 def _bias_elu(h: np.ndarray, bias: np.ndarray | None) -> np.ndarray:
-    return _by_rows(_bias_elu_rows, h, bias)
+    return _by_rows(bias_elu_rows, h, bias)
 
 
 @jit
-def _bias_elu_rows(h, bias):
+def bias_elu_rows(h, bias):
+    """For rows (N, C)."""
     zero = h.dtype.type(0)
     for n in range(h.shape[0]):
         for c in range(h.shape[1]):
@@ -124,7 +127,7 @@ def _bias_tanh_rows(h, bias, amplitude, rate):  # NumPy's tanh is vectorised, Nu
     step = max(1, TANH_BLOCK // max(1, h.shape[1]))
     for start in range(0, h.shape[0], step):
         block = h[start : start + step]
-        _bias_identity_rows(block, bias)
+        bias_identity_rows(block, bias)
         block *= rate
         np.tanh(block, out=block)
         block *= amplitude
@@ -145,11 +148,12 @@ def leaky_relu_gradient(dy: Array, y: Array, slope: float) -> Array:
 
 @leaky_relu_gradient.version("numpy")
 def _leaky_relu_gradient(dy: np.ndarray, y: np.ndarray, slope: float) -> np.ndarray:
-    return _by_numbers(_leaky_relu_gradient_numbers, dy, y, slope)
+    return _by_numbers(leaky_relu_gradient_numbers, dy, y, slope)
 
 
 @jit
-def _leaky_relu_gradient_numbers(dy, y, slope):
+def leaky_relu_gradient_numbers(dy, y, slope):
+    """For numbers in a row."""
     slope, one, zero = dy.dtype.type(slope), dy.dtype.type(1), dy.dtype.type(0)
     for i in range(dy.size):
         dy[i] *= one if y[i] > zero else slope
@@ -169,11 +173,12 @@ def elu_gradient(dy: Array, y: Array) -> Array:
 
 @elu_gradient.version("numpy")
 def _elu_gradient(dy: np.ndarray, y: np.ndarray) -> np.ndarray:
-    return _by_numbers(_elu_gradient_numbers, dy, y)
+    return _by_numbers(elu_gradient_numbers, dy, y)
 
 
 @jit
-def _elu_gradient_numbers(dy, y):
+def elu_gradient_numbers(dy, y):
+    """For numbers in a row."""
     one, zero = dy.dtype.type(1), dy.dtype.type(0)
     for i in range(dy.size):
         dy[i] *= one if y[i] > zero else y[i] + one
@@ -196,11 +201,12 @@ def tanh_gradient(dy: Array, y: Array, amplitude: float, rate: float) -> Array:
 
 @tanh_gradient.version("numpy")
 def _tanh_gradient(dy: np.ndarray, y: np.ndarray, amplitude: float, rate: float) -> np.ndarray:
-    return _by_numbers(_tanh_gradient_numbers, dy, y, amplitude, rate)
+    return _by_numbers(tanh_gradient_numbers, dy, y, amplitude, rate)
 
 
 @jit
-def _tanh_gradient_numbers(dy, y, amplitude, rate):
+def tanh_gradient_numbers(dy, y, amplitude, rate):
+    """For numbers in a row."""
     real = dy.dtype.type
     at_zero, curvature = real(rate * amplitude), real(rate / amplitude)
     for i in range(dy.size):

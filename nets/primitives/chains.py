@@ -16,12 +16,12 @@ from coulombfield.arrays import jit
 from coulombfield.elementary import expm1
 from coulombfield.lanes import LANE_BYTES, compiled_once
 from nets.primitives.activations import (
-    _bias_elu_rows,
-    _bias_identity_rows,
-    _bias_leaky_relu_rows,
-    _elu_gradient_numbers,
-    _leaky_relu_gradient_numbers,
-    _tanh_gradient_numbers,
+    bias_elu_rows,
+    bias_identity_rows,
+    bias_leaky_relu_rows,
+    elu_gradient_numbers,
+    leaky_relu_gradient_numbers,
+    tanh_gradient_numbers,
 )
 from nets.primitives.products import multiply_part
 
@@ -41,22 +41,9 @@ def forward_rows(start, stop, table, numbers, params, nothing, x, results, n):
             _copy(results, first, source, taken, (stop - start) * fan_in)
         else:
             multiply_part(
-                source,
-                taken,
-                fan_in,
-                one,
-                params,
-                weight,
-                fan_out,
-                one,
-                nothing[:0],
-                results,
-                first,
-                fan_out,
-                stop - start,
-                fan_out,
-                fan_in,
-            )
+                source, taken, fan_in, one, params, weight, fan_out, one, nothing[:0],
+                results, first, fan_out, stop - start, fan_out, fan_in,
+            )  # fmt: skip
         h = results[first : first + (stop - start) * fan_out].reshape(stop - start, fan_out)
         bias = nothing[:fan_out] if table[step, 3] < 0 else params[table[step, 3] : table[step, 3] + fan_out]
         _activate(table[step, 4], numbers[step, 0], numbers[step, 1], h, bias)
@@ -68,13 +55,13 @@ def _activate(activation, a, b, h, bias):
     """Bias and activation in place, row by row."""
     compiled_once()
     if activation == LEAKY_RELU:
-        _bias_leaky_relu_rows(h, bias, a)
+        bias_leaky_relu_rows(h, bias, a)
     elif activation == ELU:
-        _bias_elu_rows(h, bias)
+        bias_elu_rows(h, bias)
     elif activation == TANH:
         _bias_tanh_rows(h, bias, a, b)
     else:
-        _bias_identity_rows(h, bias)
+        bias_identity_rows(h, bias)
         if activation == SCALE:
             _scale(h.reshape(-1), a)
 
@@ -126,22 +113,9 @@ def backward_rows(start, stop, table, numbers, params, results, gradients, dx, n
             _copy(out, begin, gradients, first, count * fan_in)
         else:
             multiply_part(
-                gradients,
-                first,
-                fan_out,
-                one,
-                params,
-                weight,
-                one,
-                fan_out,
-                dx[:0],
-                out,
-                begin,
-                fan_in,
-                count,
-                fan_in,
-                fan_out,
-            )
+                gradients, first, fan_out, one, params, weight, one, fan_out, dx[:0],
+                out, begin, fan_in, count, fan_in, fan_out,
+            )  # fmt: skip
 
 
 @jit(no_cpython_wrapper=True)
@@ -149,11 +123,11 @@ def _times_slope(activation, a, b, du, y):
     """The gradient by an activation's result y, times its slope there."""
     compiled_once()
     if activation == LEAKY_RELU:
-        _leaky_relu_gradient_numbers(du, y, a)
+        leaky_relu_gradient_numbers(du, y, a)
     elif activation == ELU:
-        _elu_gradient_numbers(du, y)
+        elu_gradient_numbers(du, y)
     elif activation == TANH:
-        _tanh_gradient_numbers(du, y, a, b)
+        tanh_gradient_numbers(du, y, a, b)
     elif activation == SCALE:
         _scale(du, a)
 

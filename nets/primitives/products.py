@@ -95,28 +95,24 @@ def multiply_part(a, a_start, a_row, a_column, b, b_start, b_row, b_column, fact
             if factors.size > 0:
                 for j in range(width):
                     panel[i * width + j] *= factors[i]
-        i = 0
-        while i < m:
-            lone = m < rows
-            here = a_start + i * a_row
-            to = place + i * step + first
-            if lone:
+        if m < rows:
+            for i in range(m):
                 sums = zero_tile(a, (0,))
                 for p in range(k):
-                    sums = add_outer(sums, a, here + p * a_column, a_row, panel, p * width)
+                    sums = add_outer(sums, a, a_start + i * a_row + p * a_column, a_row, panel, p * width)
                 store_tile(tile, 0, width, sums)
                 for j in range(columns):
-                    out[to + j] = tile[j]
-                i += 1
-                continue
+                    out[place + i * step + first + j] = tile[j]
+            continue
+        for above in range(0, m, rows):
+            i = min(above, m - rows)  # the last tile may overlap the one before
             many = zero_tile(a, _ROWS)
             for p in range(k):
-                many = add_outer(many, a, here + p * a_column, a_row, panel, p * width)
+                many = add_outer(many, a, a_start + i * a_row + p * a_column, a_row, panel, p * width)
             if columns == width:
-                store_tile(out, to, step, many)
+                store_tile(out, place + i * step + first, step, many)
             else:
                 store_tile(tile, 0, width, many)
                 for r in range(rows):
                     for j in range(columns):
-                        out[to + r * step + j] = tile[r * width + j]
-            i = min(i + rows, m - rows) if i + rows < m else m  # the last tile may overlap the one before
+                        out[place + (i + r) * step + first + j] = tile[r * width + j]

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import statistics
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -27,7 +26,7 @@ from nets.workspace import Workspace
 
 from .mixture import PRESET, torch_updates
 from .networks_update import coulomb_gan
-from .timing import BLOCK_SECONDS, Spread, seconds_a_call
+from .timing import BLOCK_SECONDS, Spread, repeats_of, seconds_a_call
 
 BUSY = (0, 1, 2)
 """Numbers of busy processes."""
@@ -49,10 +48,7 @@ def run(seconds: float) -> list[dict[str, Any]]:
         Time to spend on each call with each number of busy processes [s].
     """
     calls = cases()
-    repeats = {}
-    for name, call in calls.items():
-        call()  # compiles, allocates and warms the caches
-        repeats[name] = max(1, round(BLOCK_SECONDS / seconds_a_call(call, 3)))
+    repeats = {name: repeats_of(call) for name, call in calls.items()}
     blocks: dict[tuple[str, int], list[float]] = {(name, busy): [] for name in calls for busy in BUSY}
     for _ in range(max(FEWEST, round(seconds / BLOCK_SECONDS))):
         for busy in BUSY:  # in turns, so that a disturbance of the machine falls on all of them
@@ -66,7 +62,6 @@ def cases() -> dict[str, Call]:
     """What is timed, by name; the mixture's update in PyTorch too, where that is installed."""
     settings = config.resolve(PRESET).config
     experiment = gan_training.build(settings, select_device("cpu"), Streams(settings.seed))
-
     images = coulomb_gan(*IMAGES)
     calls: dict[str, Call] = {"mixture update": experiment.step, "own loop over a network": own_loop()}
     calls |= {f"potential, N = {count}": _potential(count) for count in SUMS}
@@ -101,9 +96,8 @@ def _potential(count: int, **how: Any) -> Call:
 @contextlib.contextmanager
 def busy_processes(count: int) -> Iterator[Sequence[subprocess.Popen]]:
     """Have so many processes compute without end; they are given, and end with the block."""
-    program = (
-        f"import os\nprint(flush=True)\nwhile os.getppid() == {os.getpid()}: pass"  # not for ever, if this one dies
-    )
+    # Not for ever, should this process be killed:
+    program = f"import os\nprint(flush=True)\nwhile os.getppid() == {os.getpid()}: pass"
     command = [sys.executable, "-S", "-c", program]
     processes: list[subprocess.Popen] = []
     try:
@@ -120,9 +114,8 @@ def busy_processes(count: int) -> Iterator[Sequence[subprocess.Popen]]:
 
 
 def _row(name: str, busy: int, blocks: dict[tuple[str, int], list[float]]) -> dict[str, Any]:
-    times = blocks[name, busy]
-    spread = Spread(min(times), statistics.median(times), max(times))
-    ratio = spread.median / statistics.median(blocks[name, 0])
+    spread = Spread.of(blocks[name, busy])
+    ratio = spread.median / Spread.of(blocks[name, 0]).median
     beside = f"beside {busy} busy" if busy else "quiet"
     print(f"  {name:<28}{beside:<15}{spread}   {ratio:.2f} x its quiet time")
     return {

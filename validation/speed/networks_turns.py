@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Callable, Mapping
 
 from .timing import BLOCK_SECONDS, Spread, seconds_a_call
@@ -42,4 +41,4 @@ def take_turns(
         for name, call in calls.items():
             if len(blocks[name]) < count[name]:
                 blocks[name].append(seconds_a_call(call, repeats[name]))
-    return {name: Spread(min(times), statistics.median(times), max(times)) for name, times in blocks.items()}
+    return {name: Spread.of(times) for name, times in blocks.items()}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -101,7 +100,7 @@ def measured(program: str, seconds: float, *, warm: bool) -> Spread:
             else:
                 with tempfile.TemporaryDirectory() as empty:
                     times.append(cpu_seconds(program, empty))
-    return Spread(min(times), statistics.median(times), max(times))
+    return Spread.of(times)
 
 
 def run(seconds: float, *, only: tuple[str, ...] = ()) -> list[dict[str, Any]]:

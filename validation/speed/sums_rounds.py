@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Callable, Mapping
 
 from .timing import Spread, seconds_a_call
@@ -41,4 +40,4 @@ def in_turns(
             if left[name]:
                 blocks[name].append(seconds_a_call(call, repeats[name]))
                 left[name] -= 1
-    return {name: Spread(min(times), statistics.median(times), max(times)) for name, times in blocks.items()}
+    return {name: Spread.of(times) for name, times in blocks.items()}

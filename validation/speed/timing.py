@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import statistics
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -21,6 +21,11 @@ class Spread(NamedTuple):
     median: float
     maximum: float
 
+    @classmethod
+    def of(cls, times: Sequence[float]) -> Spread:
+        """That of some times."""
+        return cls(min(times), statistics.median(times), max(times))
+
     def __str__(self) -> str:
         return " / ".join(f"{1e3 * seconds:.3f}" for seconds in self) + " ms"
 
@@ -35,12 +40,12 @@ def take_turns(calls: Mapping[str, Callable[[], object]], seconds: float) -> dic
     seconds : float
         Time to spend on each [s].
     """
-    repeats = {name: _repeats(call) for name, call in calls.items()}
+    repeats = {name: repeats_of(call) for name, call in calls.items()}
     blocks: dict[str, list[float]] = {name: [] for name in calls}
     for _ in range(max(3, round(seconds / BLOCK_SECONDS))):
         for name, call in calls.items():
             blocks[name].append(seconds_a_call(call, repeats[name]))
-    return {name: Spread(min(times), statistics.median(times), max(times)) for name, times in blocks.items()}
+    return {name: Spread.of(times) for name, times in blocks.items()}
 
 
 @contextlib.contextmanager
@@ -67,7 +72,8 @@ def sgemm_rate(seconds: float = 1.0) -> float:
     return 2 * side**3 / spread.median
 
 
-def _repeats(call: Callable[[], object]) -> int:
+def repeats_of(call: Callable[[], object]) -> int:
+    """How often to make a call in a block, after a first one."""
     call()  # compiles, allocates and warms the caches
     return max(1, round(BLOCK_SECONDS / seconds_a_call(call, 3)))
 
