@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -12,10 +12,12 @@ import numpy as np
 
 from coulombfield.arrays import Array, Device
 from coulombfield.rng import Streams
+from nets.schedules import Scaled
 
 from . import UserError, registry
 from .figures.style import Figure
 from .metrics.metric import Column, Metric
+from .plateau import PlateauConfig, Plateaus
 from .players.optimizer import ScheduleConfig
 from .runs.loop import LoopConfig
 from .schema import ConfigError, Kind, Tables, instances
@@ -55,6 +57,7 @@ class Config:
     gan: Annotated[Any, Kind("gans")]
     players: Annotated[Mapping[str, Any], Tables(_players)]
     metrics: tuple[Annotated[Any, Kind("metrics")], ...] = ()
+    plateau: PlateauConfig = field(default_factory=PlateauConfig)
     seed: int = 0
     dtype: Literal["float32", "float64"] = "float32"
 
@@ -113,6 +116,11 @@ class GANTraining:
                 self._metrics.append(metric.build(self.data, Streams(config.seed)))
         self.metrics = _columns(self._metrics)
         self.headline = tuple(name for metric in self._metrics for name in metric.headline)
+        if config.plateau.metric and config.plateau.metric not in self.metrics:
+            expected = f"one of {', '.join(self.metrics)}" if self.metrics else "metrics to choose from"
+            raise ConfigError(f"plateau.metric: expected {expected}, got {config.plateau.metric!r}")
+        self._plateaus = Plateaus(config.plateau)
+        self._rates = {name: player.optimizer.rate for name, player in players.items()}
 
     @property
     def periods(self) -> set[int]:
@@ -135,9 +143,22 @@ class GANTraining:
         """Learning rates, softening."""
         return self.gan.schedule()
 
+    def observe(self, metrics: Mapping[str, float]) -> str:
+        """Lower the rates where the watched metric no longer improves; after that, say that the run has ended."""
+        self._plateaus.observe(metrics)
+        self._scale_rates()
+        return f"no gain in {self.config.plateau.metric}" if self._plateaus.ended else ""
+
+    def _scale_rates(self) -> None:
+        """Give each player its own rate times that of the plateaus."""
+        for name, rate in self._rates.items():
+            factor = self._plateaus.factor
+            self.gan.players[name].optimizer.rate = rate if factor == 1 else Scaled(rate, factor)
+
     def state(self) -> dict[str, Any]:
-        """Players and random streams, and what a sample is."""
-        return {**self.gan.state(), "samples": self._samples()}
+        """Players and random streams, what a sample is, and how the watched metric went."""
+        watched = {"plateaus": self._plateaus.state()} if self.config.plateau.metric else {}
+        return {**self.gan.state(), "samples": self._samples(), **watched}
 
     def generator_state(self) -> dict[str, Any]:
         """Parameters to draw samples with, and what a sample is."""
@@ -146,6 +167,9 @@ class GANTraining:
     def load_state(self, state: Mapping[str, Any]) -> None:
         """Continue from :meth:`state`."""
         self.gan.load_state(state)
+        if "plateaus" in state:
+            self._plateaus.load_state(state["plateaus"])
+            self._scale_rates()
 
     def take_over(self, state: Mapping[str, Any]) -> list[str]:
         """Start from the parameters of another run's :meth:`state`, or of some of its players.
@@ -214,7 +238,10 @@ class GANTraining:
         return metric.config.every or self.config.training.evaluate_every
 
     def _evaluation_samples(self, count: int) -> np.ndarray:
-        return self.sample(count, Streams(self.config.seed).stream("evaluation")) if count else np.empty(0)
+        samples = self.sample(count, Streams(self.config.seed).stream("evaluation")) if count else np.empty(0)
+        if not np.isfinite(samples).all():
+            raise FloatingPointError("generated samples are not finite, though all parameters are")
+        return samples
 
 
 def _columns(metrics: Sequence[Metric]) -> dict[str, Column]:

@@ -67,6 +67,18 @@ class Step:
         return self.start * self.factor ** sum(step >= milestone for milestone in self.milestones)
 
 
+@dataclass(frozen=True)
+class Scaled:
+    """Another schedule times ``factor``."""
+
+    schedule: Schedule
+    factor: float
+
+    def __call__(self, step: int) -> float:
+        """Value at this update."""
+        return self.factor * self.schedule(step)
+
+
 def _check_positive(name: str, value: float) -> None:
     if not 0 < value < math.inf:
         raise ValueError(f"{name}: expected a positive finite number, got {value}")

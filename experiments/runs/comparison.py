@@ -83,13 +83,14 @@ class Recorded:
 
     @cached_property
     def finished(self) -> bool:
-        """Whether it came to its end, with a report."""
-        return self.folder.report.exists() and self.summary.get("updates") == self.planned
+        """Whether it came to its end, with a report; the end may be before the last update that was planned."""
+        done = "ended_early" in self.summary or self.summary.get("updates") == self.planned
+        return self.folder.report.exists() and done
 
     @property
     def updates(self) -> int:
         """Updates that are done, as far as is recorded."""
-        return self.planned if self.finished else max((record["step"] for record in self.records), default=0)
+        return self.summary["updates"] if self.finished else max((record["step"] for record in self.records), default=0)
 
     @property
     def seconds(self) -> float:

@@ -42,7 +42,13 @@ class Experiment(Protocol):
         """Learning rates, softening and whatever else changes by a schedule, as of now."""
 
     def evaluate(self, step: int | None = None) -> Mapping[str, float]:
-        """The metrics as of now; with a ``step``, only those whose period divides it."""
+        """The metrics as of now; with a ``step``, only those whose period divides it.
+
+        Raises
+        ------
+        FloatingPointError
+            If what they look at is not finite, which ends the run.
+        """
 
     def reference(self) -> Mapping[str, float]:
         """The same metrics of the data itself: what perfect looks like."""
@@ -77,3 +83,11 @@ class Watched(Protocol):
 
     def snapshot(self, folder: Path) -> None:
         """Draw the generator as of now into ``folder``; like ``figures``, it changes nothing."""
+
+
+@runtime_checkable
+class Observant(Protocol):
+    """An experiment that learns from its evaluations: rates fall, or it comes to its end before its last update."""
+
+    def observe(self, metrics: Mapping[str, float]) -> str:
+        """Take note of what an evaluation gave, and say why the run has ended; empty if it goes on."""

@@ -120,20 +120,22 @@ def resume(path: Path, say: Say = print, overrides: Sequence[str] = ()) -> Finis
         setup = _altered(before, folder, overrides, say)
         checkpoint = latest(folder, setup, say)
         step, total = checkpoint.step if checkpoint else 0, setup.config.training.updates
+        ended = _ended(checkpoint)
         if step > total:
             raise ConfigError(f"training.updates: expected at least the {step} updates that are done, got {total}")
-        if step == total and folder.report.exists() and folder.read_summary()["planned_updates"] == total:
+        last = step if ended else total
+        if step == last and folder.report.exists() and (ended or folder.read_summary()["planned_updates"] == total):
             if overrides and (changed := _differences(before, setup)):
-                raise ConfigError(
-                    f"{', '.join(changed)}: can't be changed any more, since all {total} updates are done; "
-                    "training.updates makes the run longer"
-                )
-            say(f"finished: all {total} updates are done\n{folder.report}")
+                why = f"the run has ended by {ended}" if ended else f"all {total} updates are done"
+                way = "--from starts a new one" if ended else "training.updates makes the run longer"
+                raise ConfigError(f"{', '.join(changed)}: can't be changed any more, since {why}; {way}")
+            done = f"{step} updates, ended by {ended}" if ended else f"all {total} updates are done"
+            say(f"finished: {done}\n{folder.report}")
             return Finished(folder, folder.read_summary())
         device = device_of(_recorded_device(folder))
         experiment = build(setup, device)
         say(f"{folder.path}: continuing at update {step} of {total}")
-        if step < total:
+        if step < last:
             _add_start(folder, setup, device, experiment, dict(experiment.provenance()), step, say)
             folder.cut_metrics(step)
         folder.report.unlink(missing_ok=True)
@@ -184,15 +186,15 @@ def report_again(path: Path, say: Say = print) -> Finished:
     checkpoint = latest(folder, setup, say)
     if checkpoint is None:
         raise RecordError(f"{folder.path}: no checkpoint yet")
-    step, seconds = checkpoint.step, checkpoint.state["loop"]["seconds"]
+    step, seconds, ended = checkpoint.step, checkpoint.state["loop"]["seconds"], _ended(checkpoint)
     try:
         experiment = _build_anywhere(folder, setup)
     except UserError as error:
         say(f"{error}; the report is made of what the folder holds, with the figures as they are")
-        summary = report.rebuild(folder, setup, step, seconds, str(error))
+        summary = report.rebuild(folder, setup, step, seconds, str(error), ended)
         return _published(folder, named_columns(folder.read_columns(), folder.read_metrics()), summary, say)
     experiment.load_state(checkpoint.state["experiment"])
-    return publish(folder, setup, experiment, step, seconds, say)
+    return publish(folder, setup, experiment, step, seconds, say, ended)
 
 
 def latest(folder: RunFolder, setup: Setup, say: Say = print) -> Checkpoint | None:
@@ -237,6 +239,11 @@ def tied_to_length(setup: Setup) -> list[str]:
     return getattr(setup.module, "tied_to_length", lambda _: [])(setup.config)
 
 
+def _ended(checkpoint: Checkpoint | None) -> str:
+    """Why the experiment ended its run before the last update; empty if it did not."""
+    return str(checkpoint.state["loop"].get("ended", "")) if checkpoint else ""
+
+
 def build(setup: Setup, device: Device) -> Experiment:
     """The experiment of a setup at its start."""
     return setup.module.build(setup.config, device, Streams(setup.config.seed))
@@ -265,7 +272,9 @@ def _train(
         if outcome.stopped_by:
             done = f" at update {outcome.step} of {training.plan.updates}; saved {training.store.file(outcome.step)}"
             raise StoppedError(outcome.stopped_by, f"{done}; continue with: {folder.resume_command}")
-        return publish(folder, setup, experiment, outcome.step, outcome.seconds, say)
+        if outcome.ended:
+            say(f"ended at update {outcome.step} of {training.plan.updates}: {outcome.ended}")
+        return publish(folder, setup, experiment, outcome.step, outcome.seconds, say, outcome.ended)
     except (KeyboardInterrupt, Terminated) as error:
         name = "SIGTERM" if isinstance(error, Terminated) else "SIGINT"
         raise StoppedError(name, f" before all was written; continue with: {folder.resume_command}") from error
@@ -274,10 +283,17 @@ def _train(
 
 
 def publish(
-    folder: RunFolder, setup: Setup, experiment: Experiment, step: int, seconds: float, say: Say = print
+    folder: RunFolder,
+    setup: Setup,
+    experiment: Experiment,
+    step: int,
+    seconds: float,
+    say: Say = print,
+    ended: str = "",
 ) -> Finished:
     """Write summary, figures and report, and say what came out."""
-    return _published(folder, experiment.metrics, report.publish(folder, setup, experiment, step, seconds), say)
+    summary = report.publish(folder, setup, experiment, step, seconds, ended)
+    return _published(folder, experiment.metrics, summary, say)
 
 
 def _published(folder: RunFolder, names: Iterable[str], summary: dict[str, Any], say: Say) -> Finished:

@@ -16,7 +16,7 @@ from coulombfield.arrays import Array, backend, to_numpy
 
 from .. import UserError
 from .checkpoint import Checkpoint, CheckpointFolder, State, leaves, save, to_host
-from .experiment import Experiment, Generative, Watched
+from .experiment import Experiment, Generative, Observant, Watched
 from .folder import RunFolder
 from .progress import Progress
 
@@ -69,11 +69,14 @@ class Outcome(NamedTuple):
         Time spent in the loop over all starts of the run [s].
     stopped_by : str
         Name of the signal that ended the loop early, or empty.
+    ended : str
+        Why the experiment ended the run before its last update, or empty.
     """
 
     step: int
     seconds: float
     stopped_by: str
+    ended: str
 
 
 class Training:
@@ -105,6 +108,7 @@ class Training:
         self.seconds = 0.0
         self._window: list[Mapping[str, Any]] = []  # losses of each step since the last log line
         self._saved_step: int | None = None
+        self.ended = ""  # why the experiment has ended the run
         if checkpoint is not None:
             self._restore(checkpoint)
 
@@ -125,14 +129,15 @@ class Training:
         self._timed_steps, self._stepping_seconds = 0, 0.0
         try:
             with stop_requests() as requests:
-                while self.step < self.plan.updates and not requests:
+                while self.step < self.plan.updates and not (requests or self.ended):
                     self._advance(requests, progress)
                     self._record(progress)
                 if requests and self._saved_step != self.step:
                     self._save()
         finally:
             progress.close()
-        return Outcome(self.step, self.seconds, requests[0] if requests else "")
+        stopped_by = requests[0] if requests and not self.ended else ""
+        return Outcome(self.step, self.seconds, stopped_by, self.ended)
 
     def _advance(self, requests: list[str], progress: Progress) -> None:
         """Step up to the next update at which something is due."""
@@ -155,14 +160,19 @@ class Training:
             self._log(progress)
         if last or any(self.step % period == 0 for period in self.experiment.periods):
             self._evaluate(None if last else self.step, progress)
-        if last or self.step % plan.checkpoint_every == 0:
+        if self.ended or last or self.step % plan.checkpoint_every == 0:
             self._save()
 
     def _evaluate(self, step: int | None, progress: Progress) -> None:
         self._checked_state()
-        metrics = {name: float(value) for name, value in self.experiment.evaluate(step).items()}
+        try:
+            metrics = {name: float(value) for name, value in self.experiment.evaluate(step).items()}
+        except FloatingPointError as error:
+            raise self._diverged(self.step, str(error)) from error
         self.run.append_metrics({"step": self.step, "seconds": self._elapsed(), "metrics": metrics})
         progress.show(self.step, {name: metrics[name] for name in self.experiment.headline if name in metrics})
+        if isinstance(self.experiment, Observant):
+            self.ended = self.experiment.observe(metrics)
         if isinstance(self.experiment, Watched):
             self.experiment.snapshot(self.run.figures)
 
@@ -192,7 +202,7 @@ class Training:
 
     def _checked_state(self) -> State:
         """State of the experiment and of the loop; what is not finite stops the run."""
-        loop = {"seconds": self._elapsed(), "window": self._checked_window()}
+        loop = {"seconds": self._elapsed(), "window": self._checked_window(), "ended": self.ended}
         state = {"experiment": self.experiment.state(), "loop": loop}
         for name, leaf in leaves(state):
             if not isinstance(leaf, str) and not np.isfinite(to_host(leaf)).all():
@@ -217,7 +227,7 @@ class Training:
         window = loop.get("window", {})
         self.experiment.load_state(checkpoint.state["experiment"])
         self.step = self._saved_step = checkpoint.step
-        self.seconds = loop["seconds"]
+        self.seconds, self.ended = loop["seconds"], loop.get("ended", "")
         self._window = [dict(zip(window, losses, strict=True)) for losses in zip(*window.values(), strict=True)]
 
     def _elapsed(self) -> float:

@@ -23,7 +23,9 @@ BY_CHANCE = (
 )
 
 
-def publish(run: RunFolder, setup: Setup, experiment: Experiment, step: int, seconds: float) -> dict[str, Any]:
+def publish(
+    run: RunFolder, setup: Setup, experiment: Experiment, step: int, seconds: float, ended: str = ""
+) -> dict[str, Any]:
     """Write summary, figures and report of the experiment as it stands; return the summary.
 
     Parameters
@@ -38,6 +40,8 @@ def publish(run: RunFolder, setup: Setup, experiment: Experiment, step: int, sec
         Updates done [updates].
     seconds : float
         Time spent in training [s].
+    ended : str
+        Why the experiment ended the run before its last update; empty if it did not.
 
     Notes
     -----
@@ -50,6 +54,7 @@ def publish(run: RunFolder, setup: Setup, experiment: Experiment, step: int, sec
         "updates": step,
         "seconds": round(seconds, 3),
         "planned_updates": setup.config.training.updates,
+        **({"ended_early": 1} if ended else {}),
         "data": reference,
     }
     write_atomically(run.summary, to_json(summary))
@@ -58,16 +63,16 @@ def publish(run: RunFolder, setup: Setup, experiment: Experiment, step: int, sec
     figures = [*experiment.figures(run.figures), curves]
     captions = [{"file": figure.path.name, "title": figure.title, "caption": figure.caption} for figure in figures]
     write_atomically(run.captions, to_json(captions))
-    write_atomically(run.report, render(setup, summary, experiment.metrics, figures, run.read_starts()))
+    write_atomically(run.report, render(setup, summary, experiment.metrics, figures, run.read_starts(), ended=ended))
     return summary
 
 
-def rebuild(run: RunFolder, setup: Setup, step: int, seconds: float, reason: str) -> dict[str, Any]:
+def rebuild(run: RunFolder, setup: Setup, step: int, seconds: float, reason: str, ended: str = "") -> dict[str, Any]:
     """Write the report again from what the folder holds, without the experiment; return the summary.
 
     Parameters
     ----------
-    run, setup, step, seconds
+    run, setup, step, seconds, ended
         As for :func:`publish`.
     reason : str
         Why the experiment can't be had, for the page.
@@ -86,13 +91,14 @@ def rebuild(run: RunFolder, setup: Setup, step: int, seconds: float, reason: str
             "updates": step,
             "seconds": round(seconds, 3),
             "planned_updates": setup.config.training.updates,
+            **({"ended_early": 1} if ended else {}),
             "data": old.get("data", {}),
         }
         write_atomically(run.summary, to_json(old))
     curves = _tables_and_curves(run, records, columns, old["data"])
     figures = [*_figures_there(run, step), curves]
     note = f"Made of what the folder holds: {reason}. Figures are as they were drawn before, metrics as recorded."
-    write_atomically(run.report, render(setup, old, columns, figures, run.read_starts(), note))
+    write_atomically(run.report, render(setup, old, columns, figures, run.read_starts(), note, ended))
     return old
 
 
@@ -127,6 +133,7 @@ def render(
     figures: Sequence[Figure],
     starts: Sequence[Mapping[str, Any]],
     note: str = "",
+    ended: str = "",
 ) -> str:
     """HTML of a report, with its figures inside.
 
@@ -144,10 +151,12 @@ def render(
         Provenance of the run's start, and of each time that it was resumed.
     note : str
         What a reader has to know of the report itself.
+    ended : str
+        Why the run ended before its last update, if it did.
     """
     title = setup.title or setup.experiment
     done, planned = summary["updates"], summary["planned_updates"]
-    progress = f"{done} updates" if done == planned else f"{done} of {planned} updates (not finished)"
+    progress = f"{done} updates" if done == planned else f"{done} of {planned} updates ({_why(ended)})"
     device, seed = starts[-1]["device"], starts[0]["seed"]
     body = [
         element("h1", title),
@@ -164,6 +173,10 @@ def render(
         *map(facts, starts),
     ]
     return page(title, body)
+
+
+def _why(ended: str) -> str:
+    return f"the end, by {ended}" if ended else "not finished"
 
 
 def _texts(setup: Setup, note: str) -> list[str]:

@@ -69,7 +69,8 @@ class Member:
         """Whether it is finished, report and all."""
         if not (self.folder.config.is_file() and self.folder.report.exists()):
             return False
-        return self.folder.read_summary()["updates"] == self.setup.config.training.updates
+        summary = self.folder.read_summary()
+        return "ended_early" in summary or summary["updates"] == self.setup.config.training.updates
 
     @property
     def begun(self) -> bool:
