@@ -113,7 +113,7 @@ class DiscriminatorOrField(Study):
 
     def __init__(self, config: Config, device: Device):
         self.config = config
-        self._contests = {
+        built = {  # the last first: images that are not there are told before minutes go into the others
             name: Contest(
                 settings,
                 turns=config.training.updates,
@@ -122,8 +122,9 @@ class DiscriminatorOrField(Study):
                 dtype=config.dtype,
                 device=device,
             )
-            for name, settings in config.sets.items()
+            for name, settings in reversed(config.sets.items())
         }
+        self._contests = {name: built[name] for name in config.sets}
         first = next(iter(self._contests))
         self.headline: tuple[str, ...] = tuple(f"{first}_energy_{way}" for way in WAYS)
 
