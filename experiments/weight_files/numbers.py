@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 
 
@@ -22,7 +24,7 @@ def native(data: bytes | memoryview, dtype: str, order: str = "little") -> np.nd
     ValueError
         If the bytes aren't a whole number of numbers.
     """
-    mark = "<" if order == "little" else ">"
+    mark: Literal["<", ">"] = "<" if order == "little" else ">"
     if dtype == "bfloat16":
         halves = np.frombuffer(data, f"{mark}u2")
         return (halves.astype(np.uint32) << 16).view(np.float32)

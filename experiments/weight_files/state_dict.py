@@ -50,7 +50,7 @@ class Storage(NamedTuple):
 
     key: str
     dtype: str
-    count: int
+    numbers: int
 
 
 class Tensor(NamedTuple):
@@ -229,7 +229,12 @@ def _first(count: int) -> Callable[[_Machine, Any], None]:
     return act
 
 
-_CONSTANT = {
+def _new(make: Callable[[], Any]) -> Callable[[_Machine, Any], None]:
+    """Put something new on top."""
+    return lambda machine, argument: machine.push(make())
+
+
+_CONSTANT: dict[str, Callable[[], Any]] = {
     "NONE": lambda: None,
     "NEWTRUE": lambda: True,
     "NEWFALSE": lambda: False,
@@ -240,7 +245,7 @@ _CONSTANT = {
 }
 
 _ACTS: dict[str, Callable[[_Machine, Any], None]] = {
-    **{name: (lambda machine, argument, make=make: machine.push(make())) for name, make in _CONSTANT.items()},
+    **{name: _new(make) for name, make in _CONSTANT.items()},
     **dict.fromkeys(
         ("BININT", "BININT1", "BININT2", "LONG1", "BINFLOAT", "BINUNICODE", "SHORT_BINUNICODE"),
         lambda machine, argument: machine.push(argument),

@@ -44,7 +44,7 @@ def read_archive(path: Path, archive: zipfile.ZipFile) -> dict[str, np.ndarray]:
             name = f"{folder}data/{storage.key}"
             if name not in names:
                 raise ValueError(f"{name} is missing")
-            data, expected = member(archive, name), storage.count * _itemsize(storage.dtype)
+            data, expected = member(archive, name), storage.numbers * _itemsize(storage.dtype)
             if len(data) != expected:
                 raise ValueError(f"{name} has {len(data)} bytes, not {expected}")
             return data
@@ -80,8 +80,8 @@ def read_legacy(path: Path, data: bytes) -> dict[str, np.ndarray]:
             if len(head) < 8:
                 raise ValueError(f"it ends before storage {key[:40]!r}")
             (count,) = struct.unpack("<q" if order == "little" else ">q", head)
-            if count != storage.count:
-                raise ValueError(f"storage {key[:40]!r} has {count} numbers, not {storage.count}")
+            if count != storage.numbers:
+                raise ValueError(f"storage {key[:40]!r} has {count} numbers, not {storage.numbers}")
             start, size = file.tell(), count * _itemsize(storage.dtype)
             if start + size > len(data):
                 raise ValueError(f"it ends {start + size - len(data)} bytes before the end of storage {key[:40]!r}")

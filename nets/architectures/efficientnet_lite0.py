@@ -48,8 +48,8 @@ STAGES = (
 TASK = 8
 """Images that one thread takes at a time."""
 TOGETHER = 2**18
-"""Numbers between the two 1 x 1 convolutions of a block, from which on images go through it one by one: 1 MB, which stays
-in a processor's cache, and rows enough for a matrix product."""
+"""Numbers between the two 1 x 1 convolutions of a block, from which on images go through it one by one: 1 MB, which
+stays in a processor's cache, and rows enough for a matrix product."""
 
 
 class Convolved(NamedTuple):

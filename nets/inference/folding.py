@@ -19,8 +19,8 @@ class Normalization(NamedTuple):
 def fold(weight: np.ndarray, norm: Normalization, epsilon: float) -> tuple[np.ndarray, np.ndarray]:
     r"""Weight and bias of a convolution that does what a convolution and a batch-norm do.
 
-    .. math:: \gamma\,\frac{w * x - \mu}{\sqrt{\sigma^2 + \varepsilon}} + \beta = w' * x + b', \qquad
-        w' = \frac{\gamma}{\sqrt{\sigma^2 + \varepsilon}}\,w, \quad b' = \beta - \frac{\gamma\,\mu}{\sqrt{\sigma^2 + \varepsilon}}.
+    .. math:: \gamma\,\frac{w * x - \mu}{\sqrt{\sigma^2 + \varepsilon}} + \beta = a w * x + (\beta - a \mu), \qquad
+        a = \frac{\gamma}{\sqrt{\sigma^2 + \varepsilon}}.
 
     Parameters
     ----------
