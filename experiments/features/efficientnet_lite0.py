@@ -18,6 +18,8 @@ from nets.architectures.efficientnet_lite0 import (
 )
 from nets.inference.folding import Normalization
 
+from ..exports.errors import WeightsError
+from ..exports.weights import Found, expect_tensors
 from ..weight_files import WeightFileError, read_weights
 from .resizing import resize
 
@@ -29,6 +31,8 @@ HOW = (
 MEAN, DEVIATION = 127.0, 128.0
 TOGETHER = 64
 """Images that are resized at a time: 38 MB in float32."""
+NORM = ("weight", "bias", "running_mean", "running_var")
+IGNORED = "num_batches_tracked"
 
 
 def load(weights: Path | None = None, dtype: np.typing.DTypeLike = np.float32) -> Features:
@@ -53,7 +57,10 @@ def load(weights: Path | None = None, dtype: np.typing.DTypeLike = np.float32) -
             f"efficientnet_lite0 needs its weights: give their file, or name it in the variable {VARIABLE}; {HOW}"
         )
     path = Path(given)
-    return Features(_network(path, read_weights(path), dtype))
+    try:
+        return Features(network_of(str(path), read_weights(path), dtype))
+    except WeightsError as error:
+        raise WeightFileError(f"{error}; {HOW}") from error
 
 
 class Features:
@@ -86,34 +93,51 @@ class Features:
         return features, logits
 
 
-def _network(path: Path, tensors: Mapping[str, np.ndarray], dtype: np.typing.DTypeLike) -> EfficientNetLite0:
-    """The network from tensors in the names and orders of the published file."""
+def tensor_shapes() -> dict[str, tuple[int, ...]]:
+    """Names and shapes of the tensors of the published file that the network needs."""
+    shapes: dict[str, tuple[int, ...]] = {}
+    for name, shape in weight_shapes().items():
+        kernel, norm = _published(name)
+        depthwise = len(shape) == 3
+        shapes[f"{kernel}.weight"] = (shape[-1], 1 if depthwise else shape[2], *shape[:2])
+        shapes |= {f"{norm}.{part}": shape[-1:] for part in NORM}
+    return shapes | {"_fc.weight": (CLASSES, FEATURES), "_fc.bias": (CLASSES,)}
 
-    def take(name: str, shape: tuple[int, ...]) -> np.ndarray:
-        if name not in tensors:
-            raise WeightFileError(f"{path}: not the weights of efficientnet_lite0: {name} {shape} is missing; {HOW}")
-        if tensors[name].shape != shape:
-            raise WeightFileError(
-                f"{path}: not the weights of efficientnet_lite0: expected {name} {shape}, got {tensors[name].shape}"
-            )
+
+def network_of(label: str, tensors: Mapping[str, np.ndarray], dtype: np.typing.DTypeLike) -> EfficientNetLite0:
+    """The network from tensors in the names and orders of the published file.
+
+    Parameters
+    ----------
+    label : str
+        The file, for messages.
+    tensors : mapping from str to array
+        Those of :func:`tensor_shapes`; numbers of batches, which the published file has too, are left out.
+    dtype : dtype
+        float32 or float64.
+
+    Raises
+    ------
+    WeightsError
+        If a tensor is missing, unknown, of another shape, or holds numbers that no trained network has.
+    """
+    found = [
+        Found(name, tensor.dtype.name, tensor.shape, tensor.view)
+        for name, tensor in tensors.items()
+        if not name.endswith(IGNORED)
+    ]
+    expect_tensors(label, tensor_shapes(), found)
+    for name in tensor_shapes():
         if not np.isfinite(tensors[name]).all():
-            raise WeightFileError(f"{path}: damaged: {name} holds numbers that are not finite")
-        return tensors[name]
-
+            raise WeightsError(f"{label}: damaged: {name} has numbers that are not finite")
+        if name.endswith("running_var") and tensors[name].min() < 0:
+            raise WeightsError(f"{label}: damaged: {name} has negative numbers")
     convolutions = {}
     for name, shape in weight_shapes().items():
         kernel, norm = _published(name)
-        channels = shape[-1:]
-        if name.endswith("depthwise"):
-            weight = take(f"{kernel}.weight", (*channels, 1, *shape[:2]))[:, 0].transpose(1, 2, 0)
-        else:
-            weight = take(f"{kernel}.weight", (shape[3], shape[2], *shape[:2])).transpose(2, 3, 1, 0)
-        parts = (take(f"{norm}.{part}", channels) for part in ("weight", "bias", "running_mean", "running_var"))
-        convolutions[name] = Convolved(weight, Normalization(*parts))
-        if (convolutions[name].norm.variance < 0).any():
-            raise WeightFileError(f"{path}: damaged: {norm}.running_var holds negative numbers")
-    classifier = take("_fc.weight", (CLASSES, FEATURES)).T, take("_fc.bias", (CLASSES,))
-    return EfficientNetLite0(convolutions, classifier, dtype)
+        weight = tensors[f"{kernel}.weight"].transpose(2, 3, 1, 0).reshape(shape)
+        convolutions[name] = Convolved(weight, Normalization(*(tensors[f"{norm}.{part}"] for part in NORM)))
+    return EfficientNetLite0(convolutions, (tensors["_fc.weight"].T, tensors["_fc.bias"]), dtype)
 
 
 def _published(name: str) -> tuple[str, str]:

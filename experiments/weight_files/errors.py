@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import lzma
 import struct
+import tarfile
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -12,14 +13,15 @@ from pathlib import Path
 
 from .. import UserError
 
-LARGEST = 2**31
-"""Bytes of a file, or of what is unpacked from one: twenty times the largest network that measures images."""
+LARGEST = 2**30
+"""Bytes of a file, or of what is unpacked from one: ten times the largest network that measures images."""
 
 DAMAGE = (
     zipfile.BadZipFile,
     zlib.error,
     lzma.LZMAError,
     struct.error,
+    tarfile.TarError,
     ArithmeticError,  # sizes beyond those of an index
     EOFError,
     LookupError,

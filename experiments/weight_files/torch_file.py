@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from ..exports.numbers import native
 from .archives import member
 from .errors import WeightFileError, reading
-from .numbers import native
 from .state_dict import Storage, Tensor, expect, load_pickle
 
 MAGIC = 0x1950A86A20F9469CFC6C
