@@ -15,10 +15,28 @@ from nets.parameters import Parameters
 
 from .errors import WeightsError, optional
 from .modules import plan
+from .numbers import native
 from .weights import Found, Shape, contents, parameters_of, tensors_of
 
 EXTRA = "experiments"
-TYPES = {"F16": "float16", "F32": "float32", "F64": "float64"}
+TYPES = {
+    "BF16": "bfloat16",
+    "BOOL": "bool",
+    "F16": "float16",
+    "F32": "float32",
+    "F64": "float64",
+    "I8": "int8",
+    "I16": "int16",
+    "I32": "int32",
+    "I64": "int64",
+    "U8": "uint8",
+    "U16": "uint16",
+    "U32": "uint32",
+    "U64": "uint64",
+}
+"""Kinds of numbers by the names that a file has for them."""
+WIDENED = {"bfloat16": "float32"}
+"""What becomes of numbers that NumPy lacks."""
 
 
 def to_safetensors(
@@ -68,7 +86,7 @@ def from_safetensors(
     network : Network
         What the weights are for.
     source : path or bytes
-        The file or its contents: float16, float32 or float64.
+        The file or its contents: float16, bfloat16, float32 or float64.
     input_shape : tuple of int
         Of one sample, channels last.
     dtype : dtype
@@ -90,11 +108,27 @@ def from_safetensors(
     planned = plan(network, input_shape)
     label, data = contents(source)
     return parameters_of(
-        label, planned.slots(), network.layout, _found(label, data), ignored=planned.ignored(), dtype=dtype, xp=xp
+        label, planned.slots(), network.layout, tensors_in(label, data), ignored=planned.ignored(), dtype=dtype, xp=xp
     )
 
 
-def _found(label: str, data: bytes) -> Iterator[Found]:
+def tensors_in(label: str, data: bytes) -> Iterator[Found]:
+    """What a file holds, by its header.
+
+    Parameters
+    ----------
+    label : str
+        The file, for messages.
+    data : bytes
+        Its contents.
+
+    Raises
+    ------
+    ConversionError
+        If safetensors isn't installed.
+    WeightsError
+        If it is no safetensors file.
+    """
     package = optional("safetensors", EXTRA)
     try:
         tensors = package.deserialize(data)
@@ -102,8 +136,8 @@ def _found(label: str, data: bytes) -> Iterator[Found]:
         raise WeightsError(f"{label}: not a safetensors file, or damaged: {error}") from error
     for name, tensor in tensors:
         dtype = TYPES.get(tensor["dtype"], tensor["dtype"])
-        yield Found(name, dtype, tuple(tensor["shape"]), partial(_numbers, tensor, dtype))
+        yield Found(name, WIDENED.get(dtype, dtype), tuple(tensor["shape"]), partial(_numbers, tensor, dtype))
 
 
 def _numbers(tensor: Mapping[str, Any], dtype: str) -> np.ndarray:
-    return np.frombuffer(tensor["data"], np.dtype(dtype).newbyteorder("<")).reshape(tensor["shape"])
+    return native(tensor["data"], dtype).reshape(tensor["shape"])

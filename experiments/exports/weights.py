@@ -146,7 +146,7 @@ def parameters_of(
     """
     skipped = set(ignored)
     tensors = sorted((tensor for tensor in found if tensor.name not in skipped), key=lambda tensor: tensor.name)
-    _refuse_other_names(label, {slot.name: slot.weight.shape for slot in slots}, tensors)
+    expect_tensors(label, {slot.name: slot.weight.shape for slot in slots}, tensors)
     by_name = {tensor.name: tensor for tensor in tensors}
     vector = np.empty(layout.size, dtype)
     views = layout.views(vector)
@@ -186,8 +186,23 @@ def contents(source: str | Path | bytes) -> tuple[str, bytes]:
         raise WeightsError(f"{source}: can't be read: {error.strerror}") from error
 
 
-def _refuse_other_names(label: str, expected: Mapping[str, Shape], found: Sequence[Found]) -> None:
-    """Raise WeightsError unless these are the names, with the shapes that are expected, and numbers."""
+def expect_tensors(label: str, expected: Mapping[str, Shape], found: Sequence[Found]) -> None:
+    """See that these are the names that are expected, with their shapes, and numbers.
+
+    Parameters
+    ----------
+    label : str
+        The file, for messages.
+    expected : mapping from str to tuple of int
+        Names and shapes.
+    found : sequence of Found
+        What the file has.
+
+    Raises
+    ------
+    WeightsError
+        If a name is missing, unknown or there twice, or a shape or dtype is another.
+    """
     counts = Counter(tensor.name for tensor in found)
     complaints = {
         "missing": [f"{name} {shape}" for name, shape in expected.items() if name not in counts],
