@@ -231,7 +231,7 @@ def nuclear_norm(matrix: np.ndarray) -> float:
         squares = np.linalg.eigvalsh(gram)
         rounding = 4 * EPS * squares[-1]
         values = np.sqrt(np.maximum(squares, 0.0))
-        # Errors of well separated roots are as good as independent; of those that are rounding alone, all have one sign.
+        # Errors of separate roots are as good as independent; of those that are rounding alone, all have one sign.
         lost = squares < 100 * rounding
         errors = rounding / (2 * values[~lost])
         error = math.sqrt(np.square(errors).sum()) + lost.sum() * math.sqrt(rounding)
