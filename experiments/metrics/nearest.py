@@ -13,6 +13,7 @@ from coulombfield.rng import Streams
 
 from ..data.dataset import DataSet
 from .metric import Column, Metric, MetricConfig
+from .neighbours import nearest_neighbours
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,8 +84,7 @@ def nearest(images: np.ndarray, others: np.ndarray) -> tuple[np.ndarray, np.ndar
 
     Notes
     -----
-    Memory is O(N M).
+    It is the nearest by differences in float64, the first of those that are equally near; see :mod:`.neighbours`.
     """
-    squares = np.einsum("ij,ij->i", others, others)
-    index = np.argmin(squares - 2 * images @ others.T, axis=1)
+    index = nearest_neighbours(images, [others]).indices
     return index, np.sqrt(np.mean((images - others[index]) ** 2, axis=1))
