@@ -70,8 +70,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    def add(name: str, function: str, text: str) -> argparse.ArgumentParser:
-        command = commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
+    def add(name: str, function: str, text: str, to: Any = commands) -> argparse.ArgumentParser:
+        command = to.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
         command.set_defaults(command=function)
         return command
 
@@ -163,6 +163,28 @@ def _parser() -> argparse.ArgumentParser:
         metavar="KEY=VALUE",
         help="override in all runs, such as data.variance=0.1",
     )
+
+    data = commands.add_parser("data", help="prepare data sets", description="Prepare data sets.")
+    parts = data.add_subparsers(required=True, metavar="COMMAND")
+    prepare = add("prepare", "prepare_data", "turn a source of images into one HDF5 file to train on", parts)
+    prepare.add_argument("kind", metavar="KIND", help="such as folder, cifar10, celeba, lsun, idx, npz or hdf5")
+    prepare.add_argument("source", type=Path, metavar="SOURCE", help="file or folder")
+    prepare.add_argument("out", type=Path, metavar="OUT.h5", help="new file; an unfinished one is gone on with")
+    prepare.add_argument("--size", type=_positive, metavar="N", help="height and width [pixels] (default: as it is)")
+    prepare.add_argument(
+        "--crop",
+        default="none",
+        metavar="CROP",
+        help="square, LEFT,TOP,RIGHT,BOTTOM in pixels, or the name of a published one; is resized to --size",
+    )
+    prepare.add_argument("--count", type=_positive, metavar="N", help="take the first N images (default: all)")
+    prepare.add_argument("--part", default="", metavar="PART", help="such as train or test")
+    prepare.add_argument(
+        "--channels", type=int, choices=(1, 3), default=0, help="grey or colour (default: what the kind has)"
+    )
+    check = add("check", "check_data", "print what is in a file that prepare has made, and draw a grid of it", parts)
+    check.add_argument("file", type=Path, metavar="FILE")
+    check.add_argument("--out", type=Path, metavar="FILE", help="picture (default: FILE.png)")
 
     networks = add("networks", "describe_networks", "print layers, parameters and operations of the paper's networks")
     networks.add_argument("names", nargs="*", metavar="NAME", help="such as coulomb_generator (default: all)")

@@ -15,6 +15,8 @@ import numpy as np
 from coulombfield.rng import Streams
 
 from . import UserError, config, networks, registry, trained
+from .data_commands import check as check_data
+from .data_commands import prepare as prepare_data
 from .files import write_atomically
 from .runs import comparison, comparison_page, life, seeds, tensorboard
 from .runs.folder import RunFolder
@@ -24,6 +26,7 @@ from .tables import collection
 __all__ = [
     "StoppedError",
     "Terminated",
+    "check_data",
     "compare",
     "describe_networks",
     "event_files",
@@ -31,6 +34,7 @@ __all__ = [
     "import_own",
     "import_weights",
     "list_presets",
+    "prepare_data",
     "rebuild_report",
     "resume",
     "run",

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import os
-import warnings
-from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 
-from .picture import SUFFIXES, read_picture
+from ..sources.fit import SQUARE, Fit, FitError
+from ..sources.folder import image_files
+from ..sources.picture import open_picture
 from .stored import ImageError
 
 
@@ -25,8 +25,13 @@ class FolderImages:
     ----------
     path : Path
         The folder.
-    size, channels, crop
-        As for :func:`~experiments.data.picture.read_picture`, which says what becomes of a file.
+    size : int
+        Height and width [pixels].
+    channels : int
+        1 for grey, 3 for red, green and blue: files are converted as
+        :func:`~experiments.sources.picture.open_picture` says.
+    crop : bool
+        Cut the largest centred square out and resize it to ``size``, instead of expecting that size.
 
     Raises
     ------
@@ -40,18 +45,9 @@ class FolderImages:
     slow = ""
 
     def __init__(self, path: Path, size: int, channels: int, crop: bool = False):
-        files = sorted(file for file in path.rglob("*") if not _hidden(file.relative_to(path)) and file.is_file())
-        self._paths = [file for file in files if file.suffix.lower() in SUFFIXES]
-        if not self._paths:
-            raise ImageError(f"{path}: no image files there; expected names that end in {' '.join(sorted(SUFFIXES))}")
-        if others := Counter(file.suffix.lower() for file in files if file.suffix.lower() not in SUFFIXES):
-            endings = ", ".join(f"{suffix or 'nothing'} ({count})" for suffix, count in others.most_common(5))
-            warnings.warn(
-                f"{path}: {len(self._paths)} files taken for images, {others.total()} not, whose names end "
-                f"in {endings}{', ...' if len(others) > 5 else ''}",
-                stacklevel=2,
-            )
-        self._folder, self._crop = path, crop
+        self._paths = image_files(path)
+        self._folder, self._channels = path, channels
+        self._fit = Fit(size, SQUARE if crop else None, pads=False)
         self.name = str(path)
         self.shape = (len(self._paths), size, size, channels)
         self._pool = ThreadPoolExecutor(os.cpu_count() or 1)  # decoding leaves the interpreter to others
@@ -64,13 +60,13 @@ class FolderImages:
         return images
 
     def _decode(self, number: int) -> np.ndarray:
-        return read_picture(self._paths[number], *self.shape[2:], self._crop)
+        path = self._paths[number]
+        try:
+            return self._fit(open_picture(path, path, self._channels))
+        except FitError as error:
+            raise ImageError(f"{path}: {error}; data.crop = true crops and resizes") from error
 
     def hash_more(self, add: Callable[[bytes], None]) -> None:
         """The names of all files."""
         for path in self._paths:
             add(f"{path.relative_to(self._folder).as_posix()}\n".encode(errors="surrogateescape"))
-
-
-def _hidden(path: Path) -> bool:
-    return any(part.startswith(".") or part == "__MACOSX" for part in path.parts)

@@ -19,16 +19,12 @@ from tqdm import tqdm
 
 from coulombfield.arrays import Array, Device
 
-from .. import DataError
+from ..sources.source import ImageError
 from .dataset import DataConfig
 
 IN_MEMORY = 4 << 30  # [bytes]; what is larger is read from disk, one minibatch at a time
 BLOCK = 1024  # images read at once on the way to memory
 HASHED = 4096  # images behind the checksum of those that stay on disk: 50 MB at 64 x 64 in colour
-
-
-class ImageError(DataError):
-    """Images that can't be used as asked."""
 
 
 class Stored(Protocol):

@@ -1,13 +1,14 @@
-"""One picture file as 8-bit pixels."""
+"""One picture file, whatever its format, as a picture of 8 bits a channel."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from PIL import Image
 
-from .stored import ImageError
+from .source import ImageError
 
 SUFFIXES = {".avif", ".bmp", ".gif", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm", ".ppm"}
 SUFFIXES |= {".tga", ".tif", ".tiff", ".webp"}
@@ -26,53 +27,46 @@ TURNS = {
 }
 
 
-def read_picture(path: Path, size: int, channels: int, crop: bool = False) -> np.ndarray:
-    """Pixels of a picture, shape (size, size, channels), from 0 to 255.
+def open_picture(file: Path | BinaryIO, name: Path | str, channels: int) -> Image.Image:
+    """A picture as every viewer shows it: turned as its EXIF data say, and where it is transparent, over white.
 
-    What every viewer shows: turned as its EXIF data say, and where it is transparent, over white. Of 16 bits a channel,
-    the upper 8 are taken, of an animation the first picture.
+    Of 16 bits a channel, the upper 8 are taken, of an animation the first picture. Palettes and CMYK become the colours
+    they stand for.
 
     Parameters
     ----------
-    path : Path
-        The file.
-    size : int
-        Height and width [pixels].
+    file : Path or binary file
+        The content.
+    name : Path or str
+        Of the file, for messages.
     channels : int
         1 for grey, 3 for red, green and blue: files are converted.
-    crop : bool
-        Cut the largest centred square out and resize it to ``size``, instead of expecting that size.
 
     Raises
     ------
     ImageError
-        If the file is no picture, damaged or of another size, or has more than 16 bits a channel.
+        If the file is no picture or damaged, or has more than 16 bits a channel.
     """
     try:
-        with Image.open(path) as file:
-            file.load()
-            image = _over_white(_of_8_bits(file, path)).convert("RGB" if channels == 3 else "L")
-            turn = _turn(file)
+        with Image.open(file) as opened:
+            opened.load()
+            image = _over_white(_of_8_bits(opened, name)).convert("RGB" if channels == 3 else "L")
+            turn = _turn(opened)
     except (ImageError, MemoryError):
         raise
     except Exception as error:  # decoders meet damage with errors of every kind
-        raise ImageError(f"{path}: can't be read as an image ({' '.join(str(error).split())})") from error
-    if turn is not None:
-        image = image.transpose(turn)
-    if crop:
-        side = min(image.size)
-        left, top = (image.width - side) // 2, (image.height - side) // 2
-        square = image.crop((left, top, left + side, top + side))
-        image = square.resize((size, size), Image.Resampling.LANCZOS)
-    elif image.size != (size, size):
-        raise ImageError(
-            f"{path}: expected {size} x {size} pixels, got {image.width} x {image.height}; "
-            "data.crop = true crops and resizes"
-        )
-    return np.asarray(image).reshape(size, size, channels)
+        detail = " ".join(str(error).split()) if isinstance(file, Path) else _without_address(error)
+        raise ImageError(f"{name}: can't be read as an image ({detail})") from error
+    return image if turn is None else image.transpose(turn)
 
 
-def _of_8_bits(image: Image.Image, path: Path) -> Image.Image:
+def _without_address(error: Exception) -> str:
+    """What Pillow says of a file in memory, without the address by which it calls that."""
+    text = " ".join(str(error).split())
+    return "unknown format" if "BytesIO object at" in text else text
+
+
+def _of_8_bits(image: Image.Image, name: Path | str) -> Image.Image:
     """The picture itself, or one of the upper halves of 16-bit greys: Pillow has cut 16-bit colours already."""
     if image.mode.startswith("I;16") or (image.mode == "I" and image.format in ("PNG", "PPM")):
         values = np.asarray(image)
@@ -81,7 +75,7 @@ def _of_8_bits(image: Image.Image, path: Path) -> Image.Image:
             upper[values == image.info["transparency"]] = 255
         return Image.fromarray(upper)
     if image.mode.startswith(("I", "F")):
-        raise ImageError(f"{path}: expected 8 or 16 bits a channel, got an image of mode {image.mode}")
+        raise ImageError(f"{name}: expected 8 or 16 bits a channel, got an image of mode {image.mode}")
     return image
 
 

@@ -1,0 +1,45 @@
+"""What ``python -m experiments data prepare`` and ``data check`` do."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+
+from . import UserError, prepared, registry
+from .figures.images import image_grid
+from .prepared.check import described
+from .sources.fit import Fit, crop_of
+from .sources.source import Request
+
+GRID = 10  # images along each side of the picture
+
+
+def prepare(arguments: argparse.Namespace) -> None:
+    """Turn a source of images into one HDF5 file."""
+    try:
+        kind = registry.find("sources", arguments.kind, "open_source")
+    except registry.KindError as error:
+        names = ", ".join(registry.kinds("sources", "open_source"))
+        raise UserError(f"unknown kind {arguments.kind!r}; expected one of {names}") from error
+    out: Path = arguments.out
+    if out.suffix != ".h5":
+        raise UserError(f"expected the name of a new .h5 file, got {str(out)!r}")
+    listing = out.with_name(f"{out.name}.keys")
+    request = Request(part=arguments.part, channels=arguments.channels, listing=listing)
+    source = kind.open_source(arguments.source, request)
+    fit = Fit(arguments.size, crop_of(arguments.crop, source.crops), source.pads)
+    resumed = prepared.prepare(source, out, arguments.kind, fit, arguments.count)
+    print(f"{out}{' (an unfinished file was gone on with)' if resumed else ''}")
+
+
+def check(arguments: argparse.Namespace) -> None:
+    """Say what is in a prepared file, and draw some of its images."""
+    path: Path = arguments.file
+    found = prepared.check(path, GRID**2)
+    for line in described(found):
+        print(line)
+    out: Path = arguments.out or path.with_name(f"{path.name}.png")
+    image_grid(out, found.shown.astype(np.float32) / 127.5 - 1, GRID)
+    print(out)
