@@ -148,9 +148,13 @@ def _parser() -> argparse.ArgumentParser:
     events.add_argument("folder", type=Path, metavar="DIR")
     events.add_argument("--out", type=Path, metavar="DIR", help="new folder (default: DIR/tensorboard)")
 
-    table = add("table", "table", "make a table or figure of the paper from many runs, and run what is missing")
-    table.add_argument("name", metavar="NAME", help="such as figure-4")
-    table.add_argument("--out", type=Path, metavar="DIR", help="folder of its runs (default: runs/NAME)")
+    table = add("table", "table", "make a table or figure of the paper from many runs")
+    table.add_argument(
+        "name", metavar="NAME", help="such as figure-4, which runs what is missing, or 1b, which does not"
+    )
+    table.add_argument(
+        "--out", type=Path, metavar="DIR", help="folder of its runs (default: runs/NAME, or runs where it runs nothing)"
+    )
     table.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="(default: %(default)s)")
     table.add_argument(
         "--jobs", type=_positive, default=os.cpu_count() or 1, metavar="N", help="runs at a time (default: %(default)s)"

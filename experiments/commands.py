@@ -8,6 +8,7 @@ import importlib
 import io
 import sys
 import time
+import types
 from pathlib import Path
 
 import numpy as np
@@ -178,12 +179,33 @@ def event_files(arguments: argparse.Namespace) -> None:
 
 
 def table(arguments: argparse.Namespace) -> None:
-    """Make a table of the paper: run what is missing, go on with what was stopped, reuse what is there."""
+    """Make a table or figure of the paper from many runs."""
+    kind = arguments.name.replace("-", "_")
+    kind = kind if kind.isidentifier() else f"table_{kind}"  # the paper's own name of its table 1b is 1b
+    if kind in registry.kinds("tables", "assemble"):
+        _assemble(registry.find("tables", kind, "assemble"), arguments)
+        return
     try:
-        module = registry.find("tables", arguments.name.replace("-", "_"), "publish")
+        module = registry.find("tables", kind, "publish")
     except registry.KindError as error:
-        names = ", ".join(kind.replace("_", "-") for kind in registry.kinds("tables", "publish"))
+        kinds = [*registry.kinds("tables", "publish"), *registry.kinds("tables", "assemble")]
+        names = ", ".join(kind.removeprefix("table_").replace("_", "-") for kind in sorted(kinds))
         raise UserError(f"unknown table {arguments.name!r}; expected one of {names}") from error
+    _complete(module, arguments)
+
+
+def _assemble(module: types.ModuleType, arguments: argparse.Namespace) -> None:
+    """Make a table of the finished runs that there are; its runs take too long to be started here."""
+    if arguments.set:
+        raise UserError(f"--set: table {arguments.name} runs nothing; give it to the runs that it shows")
+    out = arguments.out or Path("runs")
+    if not out.is_dir():
+        raise UserError(f"--out: expected a folder with run folders, got {str(out)!r}")
+    say(str(module.assemble(out, say)))
+
+
+def _complete(module: types.ModuleType, arguments: argparse.Namespace) -> None:
+    """Run what is missing for a table, go on with what was stopped, and reuse what is there."""
     out = arguments.out or Path("runs") / arguments.name
     runs = collection.members({name: (name, arguments.set) for name in module.presets()}, out)
     say(f"{out}:")

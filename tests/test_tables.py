@@ -132,4 +132,4 @@ def test_a_folder_that_does_not_fit_is_refused_before_anything_runs(tmp_path, ca
 
 def test_an_unknown_table_names_those_there_are(capsys):
     assert main(["table", "figure-9"]) == 2
-    assert "unknown table 'figure-9'; expected one of figure-4" in capsys.readouterr().err
+    assert "unknown table 'figure-9'; expected one of figure-2, figure-4" in capsys.readouterr().err

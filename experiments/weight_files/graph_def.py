@@ -1,8 +1,8 @@
 """TensorFlow's frozen graphs: the constants of a GraphDef, by the wire format of protocol buffers.
 
 A message is a series of fields, each a key (the field's number times 8 plus its wire type) and a value: a
-variable-length integer (0), 8 bytes (1), a length and so many bytes (2), or 4 bytes (5). Of the messages, by the numbers
-of their fields: GraphDef {node 1}, NodeDef {name 1, op 2, attr 5}, an entry of attr {key 1, value 2}, AttrValue
+variable-length integer (0), 8 bytes (1), a length and so many bytes (2), or 4 bytes (5). Of the messages, by the
+numbers of their fields: GraphDef {node 1}, NodeDef {name 1, op 2, attr 5}, an entry of attr {key 1, value 2}, AttrValue
 {tensor 8}, TensorProto {dtype 1, shape 2, content 4, and values 5, 6, 7, 10, 11, 13, 16, 17}, TensorShapeProto
 {dim 2 {size 1}}. A shape may have more numbers than there are values: the last one then stands for the rest.
 """
