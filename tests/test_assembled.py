@@ -72,6 +72,7 @@ def test_a_run_of_other_settings_has_a_star_and_its_differences_and_gives_way_to
     row = table(tmp_path)["CelebA", "Coulomb GAN"]
     assert row["measured"] == "99*"
     assert "(100 updates; training.updates 100 for 500000; generator.width 64 for 1024)" in row["run"]
+    finished(tmp_path / "other", "celeba", 77.0, "generator.width=64")
     finished(tmp_path / "whole", "celeba", 10.0)
     assert table(tmp_path)["CelebA", "Coulomb GAN"]["measured"] == "10"
 
