@@ -66,6 +66,7 @@ SAMPLES: dict[str, Sample] = {
     "nets.primitives.activations.bias_identity": rows_and_bias,
     "nets.primitives.activations.bias_leaky_relu": lambda rng: (*rows_and_bias(rng), rng.uniform(0, 1)),
     "nets.primitives.activations.bias_elu": rows_and_bias,
+    "nets.primitives.bounded.bias_bounded": lambda rng: (*rows_and_bias(rng), 1.5),
     "nets.primitives.activations.bias_tanh": lambda rng: (*rows_and_bias(rng), 1.7159, 2 / 3),
     "nets.primitives.activations.leaky_relu_gradient": lambda rng: (
         *gradient_and_output(rng, -2, 2),

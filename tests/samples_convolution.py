@@ -23,7 +23,19 @@ def col2im(rng: np.random.Generator) -> tuple[Any, ...]:
     return columns, images, stride, corner
 
 
+def depthwise(rng: np.random.Generator) -> tuple[Any, ...]:
+    """Images, a kernel and a bias for each channel, stride, corner, ceiling, and memory for the result."""
+    n, height, width, kh, kw, rows, columns = (int(number) for number in rng.integers(1, 6, 7))
+    channels = int(rng.integers(1, 20))  # more than a vector's and fewer
+    x, weight = rng.standard_normal((n, height, width, channels)), rng.standard_normal((kh, kw, channels))
+    down, across = (int(number) for number in rng.integers(1, 4, 2))
+    above, left = int(rng.integers(0, kh)), int(rng.integers(0, kw))
+    out = rng.standard_normal((n, rows, columns, channels)) - 10
+    return x, weight / kh, rng.standard_normal(channels), (down, across), (above, left), 2.0, out
+
+
 SAMPLES: dict[str, Callable[[np.random.Generator], tuple[Any, ...]]] = {
     "nets.primitives.columns.im2col": im2col,
     "nets.primitives.columns.col2im": col2im,
+    "nets.primitives.depthwise.depthwise": depthwise,
 }

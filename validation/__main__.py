@@ -18,6 +18,7 @@ from .arguments import output_file, output_folder, positive, whole_number
 
 BENCHMARKS = {
     "busy": "updates and sums beside busy processes against their quiet times",
+    "features": "forward passes of the networks that measure images against the same in PyTorch",
     "flows": "steps of charges that move against their number, and the energy's drift",
     "gans": "updates of every GAN on images against the same in PyTorch",
     "mixture": "one update of the 25-Gaussian Coulomb GAN against the same in PyTorch",
@@ -47,6 +48,7 @@ def main(arguments: list[str] | None = None) -> int:
     parsers = {name: benchmarks.add_parser(name, help=text, description=text) for name, text in BENCHMARKS.items()}
     for name, seconds in (
         ("busy", 2.0),
+        ("features", 5.0),
         ("flows", 3.0),
         ("gans", 3.0),
         ("mixture", 20.0),
@@ -59,6 +61,7 @@ def main(arguments: list[str] | None = None) -> int:
         options.add_argument(
             "--seconds", type=positive, default=seconds, help="how long to time each row (default: %(default)s)"
         )
+    _add_features_options(parsers["features"])
     parsers["flows"].add_argument("--quick", action="store_true", help="few charges, in seconds")
     _add_networks_options(parsers["networks"], _networks_names, "16,128")
     _add_networks_options(parsers["gans"], _gans_names, "the presets'")
@@ -76,6 +79,12 @@ def main(arguments: list[str] | None = None) -> int:
     if file is not None:
         file.write_text(json.dumps(rows, indent=2, allow_nan=False) + "\n", encoding="utf-8")
     return int(any(row.get("table") == "agreement" and row["note"] for row in rows))
+
+
+def _add_features_options(options: argparse.ArgumentParser) -> None:
+    options.add_argument("--only", type=_features_names, default=(), metavar="NAME[,NAME]", help="what to measure")
+    options.add_argument("--quick", action="store_true", help="few and small images, in seconds")
+    options.add_argument("--agreement", action="store_true", help="also compare all numbers with PyTorch's in float64")
 
 
 def _add_networks_options(options: argparse.ArgumentParser, names: Callable[[str], Any], batches: str) -> None:
@@ -100,6 +109,12 @@ def _add_sums_options(options: argparse.ArgumentParser) -> None:
         metavar="N",
         help="most charges, such as 1e7 (default: 1e6)",
     )
+
+
+def _features_names(text: str) -> tuple[str, ...]:
+    from .speed.features_cases import CASES
+
+    return _names(text, tuple(CASES))
 
 
 def _start_names(text: str) -> tuple[str, ...]:

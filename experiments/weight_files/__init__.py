@@ -59,7 +59,10 @@ def read_weights(path: Path) -> dict[str, np.ndarray]:
     Nothing that a file holds is run, and no more memory taken than its own size, or that of what it unpacks to, which
     may be 1 GiB. Only zip archives have checksums: elsewhere a flipped bit in a weight is another weight.
     """
-    return _read(path, _contents(path))
+    found = _read(path, _contents(path))
+    for array in found.values():  # some lie in the file's bytes, which more than one may share
+        array.flags.writeable = False
+    return found
 
 
 def _contents(path: Path) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import tarfile
 import zipfile
@@ -48,13 +49,17 @@ def only_member_of_tar(path: Path, data: bytes) -> tuple[Path, bytes]:
     """The same of a tar archive that gzip has compressed."""
     with reading(path, "tar.gz archive"):
         found = {}
-        with tarfile.open(fileobj=io.BytesIO(data), mode="r|gz") as archive:
+        unpacked = gzip.GzipFile(fileobj=io.BytesIO(data))
+        with tarfile.open(fileobj=unpacked, mode="r|") as archive:
             for info in archive:
                 if info.offset_data + info.size > LARGEST:
                     raise ValueError(f"it unpacks to more than {LARGEST} bytes")
                 if info.isreg() and not info.issparse() and _may_hold_weights(info.name):
                     file = archive.extractfile(info)
                     found[info.name] = b"" if file is None else file.read()
+        while unpacked.read(2**16):  # to its checksum
+            if unpacked.tell() > LARGEST:
+                raise ValueError(f"it unpacks to more than {LARGEST} bytes")
         name = _only(path, list(found))
         return _label(path, name), found[name]
 

@@ -1,8 +1,8 @@
 """TensorFlow's frozen graphs: the constants of a GraphDef, by the wire format of protocol buffers.
 
-A message is a series of fields, each a key (the field's number times 8 plus its wire type) and a value: a
-variable-length integer (0), 8 bytes (1), a length and so many bytes (2), or 4 bytes (5). Of the messages, by the
-numbers of their fields: GraphDef {node 1}, NodeDef {name 1, op 2, attr 5}, an entry of attr {key 1, value 2}, AttrValue
+A message is a series of fields, each a key (the field's number times 8 plus its wire type) and a value: an integer of
+variable length (0), 8 bytes (1), a length and so many bytes (2), or 4 bytes (5). Of the messages, by the numbers of
+their fields: GraphDef {node 1}, NodeDef {name 1, op 2, attr 5}, an entry of attr {key 1, value 2}, AttrValue
 {tensor 8}, TensorProto {dtype 1, shape 2, content 4, and values 5, 6, 7, 10, 11, 13, 16, 17}, TensorShapeProto
 {dim 2 {size 1}}. A shape may have more numbers than there are values: the last one then stands for the rest.
 """
@@ -183,23 +183,17 @@ def _tensor(message: memoryview) -> np.ndarray | None:
         numbers = native(content, kind.dtype)
         if len(numbers) != count:
             raise ValueError(f"has {len(numbers)} numbers for the shape {shape}")
-        return _closed(numbers.reshape(shape))
+        return numbers.reshape(shape)
     values = _values(message, kind)
     if len(values) > count:
         raise ValueError(f"has {len(values)} numbers for the shape {shape}")
     if len(values) == count:
-        return _closed(values.reshape(shape))
+        return values.reshape(shape)
     if len(values) <= 1:  # none stand for zeros
         return np.broadcast_to(values[0] if len(values) else values.dtype.type(0), shape)
     if count > FILLED:
         raise ValueError(f"has {len(values)} numbers for the shape {shape}")
-    return _closed(np.concatenate([values, np.full(count - len(values), values[-1])]).reshape(shape))
-
-
-def _closed(numbers: np.ndarray) -> np.ndarray:
-    """The array, not to be written to, like those that lie in the file's bytes."""
-    numbers.flags.writeable = False
-    return numbers
+    return np.concatenate([values, np.full(count - len(values), values[-1])]).reshape(shape)
 
 
 def _shape(message: memoryview) -> tuple[int, ...]:
@@ -240,4 +234,4 @@ def _values(message: memoryview, kind: _Kind) -> np.ndarray:
         return native(bytes(packed), kind.dtype)
     if kind.field == 13:  # the bits of halves
         return native(np.array([number & 0xFFFF for number in integers], "<u2").tobytes(), kind.dtype)
-    return np.array(integers, np.uint64 if kind.dtype == "uint64" else np.int64).astype(kind.dtype)
+    return np.array(integers, np.int64).astype(kind.dtype)

@@ -45,8 +45,8 @@ STAGES = (
     Stage(1, 3, 1, 6, 320),
 )
 
-TASK = 8
-"""Images that one thread takes at a time."""
+TASK, TASKS = 8, 8
+"""Most images that one thread takes at a time, and tasks that are wanted of a batch, for threads to share."""
 TOGETHER = 2**18
 """Numbers between the two 1 x 1 convolutions of a block, from which on images go through it one by one: 1 MB, which
 stays in a processor's cache, and rows enough for a matrix product."""
@@ -157,7 +157,8 @@ class EfficientNetLite0:
         if x.ndim != 4 or x.shape[3] != 3 or min(x.shape[1:3]) < 1 or x.dtype != self.dtype:
             raise ValueError(f"x: expected (N, H, W, 3) of {self.dtype}, got {x.shape} of {x.dtype}")
         features = np.empty((len(x), FEATURES), self.dtype)
-        parts = [slice(i, min(i + TASK, len(x))) for i in range(0, len(x), TASK)]
+        task = max(1, min(TASK, len(x) // TASKS))
+        parts = [slice(i, min(i + task, len(x))) for i in range(0, len(x), task)]
         height, width = x.shape[1:3]
         stem = Geometry((height, width), (3, 3), (2, 2), same_padding((height, width), (3, 3), (2, 2)))
         free = [_Memory(self.dtype) for _ in range(min(numba.get_num_threads(), len(parts)))]

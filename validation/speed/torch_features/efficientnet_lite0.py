@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import torch
@@ -10,6 +10,8 @@ from torch import Tensor, nn
 
 from nets.architectures.efficientnet_lite0 import CLASSES, EPSILON, FEATURES, STAGES, STEM
 from nets.primitives.geometry import same_padding
+
+from ..torch_networks import use_all_processors
 
 
 class Twin(nn.Module):
@@ -80,3 +82,19 @@ class _Same(nn.Conv2d):
 
 def _norm(channels: int) -> nn.BatchNorm2d:
     return nn.BatchNorm2d(channels, eps=EPSILON)
+
+
+def call(
+    tensors: Mapping[str, np.ndarray], x: np.ndarray, *, channels_last: bool = False
+) -> Callable[[], list[np.ndarray]]:
+    """A forward pass of images (N, H, W, 3) in their dtype, which gives features and logits."""
+    use_all_processors()
+    network = twin(tensors, x.dtype, channels_last=channels_last)
+    form = torch.channels_last if channels_last else torch.contiguous_format
+    images = torch.from_numpy(x).permute(0, 3, 1, 2).contiguous(memory_format=form)
+
+    def forward() -> list[np.ndarray]:
+        with torch.inference_mode():
+            return [result.numpy() for result in network(images)]
+
+    return forward
