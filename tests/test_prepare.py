@@ -122,7 +122,13 @@ def test_a_killed_process_is_gone_on_with(tmp_path):
     del source.items
     assert not prepare(source, whole, "folder", Fit(None, None, pads=False))
     assert out.read_bytes() == whole.read_bytes()
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.h5", "in", "whole.h5"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "a.h5",
+        "a.h5.names",
+        "in",
+        "whole.h5",
+        "whole.h5.names",
+    ]
 
 
 def _done(out):

@@ -11,6 +11,7 @@ import contextlib
 import errno
 import fcntl
 import hashlib
+import itertools
 import math
 import os
 import shutil
@@ -274,6 +275,7 @@ class _Work:
             os.fsync(self._file)
             if self._out.exists():
                 raise PrepareError(f"{self._out}: is there already; it has come while {self._unfinished} was made")
+            self._write_names()
             os.replace(self._unfinished, self._out)
             self._journal_path.unlink(missing_ok=True)
             folder = os.open(self._out.parent, os.O_RDONLY)  # the new name itself lies in the folder
@@ -281,6 +283,16 @@ class _Work:
                 os.fsync(folder)
             finally:
                 os.close(folder)
+
+    def _write_names(self) -> None:
+        """What images are called, a line each, beside the file: of millions, listing them in the source takes long."""
+        names = self._source.names(self._shape[0])
+        if (first := next(names, None)) is None:
+            return
+        lines = (name.replace("\\", r"\\").replace("\n", r"\n") for name in itertools.chain([first], names))
+        with open(self._head_path, "wb") as file:
+            file.writelines(f"{line}\n".encode(errors="backslashreplace") for line in lines)
+        os.replace(self._head_path, self._out.with_name(f"{self._out.name}.names"))
 
     def _build(self) -> Layout:
         with writing(self._out):

@@ -72,6 +72,8 @@ class FolderSource:
     """
 
     labelled = pads = False
+    size: int | None = None
+    crop = "none"
 
     def __init__(
         self, path: Path, paths: list[Path], channels: int, part: str = "", crops: Mapping[str, Crop] | None = None
@@ -88,6 +90,10 @@ class FolderSource:
         for path in self._paths[start:stop]:
             with reading(path, "a file"):
                 yield Item(str(path), path.read_bytes())
+
+    def names(self, stop: int) -> Iterator[str]:
+        """Paths inside the folder."""
+        return (path.relative_to(self.path).as_posix() for path in self._paths[:stop])
 
     def decode(self, item: Item) -> Image.Image:
         """The picture."""
