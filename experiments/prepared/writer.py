@@ -38,6 +38,8 @@ TASK = 64  # images that a thread decodes in one go
 TASK_BYTES = 4 << 20  # [bytes], stored or decoded, that such a task may have if it has more than one image
 PENDING = 2  # tasks a thread that may wait for it
 JOURNAL_SECONDS = 2.0
+PASSING = {errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.ENOTCONN, errno.EMFILE, errno.ENFILE}
+"""What the system says where a source is not damaged but out of reach for now: what is written stays."""
 
 
 def prepare(source: Source, out: Path, kind: str, fit: Fit, count: int | None = None, workers: int = 0) -> bool:
@@ -66,7 +68,8 @@ def prepare(source: Source, out: Path, kind: str, fit: Fit, count: int | None = 
     Raises
     ------
     ImageError
-        If an image can't be read or has the wrong size; the message names its file. What was written is removed.
+        If an image can't be read or has the wrong size; the message names its file. What was written is removed, unless
+        the source was only out of reach.
     PrepareError
         If the file is there, or is made by another process, or an unfinished one has other settings.
     WriteError
@@ -174,7 +177,7 @@ class _Work:
         try:
             state = self._fill(state, workers)
         except ImageError as error:
-            if getattr(error.__cause__, "errno", None) is None:  # of damage; what the system refuses may pass
+            if getattr(error.__cause__, "errno", None) not in PASSING:
                 self._remove()
             raise
         self._finish(state)
@@ -221,9 +224,7 @@ class _Work:
                     if time.monotonic() - told >= JOURNAL_SECONDS:
                         self._note(state)
                         told = time.monotonic()
-        except ImageError:
-            raise
-        except BaseException:
+        except BaseException:  # whatever it is, also a kill that waits for us
             with contextlib.suppress(OSError, WriteError):
                 self._note(state)
             raise

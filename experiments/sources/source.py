@@ -124,7 +124,8 @@ def reading(path: Path, form: str, *errors: type[Exception]) -> Iterator[None]:
     try:
         yield
     except refused as error:
-        detail = getattr(error, "strerror", None) or " ".join(str(error).split()) or type(error).__name__
+        said = getattr(error, "strerror", None) or str(error)
+        detail = " ".join(said.split()) or type(error).__name__
         raise ImageError(f"{path}: can't be read as {form} ({detail})") from error
 
 
