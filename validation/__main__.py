@@ -18,6 +18,7 @@ from .arguments import output_file, output_folder, positive, whole_number
 
 BENCHMARKS = {
     "busy": "updates and sums beside busy processes against their quiet times",
+    "data": "random minibatches of a prepared file against a folder of PNG files by Pillow and by PyTorch's DataLoader",
     "flows": "steps of charges that move against their number, and the energy's drift",
     "gans": "updates of every GAN on images against the same in PyTorch",
     "mixture": "one update of the 25-Gaussian Coulomb GAN against the same in PyTorch",
@@ -47,6 +48,7 @@ def main(arguments: list[str] | None = None) -> int:
     parsers = {name: benchmarks.add_parser(name, help=text, description=text) for name, text in BENCHMARKS.items()}
     for name, seconds in (
         ("busy", 2.0),
+        ("data", 3.0),
         ("flows", 3.0),
         ("gans", 3.0),
         ("mixture", 20.0),
@@ -59,6 +61,7 @@ def main(arguments: list[str] | None = None) -> int:
         options.add_argument(
             "--seconds", type=positive, default=seconds, help="how long to time each row (default: %(default)s)"
         )
+    parsers["data"].add_argument("--quick", action="store_true", help="few images, in seconds")
     parsers["flows"].add_argument("--quick", action="store_true", help="few charges, in seconds")
     _add_networks_options(parsers["networks"], _networks_names, "16,128")
     _add_networks_options(parsers["gans"], _gans_names, "the presets'")
