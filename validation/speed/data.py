@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -38,11 +39,14 @@ def run(seconds: float, *, quick: bool = False) -> list[dict[str, Any]]:
         files, file = Path(place, "png"), Path(place, "images.h5")
         _write_files(files, QUICK_COUNT if quick else COUNT)
         prepare(folder.open_source(files, Request()), file, "folder", Fit(None, None, pads=False))
-        ways: dict[str, Callable[[], object]] = {}
-        for name, batches in _ways(files, file, peers=has_torch()).items():
-            # All give the images of the same numbers, by which the first minibatch is compared.
-            ways[name] = lambda batches=batches: [next(batches) for _ in range(BATCHES)]
-        return _rows(take_turns(ways, seconds))
+        ways = _ways(files, file, peers=has_torch())
+        calls: dict[str, Callable[[], object]] = {name: partial(_take, batches) for name, batches in ways.items()}
+        return _rows(take_turns(calls, seconds))
+
+
+def _take(batches: Iterator[Any]) -> None:
+    for _ in range(BATCHES):
+        next(batches)
 
 
 def _write_files(place: Path, count: int) -> None:
@@ -50,10 +54,9 @@ def _write_files(place: Path, count: int) -> None:
     place.mkdir()
     rng = np.random.default_rng(0)
     for number in range(count):
-        coarse = Image.fromarray(rng.integers(0, 256, (8, 8, 3), np.uint8)).resize(
-            (SIZE, SIZE), Image.Resampling.BICUBIC
-        )
-        pixels = np.asarray(coarse).astype(np.int16) + rng.integers(-4, 5, (SIZE, SIZE, 3))
+        coarse = Image.fromarray(rng.integers(0, 256, (8, 8, 3), np.uint8))
+        smooth = coarse.resize((SIZE, SIZE), Image.Resampling.BICUBIC)
+        pixels = np.asarray(smooth).astype(np.int16) + rng.integers(-4, 5, (SIZE, SIZE, 3))
         Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8)).save(place / f"{number:05}.png")
 
 
