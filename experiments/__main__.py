@@ -174,12 +174,14 @@ def _parser() -> argparse.ArgumentParser:
     prepare.add_argument("kind", metavar="KIND", help="such as folder, cifar10, celeba, lsun, idx, npz or hdf5")
     prepare.add_argument("source", type=Path, metavar="SOURCE", help="file or folder")
     prepare.add_argument("out", type=Path, metavar="OUT.h5", help="new file; an unfinished one is gone on with")
-    prepare.add_argument("--size", type=_positive, metavar="N", help="height and width [pixels] (default: as it is)")
+    prepare.add_argument(
+        "--size", type=_positive, metavar="N", help="height and width [pixels] (default: as they are; celeba, lsun: 64)"
+    )
     prepare.add_argument(
         "--crop",
-        default="none",
         metavar="CROP",
-        help="square, LEFT,TOP,RIGHT,BOTTOM in pixels, or the name of a published one; is resized to --size",
+        help="none, square, LEFT,TOP,RIGHT,BOTTOM in pixels, or the name of a published one of celeba: dcgan, began, "
+        "progressive, ncsn, vae, pytorch (default: none; of celeba dcgan, of lsun square); is resized to --size",
     )
     prepare.add_argument("--count", type=_positive, metavar="N", help="take the first N images (default: all)")
     prepare.add_argument("--part", default="", metavar="PART", help="such as train or test")

@@ -11,7 +11,7 @@ from . import UserError, prepared, registry
 from .figures.images import image_grid
 from .prepared.check import described
 from .sources.fit import Fit, crop_of
-from .sources.source import Request
+from .sources.source import Request, Source
 
 GRID = 10  # images along each side of the picture
 
@@ -26,10 +26,8 @@ def prepare(arguments: argparse.Namespace) -> None:
     out: Path = arguments.out
     if out.suffix != ".h5":
         raise UserError(f"expected the name of a new .h5 file, got {str(out)!r}")
-    listing = out.with_name(f"{out.name}.keys")
-    request = Request(part=arguments.part, channels=arguments.channels, listing=listing)
-    source = kind.open_source(arguments.source, request)
-    fit = Fit(arguments.size, crop_of(arguments.crop, source.crops), source.pads)
+    source: Source = kind.open_source(arguments.source, Request(part=arguments.part, channels=arguments.channels))
+    fit = Fit(arguments.size or source.size, crop_of(arguments.crop or source.crop, source.crops), source.pads)
     resumed = prepared.prepare(source, out, arguments.kind, fit, arguments.count)
     print(f"{out}{' (an unfinished file was gone on with)' if resumed else ''}")
 

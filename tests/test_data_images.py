@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 import zlib
 
@@ -181,6 +182,52 @@ def test_a_named_dataset_is_taken_among_several(tmp_path):
     values = pixels(3, 8, 1)
     path = write_hdf5(tmp_path / "a.h5", a__x=values, a__y=values + 1)
     np.testing.assert_array_equal(open_images(path, 8, 1, dataset="a/y").read(np.arange(3)), values + 1)
+
+
+@pytest.mark.parametrize("dtype", ["u1", "f4"])
+@pytest.mark.parametrize(
+    ("options", "direct"),
+    [
+        ({}, True),
+        ({"chunks": (1, 8, 8, 3)}, True),
+        ({"chunks": (3, 8, 8, 3)}, True),
+        ({"chunks": (1, 8, 8, 3), "libver": "latest"}, True),
+        ({"chunks": (1, 8, 4, 3)}, False),
+        ({"chunks": (1, 8, 8, 3), "compression": "gzip"}, False),
+        ({"chunks": (1, 8, 8, 3), "fletcher32": True}, False),
+        ({"userblock_size": 1024}, False),
+        ({"external": [("a.raw", 0, 10**6)]}, False),
+    ],
+)
+def test_images_that_lie_in_the_file_as_they_are_are_read_without_hdf5(tmp_path, monkeypatch, dtype, options, direct):
+    values = (pixels(20, 8, 3) / (1 if dtype == "u1" else 255)).astype(dtype)
+    monkeypatch.chdir(tmp_path)
+    of_file = {name: options[name] for name in ("libver", "userblock_size") if name in options}
+    with h5py.File("a.h5", "w", **of_file) as file:
+        file.create_dataset("other", data=np.zeros(7))
+        rest = {name: value for name, value in options.items() if name not in of_file}
+        file.create_dataset("images", data=values, **rest)
+    stored, index = open_images(tmp_path / "a.h5", 8, 3), np.array([19, 3, 3, 0, 7])
+    assert (stored._places is not None) == direct
+    np.testing.assert_array_equal(stored.read(index), values[index])
+    assert stored.read(index[:0]).shape == (0, 8, 8, 3)
+
+
+def test_chunks_that_were_never_written_are_read_by_hdf5(tmp_path):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file.create_dataset("images", (9, 8, 8, 3), np.uint8, chunks=(1, 8, 8, 3), fillvalue=7)
+        file["images"][4] = 1
+    found = open_images(tmp_path / "a.h5", 8, 3).read(np.arange(9))
+    assert (found[4] == 1).all()
+    assert (found[[0, 8]] == 7).all()
+
+
+def test_a_file_that_is_cut_while_it_is_read_is_an_error(tmp_path):
+    path = write_hdf5(tmp_path / "a.h5", images=pixels(30, 8, 3))
+    stored = open_images(path, 8, 3)
+    os.truncate(path, path.stat().st_size - 100)
+    with pytest.raises(ImageError, match=r"a.h5: truncated: an image is missing at byte \d+"):
+        stored.read(np.arange(30))
 
 
 def test_what_is_no_image_is_named(tmp_path):

@@ -122,7 +122,13 @@ def test_a_killed_process_is_gone_on_with(tmp_path):
     del source.items
     assert not prepare(source, whole, "folder", Fit(None, None, pads=False))
     assert out.read_bytes() == whole.read_bytes()
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.h5", "in", "whole.h5"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "a.h5",
+        "a.h5.names",
+        "in",
+        "whole.h5",
+        "whole.h5.names",
+    ]
 
 
 def _done(out):
@@ -322,3 +328,22 @@ def test_check_refuses_what_prepare_has_not_made(tmp_path, capsys):
         assert status == 2
         assert message in error
         assert error.count("\n") == 1
+
+
+def test_a_source_that_is_out_of_reach_for_now_loses_nothing(tmp_path, monkeypatch):
+    source = folder.open_source(write_folder(tmp_path / "in", pixels(300, 8, 3)), Request())
+    read = Path.read_bytes
+
+    def fail(path):
+        if path.name == "00250.png":
+            raise OSError(5, "Input/output error")
+        return read(path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "read_bytes", fail)
+        patch.setattr(writer, "PENDING", 0)
+        with pytest.raises(ImageError, match=r"00250.png: can't be read as a file \(Input/output error\)"):
+            prepare(source, tmp_path / "a.h5", "folder", Fit(None, None, pads=False))
+    assert _done(tmp_path / "a.h5") == 192
+    assert prepare(source, tmp_path / "a.h5", "folder", Fit(None, None, pads=False))
+    check(tmp_path / "a.h5", 1)

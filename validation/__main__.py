@@ -19,6 +19,7 @@ from .arguments import output_file, output_folder, positive, whole_number
 BENCHMARKS = {
     "busy": "updates and sums beside busy processes against their quiet times",
     "features": "forward passes of the networks that measure images against the same in PyTorch",
+    "data": "random minibatches of a prepared file against a folder of PNG files by Pillow and by PyTorch's DataLoader",
     "flows": "steps of charges that move against their number, and the energy's drift",
     "gans": "updates of every GAN on images against the same in PyTorch",
     "mixture": "one update of the 25-Gaussian Coulomb GAN against the same in PyTorch",
@@ -49,6 +50,7 @@ def main(arguments: list[str] | None = None) -> int:
     for name, seconds in (
         ("busy", 2.0),
         ("features", 5.0),
+        ("data", 3.0),
         ("flows", 3.0),
         ("gans", 3.0),
         ("mixture", 20.0),
@@ -62,6 +64,7 @@ def main(arguments: list[str] | None = None) -> int:
             "--seconds", type=positive, default=seconds, help="how long to time each row (default: %(default)s)"
         )
     _add_features_options(parsers["features"])
+    parsers["data"].add_argument("--quick", action="store_true", help="few images, in seconds")
     parsers["flows"].add_argument("--quick", action="store_true", help="few charges, in seconds")
     _add_networks_options(parsers["networks"], _networks_names, "16,128")
     _add_networks_options(parsers["gans"], _gans_names, "the presets'")

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import math
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import h5py
 import numpy as np
 
+from .places import places
 from .stored import ImageError
 
 
@@ -33,7 +35,8 @@ class HDF5Images:
     -----
     HDF5 reads and decompresses chunks as wholes and keeps the last few, up to a size. Where all that hold one image are
     larger, as of those that h5py chooses for compressed data, images of the same chunks are read in one go, so that a
-    pass over all images takes as long as the dataset itself; single images from everywhere stay slow.
+    pass over all images takes as long as the dataset itself; single images from everywhere stay slow. Images that lie
+    in the file as they are, as ``data prepare`` writes them, are read from there one by one, without HDF5.
     """
 
     def __init__(self, path: Path, dataset: str = ""):
@@ -46,6 +49,7 @@ class HDF5Images:
             self.shape = (count, height, width, channels[0] if channels else 1)
             self.dtype = self._data.dtype
             self.together = self._chunk_height()
+            self._places = places(self._data)
         self.half = 127.5 if self.dtype == np.uint8 else 0.0
 
     @property
@@ -92,15 +96,27 @@ class HDF5Images:
     def read(self, index: np.ndarray) -> np.ndarray:
         """Images of these numbers, read in the order in which they lie on disk, those of the same chunks at once."""
         images = np.empty((len(index), *self._data.shape[1:]), self.dtype)
+        if self._places is not None:
+            self._read_at(self._places[index], images)
+            return images.reshape(len(index), *self.shape[1:])
         order = np.argsort(index, kind="stable")
         # Where chunks are no matter, what is read at once are numbers in a row.
         apart = np.diff(index[order] // self.together) > (self.together == 1)
-        for places in np.split(order, np.flatnonzero(apart) + 1):
-            if len(places):
-                first, last = index[places[0]], index[places[-1]]
+        for row in np.split(order, np.flatnonzero(apart) + 1):
+            if len(row):
+                first, last = index[row[0]], index[row[-1]]
                 with self._reading():
-                    images[places] = self._data[first : last + 1][index[places] - first]
+                    images[row] = self._data[first : last + 1][index[row] - first]
         return images.reshape(len(index), *self.shape[1:])
+
+    def _read_at(self, offsets: np.ndarray, images: np.ndarray) -> None:
+        """Fill ``images`` from these places of the file, in the order in which they lie on disk."""
+        order = np.argsort(offsets, kind="stable")
+        with self._reading():
+            file, size = self._file.id.get_vfd_handle(), images[:1].nbytes
+            for image, offset in zip(order.tolist(), offsets[order].tolist(), strict=True):
+                if os.preadv(file, (images[image],), offset) != size:
+                    raise ImageError(f"{self._path}: truncated: an image is missing at byte {offset}")
 
     def hash_more(self, add: Callable[[bytes], None]) -> None:
         """Nothing beside the pixels."""

@@ -78,6 +78,7 @@ def _dataset(file: h5py.File, name: str, shape: tuple[int, ...], form: h5py.h5t.
         creation.set_chunk(chunk)
     creation.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
     creation.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
+    creation.set_obj_track_times(False)  # so that the same images give the same bytes
     return h5py.h5d.create(file.id, name.encode(), form, h5py.h5s.create_simple(shape), creation)
 
 

@@ -11,6 +11,7 @@ import contextlib
 import errno
 import fcntl
 import hashlib
+import itertools
 import math
 import os
 import shutil
@@ -37,6 +38,8 @@ TASK = 64  # images that a thread decodes in one go
 TASK_BYTES = 4 << 20  # [bytes], stored or decoded, that such a task may have if it has more than one image
 PENDING = 2  # tasks a thread that may wait for it
 JOURNAL_SECONDS = 2.0
+PASSING = {errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.ENOTCONN, errno.EMFILE, errno.ENFILE}
+"""What the system says where a source is not damaged but out of reach for now: what is written stays."""
 
 
 def prepare(source: Source, out: Path, kind: str, fit: Fit, count: int | None = None, workers: int = 0) -> bool:
@@ -65,7 +68,8 @@ def prepare(source: Source, out: Path, kind: str, fit: Fit, count: int | None = 
     Raises
     ------
     ImageError
-        If an image can't be read or has the wrong size; the message names its file. What was written is removed.
+        If an image can't be read or has the wrong size; the message names its file. What was written is removed, unless
+        the source was only out of reach.
     PrepareError
         If the file is there, or is made by another process, or an unfinished one has other settings.
     WriteError
@@ -173,7 +177,7 @@ class _Work:
         try:
             state = self._fill(state, workers)
         except ImageError as error:
-            if getattr(error.__cause__, "errno", None) is None:  # of damage; what the system refuses may pass
+            if getattr(error.__cause__, "errno", None) not in PASSING:
                 self._remove()
             raise
         self._finish(state)
@@ -220,9 +224,7 @@ class _Work:
                     if time.monotonic() - told >= JOURNAL_SECONDS:
                         self._note(state)
                         told = time.monotonic()
-        except ImageError:
-            raise
-        except BaseException:
+        except BaseException:  # whatever it is, also a kill that waits for us
             with contextlib.suppress(OSError, WriteError):
                 self._note(state)
             raise
@@ -274,6 +276,7 @@ class _Work:
             os.fsync(self._file)
             if self._out.exists():
                 raise PrepareError(f"{self._out}: is there already; it has come while {self._unfinished} was made")
+            self._write_names()
             os.replace(self._unfinished, self._out)
             self._journal_path.unlink(missing_ok=True)
             folder = os.open(self._out.parent, os.O_RDONLY)  # the new name itself lies in the folder
@@ -281,6 +284,16 @@ class _Work:
                 os.fsync(folder)
             finally:
                 os.close(folder)
+
+    def _write_names(self) -> None:
+        """What images are called, a line each, beside the file: of millions, listing them in the source takes long."""
+        names = self._source.names(self._shape[0])
+        if (first := next(names, None)) is None:
+            return
+        lines = (name.replace("\\", r"\\").replace("\n", r"\n") for name in itertools.chain([first], names))
+        with open(self._head_path, "wb") as file:
+            file.writelines(f"{line}\n".encode(errors="backslashreplace") for line in lines)
+        os.replace(self._head_path, self._out.with_name(f"{self._out.name}.names"))
 
     def _build(self) -> Layout:
         with writing(self._out):

@@ -18,6 +18,7 @@ from .source import ImageError, Item, Request, check_part, reading
 def image_files(folder: Path) -> list[Path]:
     """Image files in a folder and the folders inside it, sorted by their paths.
 
+    A link to nothing counts as a file, so that it is told of when it is read, not left out.
     Files and folders whose names begin with a dot, and ``__MACOSX``, are passed over: systems and notebooks put copies
     and thumbnails there. One warning says how many other files have names that are no image's.
 
@@ -26,7 +27,7 @@ def image_files(folder: Path) -> list[Path]:
     ImageError
         If there are none.
     """
-    files = sorted(file for file in folder.rglob("*") if not _hidden(file.relative_to(folder)) and file.is_file())
+    files = sorted(file for file in folder.rglob("*") if not _hidden(file.relative_to(folder)) and _is_file(file))
     images = [file for file in files if file.suffix.lower() in SUFFIXES]
     if not images:
         raise ImageError(f"{folder}: no image files there; expected names that end in {' '.join(sorted(SUFFIXES))}")
@@ -72,6 +73,8 @@ class FolderSource:
     """
 
     labelled = pads = False
+    size: int | None = None
+    crop = "none"
 
     def __init__(
         self, path: Path, paths: list[Path], channels: int, part: str = "", crops: Mapping[str, Crop] | None = None
@@ -89,10 +92,18 @@ class FolderSource:
             with reading(path, "a file"):
                 yield Item(str(path), path.read_bytes())
 
+    def names(self, stop: int) -> Iterator[str]:
+        """Paths inside the folder."""
+        return (path.relative_to(self.path).as_posix() for path in self._paths[:stop])
+
     def decode(self, item: Item) -> Image.Image:
         """The picture."""
         assert isinstance(item.data, bytes)
         return open_picture(io.BytesIO(item.data), item.name, self._channels)
+
+
+def _is_file(path: Path) -> bool:
+    return path.is_file() or (path.is_symlink() and not path.exists())
 
 
 def _hidden(path: Path) -> bool:

@@ -7,7 +7,6 @@ in 4 bytes, the most significant first, and the values.
 
 from __future__ import annotations
 
-import gzip
 import math
 import os
 import struct
@@ -18,6 +17,7 @@ from typing import BinaryIO
 
 import numpy as np
 
+from .packed import is_packed, open_packed
 from .source import Arrays, ImageError, Item, Request, check_part, reading
 
 PARTS = {"train": "train", "test": "t10k"}
@@ -64,13 +64,13 @@ class IDXSource(Arrays):
 
     def __init__(self, path: Path, labels: Path | None, part: str):
         self.path, self.part, self._labels_path = path, part, labels
-        with self._reading(path), _open(path) as file:
+        with self._reading(path), open_packed(path) as file:
             self.count, self._height, self._width = shape = _header(file, path, 3)
         _check_size(path, 16 + math.prod(shape))
         self.labelled = labels is not None
         self._labels = np.zeros(self.count, np.uint8)
         if labels is not None:
-            with self._reading(labels), _open(labels) as file:
+            with self._reading(labels), open_packed(labels) as file:
                 (count,) = _header(file, labels, 1)
                 if count != self.count:
                     raise ImageError(f"{labels}: expected {self.count} labels, one for an image, got {count}")
@@ -84,7 +84,7 @@ class IDXSource(Arrays):
     def items(self, start: int, stop: int) -> Iterator[Item]:
         """Images with their labels."""
         size = self._height * self._width
-        with self._reading(self.path), _open(self.path) as file:
+        with self._reading(self.path), open_packed(self.path) as file:
             _header(file, self.path, 3)
             file.seek(start * size, os.SEEK_CUR)
             for number in range(start, stop):
@@ -101,12 +101,6 @@ class IDXSource(Arrays):
 def _file(folder: Path, prefix: str, what: str, axes: int) -> Path | None:
     names = (f"{prefix}-{what}{dot}idx{axes}-ubyte{suffix}" for dot in "-." for suffix in ("", ".gz"))
     return next((folder / name for name in names if (folder / name).exists()), None)
-
-
-def _open(path: Path) -> BinaryIO:
-    with open(path, "rb") as file:
-        packed = file.read(2) == b"\x1f\x8b"
-    return gzip.open(path, "rb") if packed else open(path, "rb")  # type: ignore[return-value]
 
 
 def _header(file: BinaryIO, path: Path, axes: int) -> tuple[int, ...]:
@@ -129,9 +123,8 @@ def _exactly(file: BinaryIO, size: int, path: Path) -> bytes:
 def _check_size(path: Path, size: int) -> None:
     """Raise if a file has another size than its header says, before anything of that size is made."""
     with open(path, "rb") as file:
-        packed = file.read(2) == b"\x1f\x8b"
         there = file.seek(0, os.SEEK_END)
-        if packed:  # gzip ends in the size, modulo 2**32
+        if is_packed(path):  # gzip ends in the size, modulo 2**32
             file.seek(max(0, there - 4))
             there, size = int.from_bytes(file.read(4), "little"), size % 2**32
     if there != size:

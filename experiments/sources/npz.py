@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import struct
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -18,7 +19,16 @@ from .source import Arrays, ImageError, Item, Request, check_part, reading
 
 LABELS = ("labels", "label", "y", "targets")
 """Names of arrays that are taken for labels."""
-DAMAGE = (ValueError, KeyError, zipfile.BadZipFile, zlib.error, struct.error, NotImplementedError, RuntimeError)
+DAMAGE: tuple[type[Exception], ...] = (
+    ValueError,
+    KeyError,
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    NotImplementedError,
+    RuntimeError,
+)
+DAMAGE += (SyntaxError, tokenize.TokenError)  # of what a header has in place of a dictionary
 """What the readers of damaged files raise."""
 
 

@@ -29,13 +29,10 @@ class Request:
         Such as ``train`` or ``test``; empty for the kind's own default.
     channels : int
         1 for grey, 3 for colour; 0 for what the kind has by default.
-    listing : Path or None
-        File that a source may keep a list of its items in, where listing them anew takes long.
     """
 
     part: str = ""
     channels: int = 0
-    listing: Path | None = None
 
 
 class Item(NamedTuple):
@@ -72,6 +69,14 @@ class Source(Protocol):
         """Whether smaller images are put in the middle of black, rather than refused."""
 
     @property
+    def size(self) -> int | None:
+        """Height and width of images where none is asked for [pixels]; None for as they are."""
+
+    @property
+    def crop(self) -> str:
+        """Name of the crop where none is asked for."""
+
+    @property
     def crops(self) -> Mapping[str, Crop]:
         """Published crops of these images by their names."""
 
@@ -87,6 +92,9 @@ class Source(Protocol):
             If one can't be read; the message begins with the file.
         """
 
+    def names(self, stop: int) -> Iterator[str]:
+        """Names that the first images have of their own, such as of files; none where they have but numbers."""
+
     def decode(self, item: Item) -> Image.Image | np.ndarray:
         """The item's picture, grey or colour, or its pixels, shape (H, W, C), 8-bit; called by several threads."""
 
@@ -95,7 +103,13 @@ class Arrays:
     """What sources have in common whose items are pixels already."""
 
     pads = True
+    size: int | None = None
+    crop = "none"
     crops: Mapping[str, Crop] = {}
+
+    def names(self, stop: int) -> Iterator[str]:
+        """None."""
+        return iter(())
 
     def decode(self, item: Item) -> np.ndarray:
         """The pixels themselves."""
@@ -110,7 +124,8 @@ def reading(path: Path, form: str, *errors: type[Exception]) -> Iterator[None]:
     try:
         yield
     except refused as error:
-        detail = getattr(error, "strerror", None) or " ".join(str(error).split()) or type(error).__name__
+        said = getattr(error, "strerror", None) or str(error)
+        detail = " ".join(said.split()) or type(error).__name__
         raise ImageError(f"{path}: can't be read as {form} ({detail})") from error
 
 
