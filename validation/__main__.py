@@ -18,9 +18,11 @@ from .arguments import output_file, output_folder, positive, whole_number
 
 BENCHMARKS = {
     "busy": "updates and sums beside busy processes against their quiet times",
+    "fid": "the Fréchet distance of two sets of features against the way by scipy's sqrtm",
     "flows": "steps of charges that move against their number, and the energy's drift",
     "gans": "updates of every GAN on images against the same in PyTorch",
     "mixture": "one update of the 25-Gaussian Coulomb GAN against the same in PyTorch",
+    "neighbours": "exact nearest neighbours in a training set of images against scikit-learn's brute force",
     "networks": "layers, players and updates of the Coulomb GAN of images against the same in PyTorch",
     "start": "the first call in a fresh process, with an empty cache of compiled loops and a warm one",
     "sums": "field sums by every engine, with errors and memory",
@@ -47,9 +49,11 @@ def main(arguments: list[str] | None = None) -> int:
     parsers = {name: benchmarks.add_parser(name, help=text, description=text) for name, text in BENCHMARKS.items()}
     for name, seconds in (
         ("busy", 2.0),
+        ("fid", 10.0),
         ("flows", 3.0),
         ("gans", 3.0),
         ("mixture", 20.0),
+        ("neighbours", 10.0),
         ("networks", 0.5),
         ("start", 1.0),
         ("sums", 0.3),
@@ -60,6 +64,8 @@ def main(arguments: list[str] | None = None) -> int:
             "--seconds", type=positive, default=seconds, help="how long to time each row (default: %(default)s)"
         )
     parsers["flows"].add_argument("--quick", action="store_true", help="few charges, in seconds")
+    for name in ("fid", "neighbours"):
+        parsers[name].add_argument("--quick", action="store_true", help="small sets, in seconds")
     _add_networks_options(parsers["networks"], _networks_names, "16,128")
     _add_networks_options(parsers["gans"], _gans_names, "the presets'")
     parsers["start"].add_argument(
