@@ -40,7 +40,7 @@ class FolderImages:
     slow = ""
 
     def __init__(self, path: Path, size: int, channels: int, crop: bool = False):
-        files = sorted(file for file in path.rglob("*") if not _hidden(file.relative_to(path)) and file.is_file())
+        files = sorted(file for file in path.rglob("*") if not hidden(file.relative_to(path)) and file.is_file())
         self._paths = [file for file in files if file.suffix.lower() in SUFFIXES]
         if not self._paths:
             raise ImageError(f"{path}: no image files there; expected names that end in {' '.join(sorted(SUFFIXES))}")
@@ -72,5 +72,6 @@ class FolderImages:
             add(f"{path.relative_to(self._folder).as_posix()}\n".encode(errors="surrogateescape"))
 
 
-def _hidden(path: Path) -> bool:
+def hidden(path: Path) -> bool:
+    """Whether a file, or a folder that it is in, is what systems and notebooks put there."""
     return any(part.startswith(".") or part == "__MACOSX" for part in path.parts)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from PIL import Image
@@ -48,17 +49,7 @@ def read_picture(path: Path, size: int, channels: int, crop: bool = False) -> np
     ImageError
         If the file is no picture, damaged or of another size, or has more than 16 bits a channel.
     """
-    try:
-        with Image.open(path) as file:
-            file.load()
-            image = _over_white(_of_8_bits(file, path)).convert("RGB" if channels == 3 else "L")
-            turn = _turn(file)
-    except (ImageError, MemoryError):
-        raise
-    except Exception as error:  # decoders meet damage with errors of every kind
-        raise ImageError(f"{path}: can't be read as an image ({' '.join(str(error).split())})") from error
-    if turn is not None:
-        image = image.transpose(turn)
+    image = open_picture(path, path, channels)
     if crop:
         side = min(image.size)
         left, top = (image.width - side) // 2, (image.height - side) // 2
@@ -70,6 +61,35 @@ def read_picture(path: Path, size: int, channels: int, crop: bool = False) -> np
             "data.crop = true crops and resizes"
         )
     return np.asarray(image).reshape(size, size, channels)
+
+
+def open_picture(file: Path | BinaryIO, path: Path, channels: int) -> Image.Image:
+    """A picture of any size, as :func:`read_picture` converts it.
+
+    Parameters
+    ----------
+    file : Path or file
+        The picture, such as a member of an archive.
+    path : Path
+        Its name, for messages.
+    channels : int
+        1 for grey, 3 for red, green and blue.
+
+    Raises
+    ------
+    ImageError
+        If the file is no picture, or damaged, or has more than 16 bits a channel.
+    """
+    try:
+        with Image.open(file) as opened:
+            opened.load()
+            image = _over_white(_of_8_bits(opened, path)).convert("RGB" if channels == 3 else "L")
+            turn = _turn(opened)
+    except (ImageError, MemoryError):
+        raise
+    except Exception as error:  # decoders meet damage with errors of every kind
+        raise ImageError(f"{path}: can't be read as an image ({' '.join(str(error).split())})") from error
+    return image if turn is None else image.transpose(turn)
 
 
 def _of_8_bits(image: Image.Image, path: Path) -> Image.Image:

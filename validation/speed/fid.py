@@ -33,7 +33,10 @@ def run(seconds: float, *, quick: bool = False) -> list[dict[str, Any]]:
     """
     count, dimension = QUICK if quick else (COUNT, DIMENSION)
     sets = [features(seed, count, dimension) for seed in (0, 1)]
-    ways = {"ours": (statistics, frechet_distance), "sqrtm": (usual_statistics, usual_distance)}
+    ways: dict[str, tuple[Callable[[np.ndarray], Any], Callable[..., float]]] = {
+        "ours": (statistics, frechet_distance),
+        "sqrtm": (usual_statistics, usual_distance),
+    }
     made: dict[Any, Any] = {}
     calls: dict[str, Callable[[], object]] = {}
     for name, (of_features, of_statistics) in ways.items():
@@ -41,7 +44,7 @@ def run(seconds: float, *, quick: bool = False) -> list[dict[str, Any]]:
         calls[f"{name} distance"] = functools.partial(_compare, made, name, of_statistics)
     print(f"two sets of {count} x {dimension} features in float32, and their distance; min / median / max:", flush=True)
     spreads = few_turns(calls, seconds)
-    rows = []
+    rows: list[dict[str, Any]] = []
     for name in ways:
         # Against statistics that are there already, as of a data set at each evaluation, one set's are left to compute.
         both, rest = spreads[f"{name} statistics"], spreads[f"{name} distance"]
@@ -78,7 +81,7 @@ def statistics(x: np.ndarray) -> Gaussian:
 
 def usual_statistics(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Mean and covariance."""
-    return np.mean(x, axis=0, dtype=np.float64), np.cov(x, rowvar=False)
+    return np.asarray(np.mean(x, axis=0, dtype=np.float64)), np.cov(x, rowvar=False)
 
 
 def usual_distance(a: tuple[np.ndarray, np.ndarray], b: tuple[np.ndarray, np.ndarray]) -> float:
