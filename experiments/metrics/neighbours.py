@@ -58,9 +58,9 @@ def nearest_neighbours(points: np.ndarray, blocks: Iterable[np.ndarray]) -> Neig
 
     Notes
     -----
-    Beside points and a block, memory is that of 512 others in floating point, and for each thread that of 256 points and
-    a tile of 256 × 512 numbers of float64. Time grows where very many neighbours are within rounding of the nearest, as
-    where all are the same.
+    Beside points and a block, memory is that of 512 others in floating point, and for each thread that of 256 points
+    and a tile of 256 × 512 numbers of float64. Time grows where very many neighbours are within rounding of the
+    nearest, as where all are the same.
     """
     count, dimension = points.shape
     found = Neighbours(np.zeros(count, np.int64), np.full(count, np.inf))
