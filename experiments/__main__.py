@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import math
 import os
 import signal
 import sys
@@ -191,6 +192,35 @@ def _parser() -> argparse.ArgumentParser:
     check = add("check", "check_data", "print what is in a file that prepare has made, and draw a grid of it", parts)
     check.add_argument("file", type=Path, metavar="FILE")
     check.add_argument("--out", type=Path, metavar="FILE", help="picture (default: FILE.png)")
+    distance = add("fid", "feature_distance", "print the Fréchet distance of two sets of images")
+    kinds = "a run's folder, a folder or .zip of images, .h5, .npy, .npz of images or of statistics"
+    distance.add_argument("first", type=Path, metavar="A", help=kinds)
+    distance.add_argument("second", type=Path, nargs="?", metavar="B", help="the same; may be left out to save A's")
+    distance.add_argument(
+        "--features", default="inception", metavar="NAME", help="network that measures (default: %(default)s)"
+    )
+    distance.add_argument("--weights", type=Path, metavar="FILE", help="of the network (default: by the environment)")
+    distance.add_argument(
+        "--samples", type=_positive, metavar="N", help="images of each, at most (default: all; of a run 50000)"
+    )
+    distance.add_argument(
+        "--save-statistics", type=Path, metavar="FILE", help="write mean and covariance of A's features, as .npz"
+    )
+
+    pairs = add("figure-3", "figure_3", "show similar pairs of generated images and estimate how many there can be")
+    pairs.add_argument("folder", type=Path, metavar="DIR", help="folder of a run of images")
+    pairs.add_argument(
+        "--batches", type=_positive, default=50, metavar="N", help="batches to look at (default: %(default)s)"
+    )
+    pairs.add_argument("--size", type=_positive, default=1024, metavar="N", help="of a batch (default: %(default)s)")
+    pairs.add_argument(
+        "--duplicate",
+        type=_level,
+        metavar="LEVELS",
+        help="root mean square difference of 8-bit pixels up to which two images are one (default: half of the closest "
+        "pair's in batches of training images, their median)",
+    )
+    pairs.add_argument("--out", type=Path, metavar="FILE", help="picture (default: DIR/figure-3.png)")
 
     networks = add("networks", "describe_networks", "print layers, parameters and operations of the paper's networks")
     networks.add_argument("names", nargs="*", metavar="NAME", help="such as coulomb_generator (default: all)")
@@ -203,6 +233,16 @@ def _parser() -> argparse.ArgumentParser:
 def _positive(text: str) -> int:
     if (number := _count(text)) < 1:
         raise argparse.ArgumentTypeError(f"expected a positive integer, got {text!r}")
+    return number
+
+
+def _level(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not 0 <= number <= 255:
+        raise argparse.ArgumentTypeError(f"expected a number from 0 to 255, got {text!r}")
     return number
 
 

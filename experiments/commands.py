@@ -18,6 +18,7 @@ from coulombfield.rng import Streams
 from . import UserError, config, networks, registry, trained
 from .data_commands import check as check_data
 from .data_commands import prepare as prepare_data
+from .evaluation import fid, figure_three
 from .files import write_atomically
 from .runs import comparison, comparison_page, life, seeds, tensorboard
 from .runs.folder import RunFolder
@@ -32,6 +33,8 @@ __all__ = [
     "describe_networks",
     "event_files",
     "export",
+    "feature_distance",
+    "figure_3",
     "import_own",
     "import_weights",
     "list_presets",
@@ -178,6 +181,23 @@ def event_files(arguments: argparse.Namespace) -> None:
     say(str(tensorboard.convert(RunFolder.open(arguments.folder), arguments.out)))
 
 
+def feature_distance(arguments: argparse.Namespace) -> None:
+    """Print the Fréchet distance of two sets of images."""
+    places = [place for place in (arguments.first, arguments.second) if place is not None]
+    if arguments.save_statistics is not None:
+        _check_parent(arguments.save_statistics, "--save-statistics")
+    fid.compare(places, arguments.features, arguments.weights, arguments.samples, arguments.save_statistics, say)
+
+
+def figure_3(arguments: argparse.Namespace) -> None:
+    """Look for similar pairs among generated images."""
+    out = arguments.out or arguments.folder / "figure-3.png"
+    _check_parent(out)
+    if out.suffix != ".png":
+        raise UserError(f"--out: expected a name that ends in .png, got {str(out)!r}")
+    figure_three.publish(arguments.folder, out, arguments.batches, arguments.size, arguments.duplicate, say)
+
+
 def table(arguments: argparse.Namespace) -> None:
     """Make a table or figure of the paper from many runs."""
     kind = arguments.name.replace("-", "_")
@@ -224,9 +244,9 @@ def describe_networks(arguments: argparse.Namespace) -> None:
         print(line)
 
 
-def _check_parent(out: Path) -> None:
+def _check_parent(out: Path, option: str = "--out") -> None:
     if not out.parent.is_dir():
-        raise UserError(f"--out: no such folder: {out.parent}")
+        raise UserError(f"{option}: no such folder: {out.parent}")
 
 
 def _encode(samples: np.ndarray, suffix: str) -> bytes:

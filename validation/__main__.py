@@ -20,9 +20,11 @@ BENCHMARKS = {
     "busy": "updates and sums beside busy processes against their quiet times",
     "features": "forward passes of the networks that measure images against the same in PyTorch",
     "data": "random minibatches of a prepared file against a folder of PNG files by Pillow and by PyTorch's DataLoader",
+    "fid": "the Fréchet distance of two sets of features against the way by scipy's sqrtm",
     "flows": "steps of charges that move against their number, and the energy's drift",
     "gans": "updates of every GAN on images against the same in PyTorch",
     "mixture": "one update of the 25-Gaussian Coulomb GAN against the same in PyTorch",
+    "neighbours": "exact nearest neighbours in a training set of images against scikit-learn's brute force",
     "networks": "layers, players and updates of the Coulomb GAN of images against the same in PyTorch",
     "start": "the first call in a fresh process, with an empty cache of compiled loops and a warm one",
     "sums": "field sums by every engine, with errors and memory",
@@ -51,9 +53,11 @@ def main(arguments: list[str] | None = None) -> int:
         ("busy", 2.0),
         ("features", 5.0),
         ("data", 3.0),
+        ("fid", 10.0),
         ("flows", 3.0),
         ("gans", 3.0),
         ("mixture", 20.0),
+        ("neighbours", 10.0),
         ("networks", 0.5),
         ("start", 1.0),
         ("sums", 0.3),
@@ -66,6 +70,8 @@ def main(arguments: list[str] | None = None) -> int:
     _add_features_options(parsers["features"])
     parsers["data"].add_argument("--quick", action="store_true", help="few images, in seconds")
     parsers["flows"].add_argument("--quick", action="store_true", help="few charges, in seconds")
+    for name in ("fid", "neighbours"):
+        parsers[name].add_argument("--quick", action="store_true", help="small sets, in seconds")
     _add_networks_options(parsers["networks"], _networks_names, "16,128")
     _add_networks_options(parsers["gans"], _gans_names, "the presets'")
     parsers["start"].add_argument(

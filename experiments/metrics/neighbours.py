@@ -18,9 +18,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from coulombfield.threads import lone_products, share
+
 CHUNK = 1024  # coordinates: see above
-ROWS = 512  # points of a tile
-COLUMNS = 1024  # others of a tile
+ROWS = 256  # points of a tile
+COLUMNS = 512  # others of a tile
 DIFFERENCES = 2**20  # numbers in an array of differences
 CENTRE = 128  # of 8-bit pixels
 
@@ -56,29 +58,37 @@ def nearest_neighbours(points: np.ndarray, blocks: Iterable[np.ndarray]) -> Neig
 
     Notes
     -----
-    Beside points and a block, memory is that of a tile, at most 512 × 1024 numbers of float64, and of its points and
-    others in floating point. Time grows where very many neighbours are within rounding of the nearest, as where all are
-    the same.
+    Beside points and a block, memory is that of 512 others in floating point, and for each thread that of 256 points
+    and a tile of 256 × 512 numbers of float64. Time grows where very many neighbours are within rounding of the
+    nearest, as where all are the same.
     """
     count, dimension = points.shape
     found = Neighbours(np.zeros(count, np.int64), np.full(count, np.inf))
-    search = _whole_numbers if points.dtype == np.uint8 else _floating_point
     start = 0
-    for block in blocks:
-        if block.ndim != 2 or block.shape[1] != dimension or block.dtype != points.dtype:
-            raise ValueError(
-                f"blocks: expected {points.dtype} of shape (N, {dimension}), got {block.dtype} of {block.shape}"
-            )
-        for j in range(0, len(block), COLUMNS):
-            columns = block[j : j + COLUMNS]
-            work = _floats(columns)
-            for i in range(0, count, ROWS):
-                rows = slice(i, i + ROWS)
-                search(points[rows], columns, work, found.indices[rows], found.squares[rows], start + j)
-        start += len(block)
+    with lone_products():
+        for block in blocks:
+            if block.ndim != 2 or block.shape[1] != dimension or block.dtype != points.dtype:
+                raise ValueError(
+                    f"blocks: expected {points.dtype} of shape (N, {dimension}), got {block.dtype} of {block.shape}"
+                )
+            for j in range(0, len(block), COLUMNS):
+                _search(points, block[j : j + COLUMNS], found, start + j)
+            start += len(block)
     if not start:
         raise ValueError("blocks: expected at least one point, got none")
     return found
+
+
+def _search(points: np.ndarray, others: np.ndarray, found: Neighbours, start: int) -> None:
+    """Take over what is nearer to any point among others whose first has the number ``start``, tiles side by side."""
+    work, tile = _floats(others), _whole_numbers if points.dtype == np.uint8 else _floating_point
+
+    def tiles(first: int, stop: int) -> None:
+        for i in range(first * ROWS, stop * ROWS, ROWS):
+            rows = slice(i, i + ROWS)
+            tile(points[rows], others, work, found.indices[rows], found.squares[rows], start)
+
+    share(tiles, -(-len(points) // ROWS))
 
 
 def square_distances(points: np.ndarray) -> np.ndarray:

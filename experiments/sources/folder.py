@@ -27,7 +27,7 @@ def image_files(folder: Path) -> list[Path]:
     ImageError
         If there are none.
     """
-    files = sorted(file for file in folder.rglob("*") if not _hidden(file.relative_to(folder)) and _is_file(file))
+    files = sorted(file for file in folder.rglob("*") if not hidden(file.relative_to(folder)) and _is_file(file))
     images = [file for file in files if file.suffix.lower() in SUFFIXES]
     if not images:
         raise ImageError(f"{folder}: no image files there; expected names that end in {' '.join(sorted(SUFFIXES))}")
@@ -106,5 +106,6 @@ def _is_file(path: Path) -> bool:
     return path.is_file() or (path.is_symlink() and not path.exists())
 
 
-def _hidden(path: Path) -> bool:
+def hidden(path: Path) -> bool:
+    """Whether a file is one of those that systems and notebooks put beside the images."""
     return any(part.startswith(".") or part == "__MACOSX" for part in path.parts)

@@ -48,6 +48,27 @@ def take_turns(calls: Mapping[str, Callable[[], object]], seconds: float) -> dic
     return {name: Spread.of(times) for name, times in blocks.items()}
 
 
+def few_turns(calls: Mapping[str, Callable[[], object]], seconds: float, fewest: int = 3) -> dict[str, Spread]:
+    """Time calls of many seconds one by one in turns, as :func:`take_turns` does short ones in blocks.
+
+    Parameters
+    ----------
+    calls : mapping from str to callable
+        What to time, in the order in which they are made, so that one may use what an earlier one has left.
+    seconds : float
+        Time to spend on each [s].
+    fewest : int
+        Calls of each, at least.
+    """
+    times: dict[str, list[float]] = {name: [] for name in calls}
+    start, turns = time.perf_counter(), 0
+    while turns < fewest or time.perf_counter() - start < seconds * len(calls):
+        for name, call in calls.items():
+            times[name].append(seconds_a_call(call, 1))
+        turns += 1
+    return {name: Spread.of(taken) for name, taken in times.items()}
+
+
 @contextlib.contextmanager
 def blas_threads(count: int) -> Iterator[None]:
     """Have the BLAS libraries use so many threads, as a run has them by ``training.blas_threads``.
