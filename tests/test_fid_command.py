@@ -143,7 +143,7 @@ def test_a_run_is_measured_by_samples_of_its_generator(tmp_path, capsys, images,
         ("a.npz", {"mu": np.zeros(5), "sigma": np.eye(5)}, "{path}: expected statistics of 6 features"),
         ("a.zip", {"a.txt": b"x"}, "{path}: no image files in it"),
         ("a.zip", {"a.png": b"x", "b.png": b"x"}, "{path}/a.png: can't be read as an image"),
-        ("a", {}, "{path}: no image files there, and no run"),
+        ("a", {}, "{path}: no image files there; expected names"),
         ("a", {"a.png": b"x", "b.png": b"x"}, "{path}/a.png: can't be read as an image"),
     ],
 )
