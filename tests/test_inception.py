@@ -172,6 +172,6 @@ def test_blocks_agree_with_pytorchs_layers(dtype):
     from validation.speed.inception_agreement import differences
 
     bound = 1e-10 if dtype == np.float64 else 1e-4
-    found = differences(dtype, SMALLEST, 2)
+    found = differences(dtype, 107, 2)  # the last block has 2 x 2 pixels, whose maxima are not their means
     assert len([each for each in found if each.name.startswith("Mixed")]) == 11
     assert all(each.difference <= bound for each in found), found

@@ -20,6 +20,7 @@ BENCHMARKS = {
     "busy": "updates and sums beside busy processes against their quiet times",
     "flows": "steps of charges that move against their number, and the energy's drift",
     "gans": "updates of every GAN on images against the same in PyTorch",
+    "inception": "the forward pass of the Inception network against the same in PyTorch",
     "mixture": "one update of the 25-Gaussian Coulomb GAN against the same in PyTorch",
     "networks": "layers, players and updates of the Coulomb GAN of images against the same in PyTorch",
     "start": "the first call in a fresh process, with an empty cache of compiled loops and a warm one",
@@ -49,6 +50,7 @@ def main(arguments: list[str] | None = None) -> int:
         ("busy", 2.0),
         ("flows", 3.0),
         ("gans", 3.0),
+        ("inception", 20.0),
         ("mixture", 20.0),
         ("networks", 0.5),
         ("start", 1.0),
@@ -62,6 +64,7 @@ def main(arguments: list[str] | None = None) -> int:
     parsers["flows"].add_argument("--quick", action="store_true", help="few charges, in seconds")
     _add_networks_options(parsers["networks"], _networks_names, "16,128")
     _add_networks_options(parsers["gans"], _gans_names, "the presets'")
+    _add_inception_options(parsers["inception"])
     parsers["start"].add_argument(
         "--only", type=_start_names, default=(), metavar="NAME[,NAME]", help="what to measure"
     )
@@ -86,6 +89,17 @@ def _add_networks_options(options: argparse.ArgumentParser, names: Callable[[str
     options.add_argument("--quick", action="store_true", help="narrow networks and small minibatches, in a minute")
     options.add_argument("--agreement", action="store_true", help="also compare all numbers with PyTorch's in float64")
     options.add_argument("--memory", action="store_true", help="also measure the peak memory of updates")
+
+
+def _add_inception_options(options: argparse.ArgumentParser) -> None:
+    options.add_argument(
+        "--batch", type=whole_number, default=50, metavar="N", help="images of a pass (default: %(default)s)"
+    )
+    options.add_argument("--quick", action="store_true", help="few and small images")
+    options.add_argument(
+        "--agreement", action="store_true", help="also compare all blocks with PyTorch's in both precisions"
+    )
+    options.add_argument("--memory", action="store_true", help="also measure the peak memory of passes")
 
 
 def _add_sums_options(options: argparse.ArgumentParser) -> None:

@@ -29,7 +29,7 @@ def differences(dtype: type, size: int = inception.SIZE, images: int = 2) -> lis
     """Of the stem, of each block, of features and of logits; each with the roundings of all before it."""
     import torch
 
-    from .torch_inception import channels_last, twin
+    from .torch_inception import twin, with_channels_last
 
     rng = np.random.default_rng(0)
     of = parameters(inception.shapes(), rng, dtype)
@@ -41,13 +41,13 @@ def differences(dtype: type, size: int = inception.SIZE, images: int = 2) -> lis
     found = []
     with torch.inference_mode():
         y = peer.stem(torch.from_numpy(x.transpose(0, 3, 1, 2).copy()))
-        found.append(Difference("stem", kind, relative(ours[last_of_stem], channels_last(y))))
+        found.append(Difference("stem", kind, relative(ours[last_of_stem], with_channels_last(y))))
         blocks = dict(peer.blocks())
         if names != list(blocks):
             raise ValueError(f"blocks: expected {', '.join(blocks)}, got {', '.join(names)}")
         for name, block in blocks.items():
             y = block(y)
-            found.append(Difference(name, kind, relative(ours[name], channels_last(y))))
+            found.append(Difference(name, kind, relative(ours[name], with_channels_last(y))))
         results = peer(torch.from_numpy(x.transpose(0, 3, 1, 2).copy()))
     for name, own, other in zip(("features", "logits"), network(x), results, strict=True):
         found.append(Difference(name, kind, relative(own, other.numpy())))

@@ -185,7 +185,7 @@ class Inception(nn.Module):
         return features, self.fc(features)
 
 
-def channels_last(x: Tensor) -> np.ndarray:
+def with_channels_last(x: Tensor) -> np.ndarray:
     """Images (N, C, H, W) as this package has them."""
     return x.permute(0, 2, 3, 1).numpy()
 
@@ -210,3 +210,18 @@ def twin(parameters: Mapping[str, np.ndarray]) -> Inception:
                 source = source.transpose(3, 2, 0, 1) if source.ndim == 4 else source
             target.copy_(torch.from_numpy(np.ascontiguousarray(source)))
     return network
+
+
+def forward_pass(
+    parameters: Mapping[str, np.ndarray], images: np.ndarray, *, channels_last: bool
+) -> Callable[[], tuple[Tensor, Tensor]]:
+    """A pass of images (N, H, W, C) in inference mode, in one of the two memory formats."""
+    layout = torch.channels_last if channels_last else torch.contiguous_format
+    network = twin(parameters).to(memory_format=layout)
+    x = torch.from_numpy(images).permute(0, 3, 1, 2).contiguous(memory_format=layout)
+
+    @torch.inference_mode()
+    def call() -> tuple[Tensor, Tensor]:
+        return network(x)
+
+    return call
