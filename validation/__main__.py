@@ -23,6 +23,7 @@ BENCHMARKS = {
     "fid": "the Fréchet distance of two sets of features against the way by scipy's sqrtm",
     "flows": "steps of charges that move against their number, and the energy's drift",
     "gans": "updates of every GAN on images against the same in PyTorch",
+    "inception": "the forward pass of the Inception network against the same in PyTorch",
     "mixture": "one update of the 25-Gaussian Coulomb GAN against the same in PyTorch",
     "neighbours": "exact nearest neighbours in a training set of images against scikit-learn's brute force",
     "networks": "layers, players and updates of the Coulomb GAN of images against the same in PyTorch",
@@ -56,6 +57,7 @@ def main(arguments: list[str] | None = None) -> int:
         ("fid", 10.0),
         ("flows", 3.0),
         ("gans", 3.0),
+        ("inception", 20.0),
         ("mixture", 20.0),
         ("neighbours", 10.0),
         ("networks", 0.5),
@@ -74,6 +76,7 @@ def main(arguments: list[str] | None = None) -> int:
         parsers[name].add_argument("--quick", action="store_true", help="small sets, in seconds")
     _add_networks_options(parsers["networks"], _networks_names, "16,128")
     _add_networks_options(parsers["gans"], _gans_names, "the presets'")
+    _add_inception_options(parsers["inception"])
     parsers["start"].add_argument(
         "--only", type=_start_names, default=(), metavar="NAME[,NAME]", help="what to measure"
     )
@@ -104,6 +107,17 @@ def _add_networks_options(options: argparse.ArgumentParser, names: Callable[[str
     options.add_argument("--quick", action="store_true", help="narrow networks and small minibatches, in a minute")
     options.add_argument("--agreement", action="store_true", help="also compare all numbers with PyTorch's in float64")
     options.add_argument("--memory", action="store_true", help="also measure the peak memory of updates")
+
+
+def _add_inception_options(options: argparse.ArgumentParser) -> None:
+    options.add_argument(
+        "--batch", type=whole_number, default=50, metavar="N", help="images of a pass (default: %(default)s)"
+    )
+    options.add_argument("--quick", action="store_true", help="few and small images")
+    options.add_argument(
+        "--agreement", action="store_true", help="also compare all blocks with PyTorch's in both precisions"
+    )
+    options.add_argument("--memory", action="store_true", help="also measure the peak memory of passes")
 
 
 def _add_sums_options(options: argparse.ArgumentParser) -> None:

@@ -32,7 +32,7 @@ def im2col(images: Array, columns: Array, stride: Pair, corner: Pair) -> Array:
         See above [pixels].
     """
     columns[...] = 0
-    for source, target in _taps(images.shape[1:3], columns.shape[1:5], stride, corner):
+    for source, target in taps_inside(images.shape[1:3], columns.shape[1:5], stride, corner):
         columns[(slice(None), *target)] = images[(slice(None), *source)]
     return columns
 
@@ -41,12 +41,12 @@ def im2col(images: Array, columns: Array, stride: Pair, corner: Pair) -> Array:
 def col2im(columns: Array, images: Array, stride: Pair, corner: Pair) -> Array:
     """Write to ``images``, for each pixel, the sum of the columns' numbers that :func:`im2col` copies it to."""
     images[...] = 0
-    for source, target in _taps(images.shape[1:3], columns.shape[1:5], stride, corner):
+    for source, target in taps_inside(images.shape[1:3], columns.shape[1:5], stride, corner):
         images[(slice(None), *source)] += columns[(slice(None), *target)]
     return images
 
 
-def _taps(size: Pair, windows: tuple[int, ...], stride: Pair, corner: Pair) -> list[tuple[Any, Any]]:
+def taps_inside(size: Pair, windows: tuple[int, ...], stride: Pair, corner: Pair) -> list[tuple[Any, Any]]:
     """For each (a, b), the pixels that some window reads there, and these windows."""
     (height, width), (rows, columns, kernel_rows, kernel_columns) = size, windows
     return [

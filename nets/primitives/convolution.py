@@ -34,13 +34,17 @@ class Kernel(Protocol):
         """Write the transpose, of ``y`` (N, rows, columns, K), to ``out`` (N, H, W, C), which is contiguous."""
 
 
-def prepare(weight: Array, geometry: Geometry, images: int) -> Kernel:
-    """Make ``weight`` (kh, kw, C, K) ready for batches of about this many images, until it changes."""
+def prepare(weight: Array, geometry: Geometry, images: int, *, constant: bool = False) -> Kernel:
+    """Make ``weight`` (kh, kw, C, K) ready for batches of about this many images, until it changes.
+
+    Of a constant one, what passes need is made now and stays, beside any workspace, so that several threads can
+    convolve with it at a time, each with a workspace of its own.
+    """
     channels, filters = weight.shape[2:]
     if isinstance(weight, np.ndarray):
         plan = winograd.plan(geometry, channels, filters, images, weight.dtype)
         if plan is not None:
-            return winograd.Winograd(plan, weight)
+            return winograd.Winograd(plan, weight, constant=constant)
     if mirrored.suits(geometry, channels, filters):
         return mirrored.Mirrored(weight, geometry)
     return Direct(weight, geometry)

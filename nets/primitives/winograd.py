@@ -212,6 +212,8 @@ class Winograd:
         The tiles.
     weight : array, shape (kernel, kernel, channels, filters)
         NumPy, contiguous.
+    constant : bool
+        Whether the weights never change: at the points they then stay with the kernel, whatever the workspace.
 
     Notes
     -----
@@ -219,10 +221,13 @@ class Winograd:
     as many takes their place, so that networks that take turns share this memory.
     """
 
-    def __init__(self, plan: Plan, weight: Array):
+    def __init__(self, plan: Plan, weight: Array, *, constant: bool = False):
         self.plan = plan
         self._weight = weight
         self._slot = Slot()
+        self._constant = constant and _weight_numbers(plan) <= PART
+        if self._constant:
+            self._weights(None)
 
     def convolve(self, x: Array, out: Array, workspace: Workspace | None = None) -> Array:
         """Results of the images x, (images, *size, channels), in ``out``, (images, *output, filters)."""
@@ -272,7 +277,9 @@ class Winograd:
         if numbers > PART:
             return self._at_points(workspace, "weights at points", channels, filters)
         key = "weights at points that stay", numbers
-        slot = self._slot if workspace is None else workspace.get((key, self._weight.dtype), Slot)
+        slot = self._slot
+        if workspace is not None and not self._constant:
+            slot = workspace.get((key, self._weight.dtype), Slot)
         if slot.holder is not self:
             slot.holder, slot.matrices = self, self._at_points(workspace, key, channels, filters)
         return slot.matrices

@@ -22,7 +22,7 @@ class Row(NamedTuple):
     """One line of a benchmark; None where something does not apply or was not measured."""
 
     table: str
-    """'layers', 'players', 'updates', 'bits', 'memory' or 'agreement'."""
+    """'layers', 'players', 'updates', 'bits', 'inception', 'memory' or 'agreement'."""
     name: str
     quantity: str = ""
     batch: int | None = None
@@ -108,8 +108,8 @@ def weighed(row: Row, measure: Callable[[str], Peak], peers: Iterable[str]) -> t
     return row, f"{text} {row.note}".strip()
 
 
-def compared(differences: Iterable[Difference], *, briefly: bool = False) -> Iterator[Row]:
-    """Print differences, those of one name in a line, and give a row for each; a note says which are too large.
+def compared(differences: Iterable[Difference], *, briefly: bool = False, bound: float = AGREEMENT) -> Iterator[Row]:
+    """Print differences, those of one name in a line, and give a row for each; a note says which are above the bound.
 
     Briefly, a line has the largest alone and those that are too large.
     """
@@ -117,11 +117,11 @@ def compared(differences: Iterable[Difference], *, briefly: bool = False) -> Ite
     for name, group in itertools.groupby(differences, key=lambda each: each.name):
         found = list(group)
         largest = max(found, key=lambda each: each.difference)
-        told = [each for each in found if each is largest or not briefly or not each.difference <= AGREEMENT]
+        told = [each for each in found if each is largest or not briefly or not each.difference <= bound]
         print(f"  {name:<55}" + ", ".join(f"{each.quantity} {each.difference:.0e}" for each in told), flush=True)
         worst = max(worst, largest.difference)
         for _, quantity, difference in found:
-            note = "" if difference <= AGREEMENT else f"above {AGREEMENT:.0e}"
+            note = "" if difference <= bound else f"above {bound:.0e}"
             finite = difference if difference < float("inf") else None
             yield Row("agreement", name, quantity, difference=finite, note=note)
     print(f"  {'largest of all':<55}{worst:.1e}")
