@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import warnings
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from . import UserError, prepared, registry
 from .figures.images import image_grid
@@ -18,6 +20,8 @@ GRID = 10  # images along each side of the picture
 
 def prepare(arguments: argparse.Namespace) -> None:
     """Turn a source of images into one HDF5 file."""
+    # Pillow warns of large pictures without saying which, and refuses those of twice the size by itself.
+    warnings.simplefilter("ignore", Image.DecompressionBombWarning)
     try:
         kind = registry.find("sources", arguments.kind, "open_source")
     except registry.KindError as error:

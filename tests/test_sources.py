@@ -276,6 +276,18 @@ def test_no_flipped_byte_of_lsun_crashes(tmp_path):
     assert len(told) > 50
 
 
+def test_pages_of_lsun_in_each_others_place(tmp_path):
+    """Two leaf pages, which are whole by themselves."""
+    write_lsun(tmp_path, [b"\xff\xd8\xff" + bytes(100)] * 400)
+    source, path = opened("lsun", tmp_path), tmp_path / "data.mdb"
+    one, other = (4096 * int(number) for number in source._database._leaf_numbers[:2])
+    content = bytearray(path.read_bytes())
+    content[one : one + 4096], content[other : other + 4096] = content[other : other + 4096], content[one : one + 4096]
+    path.write_bytes(content)
+    with pytest.raises(ImageError, match=r"data.mdb: damaged: page \d+ calls itself \d+ "):
+        opened("lsun", tmp_path)
+
+
 def test_a_truncated_lsun_is_an_error_in_a_process_of_its_own(tmp_path):
     write_lsun(tmp_path / "a", [encoded(image) for image in pixels(60, 8, 8, 3)])
     content = (tmp_path / "a/data.mdb").read_bytes()

@@ -34,7 +34,8 @@ CROPS = {
         Crop("ncsn", (19, 39, 159, 179), "bilinear"),
         # CenterCrop(148), as of VAEs since DFC-VAE
         Crop("vae", (15, 35, 163, 183), "bilinear"),
-        # the tutorials of PyTorch and martinarjovsky/WassersteinGAN: the short side to 64, then the centre
+        # the tutorials of PyTorch and martinarjovsky/WassersteinGAN, but for less than half a pixel: they
+        # resize the short side to 64 first, then cut out the centre
         Crop("pytorch", (0, 20, 178, 198), "bilinear"),
     )
 }
