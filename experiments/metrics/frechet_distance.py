@@ -126,7 +126,8 @@ class Moments:
 
     def __init__(self, dimension: int):
         self.count, self._merged, self._mean = 0, 0, np.zeros(dimension)
-        self._kept: list[np.ndarray] = []  # features that are still to be merged
+        # Features that are still to be merged, and room for one more row: see there.
+        self._waiting, self._buffer = 0, np.empty((max(ROWS, dimension) + 1, dimension))
         self._scatter: np.ndarray | None = None  # its lower triangle, once there are more than D features
 
     def add(self, features: np.ndarray) -> None:
@@ -140,14 +141,16 @@ class Moments:
         dimension = len(self._mean)
         if features.ndim != 2 or features.shape[1] != dimension:
             raise ValueError(f"features: expected shape (N, {dimension}), got {features.shape}")
-        for start in range(0, len(features), ROWS):
-            block = np.array(features[start : start + ROWS], np.float64)
-            if not np.isfinite(block).all():
-                raise ValueError("features: expected finite numbers, got some that are NaN or infinite")
-            self._kept.append(block)
-            self.count += len(block)
-            if self.count > dimension and self.count - self._merged >= ROWS:
+        while len(features):
+            if self._waiting == len(self._buffer) - 1:
                 self._merge()
+            block = self._buffer[self._waiting : -1][: len(features)]
+            block[:] = features[: len(block)]
+            if not np.isfinite(block.sum()):
+                raise ValueError("features: expected finite numbers, got some that are NaN or infinite")
+            self._waiting += len(block)
+            self.count += len(block)
+            features = features[len(block) :]
 
     def gaussian(self) -> Gaussian:
         """The normal distribution of this mean and covariance (with N - 1).
@@ -160,7 +163,7 @@ class Moments:
         if self.count < 2:
             raise ValueError(f"features: expected at least 2, got {self.count}")
         if self.count <= len(self._mean):
-            features = np.concatenate(self._kept)
+            features = self._buffer[: self.count].copy()
             mean = features.mean(axis=0)
             features -= mean
             features /= math.sqrt(self.count - 1)
@@ -170,7 +173,7 @@ class Moments:
 
     def _merge(self) -> np.ndarray:
         """Add the features that are kept to mean and scatter, and return the scatter's lower triangle."""
-        block = np.concatenate([*self._kept, self._mean[np.newaxis]])
+        block = self._buffer[: self._waiting + 1]
         features, term = block[:-1], block[-1]
         if self._scatter is None:
             self._scatter = np.zeros((block.shape[1],) * 2, order="F")
@@ -182,7 +185,7 @@ class Moments:
             np.multiply(difference, math.sqrt(self._merged * len(features) / self.count), out=term)
             self._scatter = blas.dsyrk(1.0, block.T, beta=1.0, c=self._scatter, lower=1, overwrite_c=1)
             self._mean += difference * (len(features) / self.count)
-        self._merged, self._kept = self.count, []
+        self._merged, self._waiting = self.count, 0
         return self._scatter
 
 
