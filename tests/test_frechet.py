@@ -99,13 +99,20 @@ def test_few_features_against_a_covariance():
 
 
 @settings(max_examples=30, deadline=None)
-@given(seed=seeds, sizes=st.lists(st.integers(0, 30), min_size=1, max_size=6), level=st.sampled_from([0.0, 1e7]))
-def test_moments_of_blocks_are_those_of_all(seed, sizes, level):
+@given(
+    seed=seeds,
+    sizes=st.lists(st.integers(0, 30), min_size=1, max_size=6),
+    level=st.sampled_from([0.0, 1e7]),
+    rows=st.integers(1, 40),
+)
+def test_moments_of_blocks_are_those_of_all(seed, sizes, level, rows):
     """In any blocks, and without the cancellation of sums of squares far from zero."""
     rng = np.random.default_rng(seed)
     blocks = [rng.standard_normal((size, 4)) + level + rng.normal() for size in [*sizes, 2]]
     whole = np.concatenate(blocks)
-    found = gaussian_of(blocks, 4)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "ROWS", rows)
+        found = gaussian_of(blocks, 4)
     np.testing.assert_allclose(found.mean, whole.mean(0), rtol=1e-13, atol=1e-13)
     np.testing.assert_allclose(found.covariance, np.cov(whole, rowvar=False), rtol=1e-7 if level else 1e-11, atol=1e-9)
     assert found.trace == pytest.approx(np.trace(found.covariance), rel=1e-12)

@@ -24,7 +24,7 @@ from scipy.linalg import blas
 EPS = float(np.finfo(np.float64).eps)
 ROWS = 2048  # features whose products are added up at a time
 SMALL = 256  # sides of a matrix up to which its singular values themselves take no time
-UNCERTAIN = 1e-10  # relative error that the sum of singular values may have by way of their squares
+UNCERTAIN = 1e-9  # estimated relative error of the sum by squares up to which it will do; the true one is far smaller
 ASYMMETRY = 1e-6  # relative deviation from a symmetric, non-negative matrix beyond which a file holds something else
 
 
@@ -125,7 +125,9 @@ class Moments:
     """
 
     def __init__(self, dimension: int):
-        self.count, self._mean, self._kept = 0, np.zeros(dimension), list[np.ndarray]()
+        self.count, self._merged, self._mean = 0, 0, np.zeros(dimension)
+        # Features that are still to be merged, and room for one more row: see there.
+        self._waiting, self._buffer = 0, np.empty((max(ROWS, dimension) + 1, dimension))
         self._scatter: np.ndarray | None = None  # its lower triangle, once there are more than D features
 
     def add(self, features: np.ndarray) -> None:
@@ -139,20 +141,16 @@ class Moments:
         dimension = len(self._mean)
         if features.ndim != 2 or features.shape[1] != dimension:
             raise ValueError(f"features: expected shape (N, {dimension}), got {features.shape}")
-        for start in range(0, len(features), ROWS):
-            block = np.array(features[start : start + ROWS], np.float64)
-            if not np.isfinite(block).all():
+        while len(features):
+            if self._waiting == len(self._buffer) - 1:
+                self._merge()
+            block = self._buffer[self._waiting : -1][: len(features)]
+            block[:] = features[: len(block)]
+            if not np.isfinite(block.sum()):
                 raise ValueError("features: expected finite numbers, got some that are NaN or infinite")
-            if self._scatter is not None:
-                self._merge(block)
-                continue
+            self._waiting += len(block)
             self.count += len(block)
-            self._kept.append(block)
-            if self.count > dimension:
-                kept, self._kept, self.count = self._kept, [], 0
-                self._scatter = np.zeros((dimension, dimension), order="F")
-                for part in kept:
-                    self._merge(part)
+            features = features[len(block) :]
 
     def gaussian(self) -> Gaussian:
         """The normal distribution of this mean and covariance (with N - 1).
@@ -164,25 +162,31 @@ class Moments:
         """
         if self.count < 2:
             raise ValueError(f"features: expected at least 2, got {self.count}")
-        if self._scatter is None:
-            features = np.concatenate(self._kept)
+        if self.count <= len(self._mean):
+            features = self._buffer[: self.count].copy()
             mean = features.mean(axis=0)
             features -= mean
             features /= math.sqrt(self.count - 1)
             return Gaussian(mean, root=features.T)
-        lower = np.tril(self._scatter) / (self.count - 1)
+        lower = np.tril(self._merge()) / (self.count - 1)
         return Gaussian(self._mean.copy(), lower + np.tril(lower, -1).T)
 
-    def _merge(self, block: np.ndarray) -> None:
-        mean = block.mean(axis=0)
-        difference = mean - self._mean
-        total = self.count + len(block)
-        block -= mean
-        # The term of the two means is one more row of the product that adds the block's own scatter.
-        rows = np.concatenate([block, math.sqrt(self.count * len(block) / total) * difference[np.newaxis]])
-        self._scatter = blas.dsyrk(1.0, rows.T, beta=1.0, c=self._scatter, lower=1, overwrite_c=1)
-        self._mean += difference * (len(block) / total)
-        self.count = total
+    def _merge(self) -> np.ndarray:
+        """Add the features that are kept to mean and scatter, and return the scatter's lower triangle."""
+        block = self._buffer[: self._waiting + 1]
+        features, term = block[:-1], block[-1]
+        if self._scatter is None:
+            self._scatter = np.zeros((block.shape[1],) * 2, order="F")
+        if len(features):
+            mean = features.mean(axis=0)
+            features -= mean
+            # The term of the two means is one more row of the product that adds the features' own scatter.
+            difference = mean - self._mean
+            np.multiply(difference, math.sqrt(self._merged * len(features) / self.count), out=term)
+            self._scatter = blas.dsyrk(1.0, block.T, beta=1.0, c=self._scatter, lower=1, overwrite_c=1)
+            self._mean += difference * (len(features) / self.count)
+        self._merged, self._waiting = self.count, 0
+        return self._scatter
 
 
 def gaussian_of(blocks: Iterable[np.ndarray], dimension: int) -> Gaussian:
