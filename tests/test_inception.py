@@ -13,7 +13,7 @@ from scipy.signal import correlate
 from coulombfield import threads
 from nets.architectures import inception
 from nets.inference import Branches, Convolution, Inference, MaximumPool, Stage, Step, Window, convolutions
-from nets.primitives import lines
+from nets.primitives import lines, windows
 from nets.primitives.convolution import constant, prepare
 from nets.primitives.geometry import Geometry
 from nets.primitives.winograd import Winograd
@@ -140,6 +140,27 @@ def test_what_does_not_fit_is_refused_by_name():
         Inference(stages, (4, 4, 8), of | {"less.shift": np.ones(3, np.float32)}, EPSILON)
     with pytest.raises(ValueError, match="size: expected at least 75 pixels, got 74"):
         inception.Inception({}, 74)
+
+
+@pytest.mark.parametrize("chosen", ["fastest", "reference"])
+def test_a_nan_stays_one(chosen):
+    """In whatever window it is, and in none of the others."""
+    x, bias, same = np.zeros((1, 5, 5, 16)), np.zeros(16), Geometry((5, 5), (3, 3), (1, 1), ((1, 1), (1, 1)))
+    x[0, 0, 1, 2] = np.nan
+    expected = np.zeros((5, 5), bool)
+    expected[:2, :3] = True
+    largest, mean, relu = (
+        each if chosen == "fastest" else each.reference
+        for each in (windows.largest, windows.mean_bias_relu, windows.bias_relu)
+    )
+    for found in (
+        largest(x, np.empty_like(x), 0, same),
+        mean(x, bias, np.empty_like(x), 0, 0, same),
+    ):
+        np.testing.assert_array_equal(np.isnan(found[0, :, :, 2]), expected)
+        assert np.isnan(found).sum() == expected.sum()
+    for out in (np.empty_like(x), x):
+        np.testing.assert_array_equal(np.isnan(relu(x, bias, out, 0, 0)), np.isnan(x))
 
 
 def test_constant_weights_stay_at_the_points_whoever_else_uses_the_workspace():

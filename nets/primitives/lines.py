@@ -2,8 +2,8 @@
 
 A line is a row or a column of an image. Tiles of four results along each line of results are computed from products at
 n points (:mod:`nets.primitives.line_tiles`): for each point a matrix of tiles times channels, times one of channels
-times filters. Taps across the line are more channels: those of the neighbouring lines. Of the products of a sum over windows,
-1 x 7 needs 10 / 28, 5 x 5 needs 8 / 20 and 1 x 3 needs 1 / 2, where four divides the results of a line.
+times filters. Taps across the line are more channels: those of the neighbouring lines. Of the products of a sum over
+windows, 1 x 7 needs 10 / 28, 5 x 5 needs 8 / 20 and 1 x 3 needs 1 / 2, where four divides the results of a line.
 """
 
 from __future__ import annotations
