@@ -209,7 +209,7 @@ class Inception:
 
         Notes
         -----
-        Memory beside the images, in float32: 250 MB for the weights as products need them, some 100 MB for each thread and
+        Memory beside the images, in float32: 220 MB for the weights as products need them, 140 MB for each thread and
         2 MB for each image.
         """
         features = self._blocks(images).mean((1, 2))
