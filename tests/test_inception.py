@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from unittest import mock
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -11,7 +13,8 @@ from scipy.signal import correlate
 from coulombfield import threads
 from nets.architectures import inception
 from nets.inference import Branches, Convolution, Inference, MaximumPool, Stage, Step, Window, convolutions
-from nets.primitives.convolution import prepare
+from nets.primitives import lines, windows
+from nets.primitives.convolution import constant, prepare
 from nets.primitives.geometry import Geometry
 from nets.primitives.winograd import Winograd
 from nets.workspace import Workspace
@@ -139,17 +142,67 @@ def test_what_does_not_fit_is_refused_by_name():
         inception.Inception({}, 74)
 
 
+@pytest.mark.parametrize("chosen", ["fastest", "reference"])
+def test_a_nan_stays_one(chosen):
+    """In whatever window it is, and in none of the others."""
+    x, bias, same = np.zeros((1, 5, 5, 16)), np.zeros(16), Geometry((5, 5), (3, 3), (1, 1), ((1, 1), (1, 1)))
+    x[0, 0, 1, 2] = np.nan
+    expected = np.zeros((5, 5), bool)
+    expected[:2, :3] = True
+    largest, mean, relu = (
+        each if chosen == "fastest" else each.reference
+        for each in (windows.largest, windows.mean_bias_relu, windows.bias_relu)
+    )
+    for found in (
+        largest(x, np.empty_like(x), 0, same),
+        mean(x, bias, np.empty_like(x), 0, 0, same),
+    ):
+        np.testing.assert_array_equal(np.isnan(found[0, :, :, 2]), expected)
+        assert np.isnan(found).sum() == expected.sum()
+    seen = np.isnan(x)
+    for out in (np.empty_like(x), x):
+        np.testing.assert_array_equal(np.isnan(relu(x, bias, out, 0, 0)), seen)
+
+
 def test_constant_weights_stay_at_the_points_whoever_else_uses_the_workspace():
     """Another kernel of as many weights takes the place of those that may change."""
     rng = np.random.default_rng(0)
     geometry, workspace = Geometry((9, 9), (3, 3), (1, 1), ((1, 1), (1, 1))), Workspace()
     x, first, second = (rng.standard_normal(shape) for shape in ((4, 9, 9, 64), (3, 3, 64, 64), (3, 3, 64, 64)))
-    kept = prepare(first, geometry, 4, constant=True)
+    kept = constant(first, geometry, 4)
     assert isinstance(kept, Winograd)
     expected = prepare(first, geometry, 4).convolve(x, np.empty_like(x))
     first[...] = 0  # so that who took them to the points anew would be seen
     prepare(second, geometry, 4).convolve(x, np.empty_like(x), workspace)
     np.testing.assert_array_equal(kept.convolve(x, np.empty_like(x), workspace), expected)
+
+
+@pytest.mark.parametrize("kernel", [(1, 3), (3, 1), (5, 5), (5, 1), (1, 7), (7, 1), (7, 5)])
+@given(height=st.integers(1, 14), width=st.integers(1, 14), images=st.integers(1, 4), seed=st.integers(0, 2**32 - 1))
+@settings(max_examples=15)
+def test_filtering_lines_is_the_sum_over_windows(kernel, dtype, height, width, images, seed):
+    rng = np.random.default_rng(seed)
+    padding = tuple((int(rng.integers(side)), int(rng.integers(side))) for side in kernel)
+    size = tuple(max(n, k - sum(p)) for n, k, p in zip((height, width), kernel, padding, strict=True))
+    geometry = Geometry(size, kernel, (1, 1), padding)
+    x = rng.standard_normal((images, *size, 16)).astype(dtype)
+    w = (rng.standard_normal((*kernel, 16, 32)) / np.sqrt(16 * np.prod(kernel))).astype(dtype)
+    out = np.full((images, *geometry.output, 32), np.nan, dtype)
+    with mock.patch.object(lines, "NUMBERS", 2**15):  # several parts
+        found = lines.Lines(w, geometry).convolve(x, out)
+    padded = np.pad(x.astype(np.float64), ((0, 0), *padding, (0, 0)))
+    seen = np.lib.stride_tricks.sliding_window_view(padded, kernel, (1, 2))
+    expected = np.einsum("nijcab,abck->nijk", seen, w.astype(np.float64))
+    # Points up to 5 / 2 to the sixth power, of either sign: up to 12 times the error of the sum, in the mean.
+    np.testing.assert_allclose(found, expected, rtol=0, atol=500 * np.finfo(dtype).eps)
+
+
+def test_long_kernels_filter_lines_where_that_is_fewer_products():
+    same = ((0, 0), (3, 3))
+    row, narrow = Geometry((17, 17), (1, 7), (1, 1), same), Geometry((17, 1), (1, 7), (1, 1), same)
+    assert isinstance(constant(np.ones((1, 7, 32, 32)), row, 4), lines.Lines)
+    assert not isinstance(constant(np.ones((1, 7, 32, 32)), narrow, 4), lines.Lines)
+    assert not isinstance(constant(np.ones((1, 7, 3, 32)), row, 4), lines.Lines)
 
 
 def test_the_network_has_94_convolutions_2048_features_and_1008_classes():

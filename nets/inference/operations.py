@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from coulombfield.arrays import Array
-from nets.primitives.convolution import prepare
+from nets.primitives.convolution import constant
 from nets.primitives.geometry import Geometry
 from nets.primitives.inplace import module_of
 from nets.primitives.windows import bias_relu, largest, mean_bias_relu
@@ -73,7 +73,7 @@ class _Convolved:
     def __init__(self, step: Convolution, shape: Shape, making: Making):
         weight, self._bias = making.folded[step.name]
         geometry = Geometry(shape[:2], step.kernel, (step.stride, step.stride), step.padding)
-        self._kernel = prepare(weight, geometry, making.images, constant=True)
+        self._kernel = constant(weight, geometry, making.images)
         self.shape = (*geometry.output, step.filters)
         self._epilogue = _Epilogue(step, self.shape, self._bias)
 
@@ -122,7 +122,7 @@ class _SideBySide:
         if heads:
             weights = [making.folded[head.name][0] for head in heads]
             weight = module_of(weights[0]).concatenate(weights, axis=3)
-            self._kernel = prepare(weight, Geometry(shape[:2], (1, 1), (1, 1), VALID), making.images, constant=True)
+            self._kernel = constant(weight, Geometry(shape[:2], (1, 1), (1, 1), VALID), making.images)
         self._branches: list[_Branch] = []
         source = target = 0
         for chain in step.chains:

@@ -9,6 +9,7 @@ and :func:`correlate`, the transpose of w to y. A transposed convolution runs th
 
 How each is computed depends on the shapes: by filtering tiles (:mod:`nets.primitives.winograd`), or as products with
 columns (:mod:`nets.primitives.direct`); where few channels result, with the mirror's (:mod:`nets.primitives.mirrored`).
+With weights that never change, long and narrow kernels filter lines (:mod:`nets.primitives.lines`).
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import Protocol
 import numpy as np
 
 from coulombfield.arrays import Array
-from nets.primitives import direct, mirrored, winograd
+from nets.primitives import direct, lines, mirrored, winograd
 from nets.primitives.direct import Direct
 from nets.primitives.geometry import Geometry
 from nets.workspace import Workspace
@@ -34,12 +35,31 @@ class Kernel(Protocol):
         """Write the transpose, of ``y`` (N, rows, columns, K), to ``out`` (N, H, W, C), which is contiguous."""
 
 
-def prepare(weight: Array, geometry: Geometry, images: int, *, constant: bool = False) -> Kernel:
-    """Make ``weight`` (kh, kw, C, K) ready for batches of about this many images, until it changes.
+class Constant(Protocol):
+    """Weights that never change made ready for one geometry, for several threads at a time."""
 
-    Of a constant one, what passes need is made now and stays, beside any workspace, so that several threads can
-    convolve with it at a time, each with a workspace of its own.
+    def convolve(self, x: Array, out: Array, workspace: Workspace | None = None) -> Array:
+        """See :class:`Kernel`; each thread has a workspace of its own."""
+
+
+def prepare(weight: Array, geometry: Geometry, images: int) -> Kernel:
+    """Make ``weight`` (kh, kw, C, K) ready for batches of about this many images, until it changes."""
+    return _prepared(weight, geometry, images, constant=False)
+
+
+def constant(weight: Array, geometry: Geometry, images: int) -> Constant:
+    """Make a ``weight`` that never changes ready for convolutions of about this many images.
+
+    What passes need is made now and stays, beside any workspace.
     """
+    square = min(geometry.kernel) == 3  # for which tiles in both directions need still fewer products
+    channels, filters = weight.shape[2:]
+    if isinstance(weight, np.ndarray) and not square and lines.suits(geometry, channels, filters, weight.dtype):
+        return lines.Lines(weight, geometry)
+    return _prepared(weight, geometry, images, constant=True)
+
+
+def _prepared(weight: Array, geometry: Geometry, images: int, *, constant: bool) -> Kernel:
     channels, filters = weight.shape[2:]
     if isinstance(weight, np.ndarray):
         plan = winograd.plan(geometry, channels, filters, images, weight.dtype)

@@ -80,7 +80,10 @@ def _bias_relu(u, bias, out, source, target):
     of_u, of_out = _rows(u), _rows(out)
 
     def work(start, stop):
-        bias_relu_rows(of_u[start:stop], bias, of_out[start:stop], source, target)
+        if u is out and source == target:
+            bias_relu_in_place(of_u[start:stop], bias, source)
+        else:
+            bias_relu_rows(of_u[start:stop], bias, of_out[start:stop], source, target)
 
     share_numbers(work, len(of_u), len(of_u) * bias.size)
     return out
@@ -95,6 +98,17 @@ def bias_relu_rows(u, bias, out, source, target):
         for c in range(bias.size):
             value = of_u[c] + bias[c]
             of_out[c] = zero if value < zero else value  # so that a NaN stays one
+
+
+@jit
+def bias_relu_in_place(u, bias, source):
+    """The same where both are one: a loop over two that may overlap is not made of vectors."""
+    zero = u.dtype.type(0)
+    for n in range(len(u)):
+        row = u[n, source : source + bias.size]
+        for c in range(bias.size):
+            value = row[c] + bias[c]
+            row[c] = zero if value < zero else value
 
 
 @mean_bias_relu.version("numpy")
@@ -128,10 +142,22 @@ def means(start, stop, u, bias, out, source, target, size, output, kernel, strid
             of_out = out[row * output[1] + j, target : target + bias.size]
             of_out[:] = zero
             for r in range(top, bottom):
-                for q in range(left, right):
-                    of_u = u[(n * size[0] + r) * size[1] + q, source : source + bias.size]
+                first = (n * size[0] + r) * size[1]
+                q = left
+                while q + 3 <= right:  # three at a time, as in maxima
+                    one, two, three = (
+                        u[first + q, source : source + bias.size],
+                        u[first + q + 1, source : source + bias.size],
+                        u[first + q + 2, source : source + bias.size],
+                    )
                     for c in range(of_out.size):
-                        of_out[c] += of_u[c]
+                        of_out[c] += one[c] + two[c] + three[c]
+                    q += 3
+                while q < right:
+                    one = u[first + q, source : source + bias.size]
+                    for c in range(of_out.size):
+                        of_out[c] += one[c]
+                    q += 1
             share = u.dtype.type(1) / u.dtype.type((bottom - top) * (right - left))
             for c in range(of_out.size):
                 value = of_out[c] * share + bias[c]
@@ -151,6 +177,12 @@ def _largest(images, out, target, windows):
 
 
 @jit
+def larger(a, b):
+    """The larger of two numbers; a NaN if one of them is."""
+    return a if (a > b) | (a != a) else b
+
+
+@jit
 def maxima(start, stop, images, out, target, size, output, kernel, stride, corner):
     """Rows ``start`` to ``stop`` of the windows of all images, for pixels (N H W, channels)."""
     lowest = images.dtype.type(-np.inf)
@@ -162,8 +194,15 @@ def maxima(start, stop, images, out, target, size, output, kernel, stride, corne
             of_out = out[row * output[1] + j, target : target + images.shape[1]]
             of_out[:] = lowest
             for r in range(top, bottom):
-                for q in range(left, right):
-                    seen = images[(n * size[0] + r) * size[1] + q]
+                first = (n * size[0] + r) * size[1]
+                q = left
+                while q + 3 <= right:  # three at a time, for which what is in memory is compared once
+                    one, two, three = images[first + q], images[first + q + 1], images[first + q + 2]
                     for c in range(of_out.size):
-                        best, value = of_out[c], seen[c]
-                        of_out[c] = best if best > value or best != best else value  # a NaN stays
+                        of_out[c] = larger(larger(of_out[c], one[c]), larger(two[c], three[c]))
+                    q += 3
+                while q < right:
+                    one = images[first + q]
+                    for c in range(of_out.size):
+                        of_out[c] = larger(of_out[c], one[c])
+                    q += 1
