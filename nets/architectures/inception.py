@@ -29,7 +29,7 @@ MEANS = Window(3, 1, 1)
 HALVE = MaximumPool(Window(3, 2))
 
 ROW, COLUMN = (1, 7), (7, 1)
-PARTS = 2, 5, 13, 25
+PARTS = 1, 3, 7, 13
 """Images of a part: of the stem, and of the blocks of 35 x 35, 17 x 17 and 8 x 8 pixels."""
 
 
@@ -209,7 +209,7 @@ class Inception:
 
         Notes
         -----
-        Memory beside the images, in float32: 220 MB for the weights as products need them, 140 MB for each thread and
+        Memory beside the images, in float32: 220 MB for the weights as products need them, 70 MB for each thread and
         2 MB for each image.
         """
         features = self._blocks(images).mean((1, 2))
