@@ -185,12 +185,21 @@ def feature_distance(arguments: argparse.Namespace) -> None:
     """Print the Fréchet distance of two sets of images."""
     places = [place for place in (arguments.first, arguments.second) if place is not None]
     if arguments.save_statistics is not None:
-        _check_parent(arguments.save_statistics, "--save-statistics")
+        _check_new_statistics(arguments.save_statistics)
     fid.compare(places, arguments.features, arguments.weights, arguments.samples, arguments.save_statistics, say)
+
+
+def _check_new_statistics(path: Path) -> None:
+    _check_parent(path, "--save-statistics")
+    if path.suffix != ".npz":
+        raise UserError(f"--save-statistics: expected a name that ends in .npz, got {str(path)!r}")
+    if path.exists():
+        raise UserError(f"--save-statistics: {path} is there already")
 
 
 def figure_3(arguments: argparse.Namespace) -> None:
     """Look for similar pairs among generated images."""
+    RunFolder.open(arguments.folder)
     out = arguments.out or arguments.folder / "figure-3.png"
     _check_parent(out)
     if out.suffix != ".png":
@@ -218,8 +227,10 @@ def _assemble(module: types.ModuleType, arguments: argparse.Namespace) -> None:
     """Make a table of the finished runs that there are; its runs take too long to be started here."""
     if arguments.set:
         raise UserError(f"--set: table {arguments.name} runs nothing; give it to the runs that it shows")
+    if arguments.plan:
+        raise UserError(f"--plan: table {arguments.name} runs nothing; without it, it says what has not been run")
     out = arguments.out or Path("runs")
-    if not out.is_dir():
+    if not out.is_dir() or RunFolder(out).config.exists():
         raise UserError(f"--out: expected a folder with run folders, got {str(out)!r}")
     say(str(module.assemble(out, say)))
 

@@ -12,7 +12,7 @@ from PIL import Image
 from . import UserError, prepared, registry
 from .figures.images import image_grid
 from .prepared.check import described
-from .sources.fit import Fit, crop_of
+from .sources.fit import LARGEST_SIDE, Fit, crop_of
 from .sources.source import Request, Source
 
 GRID = 10  # images along each side of the picture
@@ -30,6 +30,8 @@ def prepare(arguments: argparse.Namespace) -> None:
     out: Path = arguments.out
     if out.suffix != ".h5":
         raise UserError(f"expected the name of a new .h5 file, got {str(out)!r}")
+    if arguments.size is not None and arguments.size > LARGEST_SIDE:
+        raise UserError(f"--size: expected at most {LARGEST_SIDE}, got {arguments.size}")
     source: Source = kind.open_source(arguments.source, Request(part=arguments.part, channels=arguments.channels))
     fit = Fit(arguments.size or source.size, crop_of(arguments.crop or source.crop, source.crops), source.pads)
     resumed = prepared.prepare(source, out, arguments.kind, fit, arguments.count)
@@ -39,9 +41,13 @@ def prepare(arguments: argparse.Namespace) -> None:
 def check(arguments: argparse.Namespace) -> None:
     """Say what is in a prepared file, and draw some of its images."""
     path: Path = arguments.file
+    out: Path = arguments.out or path.with_name(f"{path.name}.png")
+    if out.suffix != ".png":
+        raise UserError(f"--out: expected a name that ends in .png, got {str(out)!r}")
+    if not out.parent.is_dir():
+        raise UserError(f"--out: no such folder: {out.parent}")
     found = prepared.check(path, GRID**2)
     for line in described(found):
         print(line)
-    out: Path = arguments.out or path.with_name(f"{path.name}.png")
     image_grid(out, found.shown.astype(np.float32) / 127.5 - 1, GRID)
     print(out)

@@ -138,7 +138,7 @@ def test_a_run_is_measured_by_samples_of_its_generator(tmp_path, capsys, images,
         (
             "a.npz",
             {"mu": np.zeros(6), "sigma": np.ones((6, 6)) - np.eye(6)},
-            "{path}, {other}: covariance: expected",
+            "{path}: covariance: expected",
         ),
         ("a.npz", {"mu": np.zeros(5), "sigma": np.eye(5)}, "{path}: expected statistics of 6 features"),
         ("a.zip", {"a.txt": b"x"}, "{path}: no image files in it"),

@@ -11,6 +11,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from ..prepared.layout import FORMAT
 from .places import places
 from .stored import ImageError
 
@@ -43,6 +44,8 @@ class HDF5Images:
         self._path = path
         with self._reading():
             self._file = h5py.File(path, "r")
+            if self._file.attrs.get("format") == FORMAT and self._file.attrs.get("complete") != 1:
+                raise ImageError(f"{path}: no complete file: data prepare has not come to its end")
             self._data = self._find(dataset)
             count, height, width, *channels = self._data.shape
             self.name = f"{path}:{self._data.name}"

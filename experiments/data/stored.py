@@ -132,6 +132,8 @@ def checksum(stored: Stored) -> dict[str, str]:
     stored.hash_more(digest.update)
     for block in np.array_split(index, -(-len(index) // BLOCK)):
         images = stored.read(block)
+        if not stored.half and np.isnan(images).any():
+            raise ImageError(f"{stored.name}: has values that are NaN")
         if not stored.half and not (np.abs(images) <= 1).all():
             raise ImageError(f"{stored.name}: floating-point images have values between -1 and 1; these go beyond")
         digest.update(images.tobytes())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 import zipfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -126,6 +127,8 @@ def _array(path: Path, count: int | None) -> Images:
         raise
     except Exception as error:  # damaged files fail with errors of every kind
         raise DataError(f"{path}: can't be read as {path.suffix} ({' '.join(str(error).split())})") from error
+    if not isinstance(values, np.ndarray):
+        raise DataError(f"{path}: expected one array, as .npy files have it, got an archive of arrays: an .npz file")
     if values.ndim == 3:
         values = values[..., np.newaxis]
     kinds = (np.uint8, np.float16, np.float32, np.float64)
@@ -135,12 +138,16 @@ def _array(path: Path, count: int | None) -> Images:
             f"{values.dtype} of {values.shape}"
         )
     total = _least(len(values), count)
+    if values.dtype != np.uint8 and values[:total].min() >= 0 and values[:total].max() <= 1:
+        warnings.warn(f"{path}: no value is below 0, and -1 is taken for black, 1 for white", stacklevel=2)
     return Images(total, (_pixels(path, values[i : min(i + BLOCK, total)]) for i in range(0, total, BLOCK)))
 
 
 def _pixels(path: Path, images: np.ndarray) -> np.ndarray:
     if images.dtype == np.uint8:
         return np.asarray(images)
+    if np.isnan(images).any():
+        raise DataError(f"{path}: has values that are NaN")
     if not (np.abs(images) <= 1).all():
         raise DataError(f"{path}: floating-point images have values between -1 and 1; these go beyond")
     return eight_bits(images, BOUNDS)

@@ -128,6 +128,9 @@ def parameters_of(arrays: Mapping[str, np.ndarray], source: str) -> dict[str, np
             raise InceptionWeightsError(f"{source}: {name}: expected shape {expected}, got {arrays[name].shape}")
         if not np.issubdtype(arrays[name].dtype, np.floating):
             raise InceptionWeightsError(f"{source}: {name}: expected floating-point numbers, got {arrays[name].dtype}")
+        lowest = 0 if ours.endswith(".variance") else -np.inf
+        if not (np.isfinite(arrays[name]) & (arrays[name] >= lowest)).all():
+            raise InceptionWeightsError(f"{source}: damaged: {name} has values that none of its kind can have")
         found[ours] = np.ascontiguousarray(arrays[name].transpose(axes), np.float32)
     return found
 

@@ -55,6 +55,10 @@ class FrechetMetric(FeatureMetric):
     def check(self) -> None:
         """Statistics from a file are of this network's features."""
         super().check()
+        if self.config.real > len(self.data.training):
+            raise ValueError(
+                f"real: expected at most the {len(self.data.training)} training images, got {self.config.real}"
+            )
         if self.config.statistics:
             self._real = read_statistics(Path(self.config.statistics), self.measuring.network.dimension)
 

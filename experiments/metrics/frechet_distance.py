@@ -216,7 +216,10 @@ def frechet_distance(first: Gaussian, second: Gaussian) -> float:
         return 0.0
     difference = first.mean - second.mean
     overlap = nuclear_norm(first.root.T @ second.root)
-    return max(0.0, math.fsum([float(difference @ difference), first.trace, second.trace, -2 * overlap]))
+    terms = [float(difference @ difference), first.trace, second.trace, -2 * overlap]
+    if not all(map(math.isfinite, terms)):
+        raise ValueError("means, covariances: so large that their distance is beyond float64")
+    return max(0.0, math.fsum(terms))
 
 
 def nuclear_norm(matrix: np.ndarray) -> float:

@@ -42,7 +42,11 @@ def read_statistics(path: Path, dimension: int | None = None) -> Gaussian:
     if dimension is not None and mean.shape != (dimension,):
         raise DataError(f"{path}: expected statistics of {dimension} features, got mu of shape {mean.shape}")
     try:
-        return Gaussian(mean, covariance)
+        if any(np.iscomplexobj(values) for values in (mean, covariance)):
+            raise TypeError("expected real numbers, got complex ones")
+        gaussian = Gaussian(mean, covariance)
+        _ = gaussian.root  # which looks for negative eigenvalues, now rather than after an evaluation's samples
+        return gaussian
     except (ValueError, TypeError) as error:
         raise DataError(f"{path}: {error}") from error
 

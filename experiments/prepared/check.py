@@ -59,6 +59,8 @@ def check(path: Path, shown: int) -> Check:
                 f"{path}: expected a complete file of version {VERSION}, got version {attributes.get('version')}, "
                 f"complete = {attributes.get('complete')}"
             )
+        if "images_sha256" not in attributes:
+            raise ImageError(f"{path}: lacks the attribute images_sha256, without which damage can't be told")
         images = file[IMAGES]
         count, height, width, channels = images.shape
         numbers = np.unique(np.linspace(0, count - 1, min(shown, count)).astype(np.int64))
@@ -73,7 +75,9 @@ def check(path: Path, shown: int) -> Check:
                 sums[:, channel] += np.bincount(block[..., channel].ravel(), minlength=256)
             within = (numbers >= start) & (numbers < start + len(block))
             some[within] = block[numbers[within] - start]
-        labels = file[LABELS][:] if LABELS in file else np.zeros(0, np.int64)
+        labels = file[LABELS][:] if LABELS in file else None
+    if labels is not None and labels.shape != (count,):
+        raise ImageError(f"{path}: damaged: expected {count} labels, one for an image, got shape {labels.shape}")
     if link.hex() != attributes["images_sha256"]:
         raise ImageError(
             f"{path}: damaged: the images have the checksum {link.hex()}, written was {attributes['images_sha256']}"
@@ -82,7 +86,8 @@ def check(path: Path, shown: int) -> Check:
     values = np.arange(256.0)
     mean = values @ weights
     deviation = np.sqrt(((values[:, None] - mean) ** 2 * weights).sum(0))
-    found = dict(zip(*map(np.ndarray.tolist, np.unique(labels, return_counts=True)), strict=True))
+    counted = np.unique(np.zeros(0, np.int64) if labels is None else labels, return_counts=True)
+    found = dict(zip(*map(np.ndarray.tolist, counted), strict=True))
     return Check((count, height, width, channels), attributes, found, mean, deviation, some)
 
 

@@ -89,6 +89,7 @@ def prepare(source: Source, out: Path, kind: str, fit: Fit, count: int | None = 
     fitted = _Fitted(source, fit)
     shape = (total, *fitted.shape())
     with _locked(out.with_name(f".{out.name}.unfinished")) as (unfinished, file):
+        _check_disk(out, math.prod(shape) - os.fstat(file).st_size)
         return _Work(source, out, kind, fitted, shape, unfinished, file).run(workers or os.cpu_count() or 1)
 
 
@@ -197,9 +198,7 @@ class _Work:
             self._remove()
             if error.errno != errno.ENOSPC:
                 raise WriteError(f"{self._out}: can't be written ({error.strerror})") from error
-            raise WriteError(
-                f"{self._out}: needs {self._layout.size / 1e6:,.0f} MB, and the disk has {free / 1e6:,.0f} MB left"
-            ) from error
+            raise _too_large(self._out, self._layout.size, free) from error
 
     def _fill(self, state: Journal, workers: int) -> Journal:
         count, *shape = self._shape
@@ -304,6 +303,17 @@ class _Work:
     def _remove(self) -> None:
         for path in (self._unfinished, self._journal_path, self._head_path):
             path.unlink(missing_ok=True)
+
+
+def _check_disk(out: Path, size: int) -> None:
+    """Raise if there is no room: of very many images, already the file's index takes minutes."""
+    free = shutil.disk_usage(out.parent).free
+    if size > free:
+        raise _too_large(out, size, free)
+
+
+def _too_large(out: Path, size: int, free: int) -> WriteError:
+    return WriteError(f"{out}: needs {size / 1e6:,.0f} MB, and the disk has {free / 1e6:,.0f} MB left")
 
 
 @contextlib.contextmanager

@@ -127,6 +127,8 @@ def _check_size(path: Path, size: int) -> None:
         if is_packed(path):  # gzip ends in the size, modulo 2**32
             file.seek(max(0, there - 4))
             there, size = int.from_bytes(file.read(4), "little"), size % 2**32
+    if there != size and is_packed(path):
+        raise ImageError(f"{path}: truncated or damaged: it does not end in the size that its header says")
     if there != size:
         raise ImageError(f"{path}: truncated or damaged: expected {size} bytes as its header says, got {there}")
 

@@ -121,6 +121,12 @@ class NumPySource(Arrays):
             arrays = ", ".join(f"{name[:-4]} {found.shape} {found.dtype}" for name, found in there.items()) or "none"
             raise ImageError(f"{self.path}: expected one array of {EXPECTED}, found {len(chosen)}; arrays: {arrays}")
         (name,) = chosen
+        for each in LABELS:
+            found = there.get(f"{each}.npy")
+            if found and found.dtype.kind in "iu" and found.shape[:1] != there[name].shape[:1]:
+                raise ImageError(
+                    f"{self.path}: expected {there[name].shape[0]} {each}, one for an image, got shape {found.shape}"
+                )
         labels_there = [
             f"{each}.npy"
             for each in LABELS

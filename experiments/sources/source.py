@@ -124,7 +124,7 @@ def reading(path: Path, form: str, *errors: type[Exception]) -> Iterator[None]:
     try:
         yield
     except refused as error:
-        said = getattr(error, "strerror", None) or str(error)
+        said = getattr(error, "strerror", None) or (f"lacks {error}" if isinstance(error, KeyError) else str(error))
         detail = " ".join(said.split()) or type(error).__name__
         raise ImageError(f"{path}: can't be read as {form} ({detail})") from error
 
