@@ -14,7 +14,7 @@ import experiments.gans
 import nets
 from coulombfield.diagnostics import NegativeDistance
 from experiments.gans.gan import GAN
-from nets.architectures import efficientnet_lite0
+from nets.architectures import efficientnet_lite0, inception
 from nets.layers.activations import Activation
 from nets.layers.base import Layer
 
@@ -34,6 +34,8 @@ EXEMPT: dict[Any, str] = {
     coulombfield.real_charges: "gives positions as they are and constant weights",
     coulombfield.generated_charges: "gives positions as they are and constant weights",
     efficientnet_lite0.weight_shapes: "names shapes of a network that only runs forwards",
+    inception.convolutions: "names parts of a network that only runs forwards",
+    inception.shapes: "names shapes of a network that only runs forwards",
 }
 """What no row covers, and why that is right."""
 
