@@ -6,17 +6,19 @@ from typing import NamedTuple
 
 import numpy as np
 
+from coulombfield.arrays import Array
+
 
 class Normalization(NamedTuple):
     """Batch-norm in a trained network, an affine map of each channel; all arrays are of shape (C,)."""
 
-    scale: np.ndarray
-    shift: np.ndarray
-    mean: np.ndarray
-    variance: np.ndarray
+    scale: Array
+    shift: Array
+    mean: Array
+    variance: Array
 
 
-def fold(weight: np.ndarray, norm: Normalization, epsilon: float) -> tuple[np.ndarray, np.ndarray]:
+def fold(weight: Array, norm: Normalization, epsilon: float) -> tuple[Array, Array]:
     r"""Weight and bias of a convolution that does what a convolution and a batch-norm do.
 
     .. math:: \gamma\,\frac{w * x - \mu}{\sqrt{\sigma^2 + \varepsilon}} + \beta = a w * x + (\beta - a \mu), \qquad
@@ -36,6 +38,6 @@ def fold(weight: np.ndarray, norm: Normalization, epsilon: float) -> tuple[np.nd
     weight, bias : array of float64, shape (..., C) and (C,)
         So that rounding to the network's dtype is the only one.
     """
-    scale, shift, mean, variance = (np.asarray(array, np.float64) for array in norm)
-    factor = scale / np.sqrt(variance + epsilon)
-    return weight * factor, shift - factor * mean
+    scale, shift, mean, variance = (array.astype(np.float64) for array in norm)
+    factor = scale / (variance + epsilon) ** 0.5
+    return weight.astype(np.float64) * factor, shift - factor * mean

@@ -12,6 +12,7 @@ from nets.arguments import check_floats
 from nets.primitives.inplace import module_of
 from nets.workspace import Workspace, empty
 
+from .folding import Normalization, fold
 from .operations import Chained, Making, Operation, operation_of
 from .steps import Convolution, Shape, Stage, convolutions
 
@@ -129,7 +130,6 @@ def check_parameters(shapes: Mapping[str, tuple[int, ...]], parameters: Mapping[
 
 def _fold(step: Convolution, parameters: Mapping[str, Array], epsilon: float) -> tuple[Array, Array]:
     """Weights and bias with the batch normalization in them, computed in float64."""
-    weight, scale, shift, mean, variance = (parameters[name].astype("float64") for name in step.shapes())
-    factor = scale / (variance + epsilon) ** 0.5
-    dtype = parameters[f"{step.name}.weight"].dtype
-    return (weight * factor).astype(dtype), (shift - mean * factor).astype(dtype)
+    weight, *norm = (parameters[name] for name in step.shapes())
+    folded, bias = fold(weight, Normalization(*norm), epsilon)
+    return folded.astype(weight.dtype), bias.astype(weight.dtype)
