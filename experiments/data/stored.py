@@ -132,10 +132,8 @@ def checksum(stored: Stored) -> dict[str, str]:
     stored.hash_more(digest.update)
     for block in np.array_split(index, -(-len(index) // BLOCK)):
         images = stored.read(block)
-        if not stored.half and np.isnan(images).any():
-            raise ImageError(f"{stored.name}: has values that are NaN")
-        if not stored.half and not (np.abs(images) <= 1).all():
-            raise ImageError(f"{stored.name}: floating-point images have values between -1 and 1; these go beyond")
+        if not stored.half:
+            check_values(stored.name, images)
         digest.update(images.tobytes())
     return {
         "data": stored.name,
@@ -290,3 +288,11 @@ class ImageData:
                 f"{found['data_hashed']}"
             )
         return found
+
+
+def check_values(name: object, images: np.ndarray) -> None:
+    """Raise ImageError where floating-point pixels are not between -1 and 1."""
+    if np.isnan(images).any():
+        raise ImageError(f"{name}: has values that are NaN")
+    if not (np.abs(images) <= 1).all():
+        raise ImageError(f"{name}: floating-point images have values between -1 and 1; these go beyond")

@@ -13,6 +13,7 @@ import numpy as np
 
 from .. import DataError, trained
 from ..data.hdf5_images import HDF5Images
+from ..data.stored import check_values
 from ..features.measuring import eight_bits
 from ..runs.folder import RunFolder
 from ..sources.folder import hidden, image_files
@@ -146,10 +147,7 @@ def _array(path: Path, count: int | None) -> Images:
 def _pixels(path: Path, images: np.ndarray) -> np.ndarray:
     if images.dtype == np.uint8:
         return np.asarray(images)
-    if np.isnan(images).any():
-        raise DataError(f"{path}: has values that are NaN")
-    if not (np.abs(images) <= 1).all():
-        raise DataError(f"{path}: floating-point images have values between -1 and 1; these go beyond")
+    check_values(path, images)
     return eight_bits(images, BOUNDS)
 
 

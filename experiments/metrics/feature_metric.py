@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import ClassVar, TypeVar
 
@@ -87,3 +88,17 @@ class FeatureMetric(Metric):
     def _named(self, name: str) -> str:
         network = self.measuring.network.name
         return name if not name or network == INCEPTION else f"{name}_{network}"
+
+
+class HeldOutMetric(FeatureMetric):
+    """One that compares samples with as many held-out images."""
+
+    def check(self) -> None:
+        """As many are held out as samples are taken."""
+        super().check()
+        self.expect_held_out()
+
+    @cached_property
+    def held_out_features(self) -> np.ndarray:
+        """Features of these images, shape (samples, dimension), in float64."""
+        return self.features(self.data.held_out.first(self.samples))

@@ -20,7 +20,7 @@ import numpy as np
 from coulombfield.rng import Streams
 
 from ..data.dataset import DataSet
-from .feature_metric import INCEPTION, FeatureConfig, FeatureMetric
+from .feature_metric import INCEPTION, FeatureConfig, HeldOutMetric
 from .metric import DEVIATION, Column
 
 BLOCK = 500  # features of each set in a tile
@@ -37,7 +37,7 @@ class Config(FeatureConfig):
         return KID(self, data, streams)
 
 
-class KID(FeatureMetric):
+class KID(HeldOutMetric):
     """KID of samples."""
 
     plain_columns: ClassVar = {
@@ -51,18 +51,9 @@ class KID(FeatureMetric):
     }
     plain_headline = ("kid",)
 
-    def check(self) -> None:
-        """As many are held out as samples are taken."""
-        super().check()
-        self.expect_held_out()
-
-    @cached_property
-    def _held_out(self) -> np.ndarray:
-        return self.features(self.data.held_out.first(self.samples))
-
     def evaluate(self, samples: np.ndarray) -> Mapping[str, float]:
         """The distance and its error."""
-        found = polynomial_mmd(self.features(samples), self._held_out)
+        found = polynomial_mmd(self.features(samples), self.held_out_features)
         return self.named(kid=found.square, kid_error=found.error)
 
     @cached_property

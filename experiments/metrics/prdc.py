@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from typing import ClassVar
 
 import numpy as np
@@ -22,7 +21,7 @@ import numpy as np
 from coulombfield.rng import Streams
 
 from ..data.dataset import DataSet
-from .feature_metric import INCEPTION, FeatureConfig, FeatureMetric
+from .feature_metric import INCEPTION, FeatureConfig, HeldOutMetric
 from .metric import Column
 
 BLOCK = 500  # rows of a tile of distances
@@ -57,7 +56,7 @@ class Config(FeatureConfig):
         return PRDC(self, data, streams)
 
 
-class PRDC(FeatureMetric):
+class PRDC(HeldOutMetric):
     """Precision, recall, density and coverage of samples."""
 
     plain_columns: ClassVar = {
@@ -70,19 +69,10 @@ class PRDC(FeatureMetric):
     }
     plain_headline = ("precision", "recall")
 
-    def check(self) -> None:
-        """As many are held out as samples are taken."""
-        super().check()
-        self.expect_held_out()
-
-    @cached_property
-    def _held_out(self) -> np.ndarray:
-        return self.features(self.data.held_out.first(self.samples))
-
     def evaluate(self, samples: np.ndarray) -> Mapping[str, float]:
         """All four."""
         ks = self.config.precision_neighbours, self.config.coverage_neighbours
-        return self.named(**prdc(self._held_out, self.features(samples), *ks))
+        return self.named(**prdc(self.held_out_features, self.features(samples), *ks))
 
 
 def prdc(
