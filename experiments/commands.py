@@ -9,13 +9,14 @@ import io
 import sys
 import time
 import types
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from coulombfield.rng import Streams
 
-from . import UserError, config, networks, registry, trained
+from . import UserError, config, forms, networks, registry, trained
 from .data_commands import check as check_data
 from .data_commands import prepare as prepare_data
 from .evaluation import fid, figure_three
@@ -90,17 +91,17 @@ def resume(arguments: argparse.Namespace) -> None:
 def sample(arguments: argparse.Namespace) -> None:
     """Draw samples into a file, or a picture of them."""
     place: Path = arguments.folder
-    out = arguments.out or (place if place.is_dir() else place.parent) / "samples.npy"
-    if out.suffix not in (".npy", ".csv", ".png"):
-        raise UserError(f"--out: expected a name that ends in .npy, .csv or .png, got {str(out)!r}")
-    _check_parent(out)
+    if arguments.out:
+        _check_parent(arguments.out)
     if not place.is_file():
         folder = RunFolder.open(place)
         setup = config.resolve(folder.config)
         if not hasattr(setup.config, "gan"):
-            _sample_experiment(folder, setup, out, arguments)
+            _sample_experiment(folder, setup, arguments)
             return
     gan = trained.load(arguments.checkpoint or place, arguments.device)
+    encoders = forms.encoders(gan.facts)
+    out = _samples_file(arguments, (*encoders, ".npy", ".csv", ".png"))
     count = arguments.count
     if count is None:
         count = PICTURED_IMAGES if out.suffix == ".png" and gan.form == "images" else SAMPLES
@@ -111,13 +112,26 @@ def sample(arguments: argparse.Namespace) -> None:
             registry.find("figures", gan.form, "picture").picture(out, samples)
         except registry.KindError as error:
             raise UserError(f"--out: there are no pictures of {gan.form}; expected .npy") from error
+    elif out.suffix in encoders:
+        write_atomically(out, encoders[out.suffix](samples, gan.facts))
     else:
         write_atomically(out, _encode(samples, out.suffix))
     print(out)
 
 
-def _sample_experiment(folder: RunFolder, setup: config.Setup, out: Path, arguments: argparse.Namespace) -> None:
+def _samples_file(arguments: argparse.Namespace, suffixes: Sequence[str]) -> Path:
+    """Where samples go: the file that was asked for, or one beside them whose name ends as the first of these."""
+    place: Path = arguments.folder
+    out: Path = arguments.out or (place if place.is_dir() else place.parent) / f"samples{suffixes[0]}"
+    if out.suffix not in suffixes:
+        expected = f"{', '.join(suffixes[:-1])} or {suffixes[-1]}"
+        raise UserError(f"--out: expected a name that ends in {expected}, got {str(out)!r}")
+    return out
+
+
+def _sample_experiment(folder: RunFolder, setup: config.Setup, arguments: argparse.Namespace) -> None:
     """Draw samples of an experiment without a GAN, from a checkpoint."""
+    out = _samples_file(arguments, (".npy", ".csv", ".png"))
     if out.suffix == ".png":
         raise UserError("--out: there are no pictures of this experiment's samples; expected .npy or .csv")
     experiment, _ = life.restored(folder, setup, say, arguments.checkpoint)

@@ -14,7 +14,7 @@ from coulombfield.arrays import Array, Device
 from coulombfield.rng import Streams
 from nets.schedules import Scaled
 
-from . import UserError, registry
+from . import UserError, forms, registry
 from .figures.style import Figure
 from .metrics.metric import Column, Metric
 from .plateau import PlateauConfig, Plateaus
@@ -196,8 +196,8 @@ class GANTraining:
 
     def sample(self, count: int, rng: np.random.Generator) -> np.ndarray:
         """Generated samples, shape (count, ...), on the host, within the bounds of the data."""
-        samples = self.gan.sample(count, rng)
-        return samples if self.data.bounds is None else np.clip(samples, *self.data.bounds, out=samples)
+        facts = self._samples()
+        return self.gan.sample(count, rng, lambda made: forms.finish(made, facts))
 
     def evaluate(self, step: int | None = None) -> Mapping[str, float]:
         """Metrics of samples from fixed latent vectors, so that evaluations differ by the generator alone.
@@ -223,7 +223,7 @@ class GANTraining:
         """A picture of samples, under a name that has the update, where pictures are quickly drawn."""
         draw = getattr(self._pictures, "snapshot", None)
         if draw is not None:
-            draw(folder, self.gan.updates, self._evaluation_samples(self._pictures.SAMPLES))
+            draw(folder, self.gan.updates, self.data, self._evaluation_samples(self._pictures.SAMPLES))
 
     def figures(self, folder: Path) -> list[Figure]:
         """Pictures of data and samples."""
@@ -232,7 +232,7 @@ class GANTraining:
     def _samples(self) -> dict[str, Any]:
         """What a sample is: all that drawing them needs of the data."""
         bounds = {} if self.data.bounds is None else {"bounds": np.array(self.data.bounds, np.float64)}
-        return {"form": self.data.form, "shape": np.array(self.data.shape), **bounds}
+        return {"form": self.data.form, "shape": np.array(self.data.shape), **bounds, **self.data.facts()}
 
     def _period(self, metric: Metric) -> int:
         return metric.config.every or self.config.training.evaluate_every

@@ -36,7 +36,7 @@ def table(out: Path) -> dict[tuple[str, str], dict[str, str]]:
 
 def test_every_number_of_the_paper_has_a_preset_and_the_other_way_round():
     names = {name for name in config.preset_names() if name.startswith(tuple(table_1b.DATA))}
-    assert set(table_1b.cells()) == names
+    assert {cell.preset for cell in table_1b.TABLE.cells} == names
     assert len({config.resolve(name).title for name in names}) == len(names) == 20
     for name in names:
         kinds = [type(metric).__module__.rpartition(".")[2] for metric in config.resolve(name).config.metrics]
@@ -96,8 +96,8 @@ def test_a_folder_that_cannot_be_read_is_left_out_aloud(tmp_path, capsys):
     [
         (["1b", "--set", "seed=1"], "--set: table 1b runs nothing; give it to the runs that it shows"),
         (["1b", "--out", "nowhere"], "--out: expected a folder with run folders, got 'nowhere'"),
-        (["2b"], "unknown table '2b'; expected one of figure-2, figure-4, 1b"),
-        ([".."], "unknown table '..'; expected one of figure-2, figure-4, 1b"),
+        (["2b"], "unknown table '2b'; expected one of figure-2, figure-4, 1a, 1b"),
+        ([".."], "unknown table '..'; expected one of figure-2, figure-4, 1a, 1b"),
     ],
 )
 def test_bad_arguments_are_one_line(tmp_path, monkeypatch, capsys, arguments, message):

@@ -225,10 +225,10 @@ def test_weight_decay_spares_biases():
         np.testing.assert_array_equal(gradient_now, expected)
 
 
-def test_weight_decay_of_kernels_spares_dense_layers_and_batch_norm():
+def test_weight_decay_of_kernels_spares_dense_layers_single_places_and_batch_norm():
     gan = build_on_images(4, Device(np, "cpu"))
     decayed = OptimizerConfig(ScheduleConfig(start=1e-3, kind="constant"), l2=0.5, l2_on="kernels")
-    signals = Network(Sequential([Conv1d(2, 3, 3), Flatten(), Linear(12, 1)]))
+    signals = Network(Sequential([Conv1d(2, 3, 3), Conv1d(3, 3, 1), Flatten(), Linear(12, 1)]))
     for network in (gan.generator.network, gan.players["discriminator"].network, signals):
         player = Player(network, network.initialize(np.random.default_rng(0)), decayed, UPDATES)
         gradient = player.network.zeros_like(player.params)

@@ -222,7 +222,7 @@ def test_all_that_is_generated_is_clipped(runs):
     z = loaded.draw_latent(8)
     makers = (lambda: loaded.sample(8), lambda: loaded.generate(z), lambda: loaded.interpolate(z[0], z[1]))
     whole = [make() for make in makers]
-    loaded.bounds = (-0.1, 0.2)
+    loaded.facts = {**loaded.facts, "bounds": (-0.1, 0.2)}
     for before, make in zip(whole, makers, strict=True):
         np.testing.assert_array_equal(make(), np.clip(before, -0.1, 0.2))
 

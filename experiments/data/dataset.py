@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
@@ -20,7 +20,7 @@ class Part(Protocol):
         """How many."""
 
     def first(self, count: int) -> np.ndarray:
-        """The first ``count`` of them, or all if there are fewer, on the host."""
+        """The first ``count`` of them, or all if there are fewer, on the host, as metrics and figures see samples."""
 
 
 class Source(Protocol):
@@ -50,7 +50,7 @@ class DataSet(Protocol):
 
     @property
     def form(self) -> str:
-        """What a sample is, ``points`` or ``images``, ...: the file of figures that draws it."""
+        """What a sample is, ``points`` or ``images``, ...: the file of figures that draws it, and maybe one of forms."""
 
     @property
     def shape(self) -> Shape:
@@ -71,6 +71,9 @@ class DataSet(Protocol):
     @property
     def like_samples(self) -> Part:
         """What takes the place of samples to show what perfect looks like; as many as are held out."""
+
+    def facts(self) -> dict[str, Any]:
+        """What its form has of its own to tell of a sample, as strings and host arrays: see :mod:`experiments.forms`."""
 
     def provenance(self) -> dict[str, str]:
         """Where the samples come from, and checksums."""

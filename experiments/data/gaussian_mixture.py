@@ -6,6 +6,7 @@ import hashlib
 import math
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from scipy.special import logsumexp
@@ -165,6 +166,10 @@ class MixtureData:
         parts = [self.mixture.sample(n, rng, dtype) for n in sizes]
         self._hash = hashlib.sha256(np.ascontiguousarray(parts[0]).tobytes()).hexdigest()
         self.training, self.like_samples, self.held_out = (ArrayPart(part, device) for part in parts)
+
+    def facts(self) -> dict[str, Any]:
+        """Nothing beside form and shape."""
+        return {}
 
     def provenance(self) -> dict[str, str]:
         """SHA-256 of the training set."""

@@ -12,7 +12,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from tqdm import tqdm
@@ -272,6 +272,10 @@ class ImageData:
         self.like_samples, self.held_out, self.training = (
             ImageSet(stored, np.sort(part), device, dtype, flip=config.flip) for part in parts
         )
+
+    def facts(self) -> dict[str, Any]:
+        """Nothing beside form, shape and bounds."""
+        return {}
 
     def provenance(self) -> dict[str, str]:
         """Where the images come from, and a checksum of them: reads all that training will have in memory.

@@ -55,7 +55,7 @@ def draw(folder: Path, data: DataSet, gan: GAN, samples: np.ndarray) -> list[Fig
     ]
 
 
-def snapshot(folder: Path, updates: int, samples: np.ndarray) -> None:
+def snapshot(folder: Path, updates: int, data: DataSet, samples: np.ndarray) -> None:
     """A grid of samples, under a name that has the update."""
     image_grid(folder / f"samples-{updates:08}.png", samples, GRID)
 

@@ -83,7 +83,7 @@ def draw(folder: Path, data: MixtureData, gan: GAN, samples: np.ndarray) -> list
     return figures + _evolution(folder, held_out, gan.updates, extent)
 
 
-def snapshot(folder: Path, updates: int, samples: np.ndarray) -> None:
+def snapshot(folder: Path, updates: int, data: DataSet, samples: np.ndarray) -> None:
     """Some of the samples as of now, as numbers, for the figure that shows how they changed."""
     evolution.keep_points(folder, updates, samples)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, cast
 
@@ -21,6 +21,8 @@ from ..players.player import Generator, Player, Role, Shape
 
 Losses = dict[str, Array]
 Gradients = dict[str, Parameters]
+Finish = Callable[[np.ndarray], np.ndarray]
+"""Makes samples of what a generator's network gives."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -225,13 +227,13 @@ class GAN:
         samples, _ = self.generator.network.forward(self.generator.averaged, z)
         return samples
 
-    def sample(self, count: int, rng: np.random.Generator) -> np.ndarray:
-        """Generated samples, shape (count, ...), on the host.
+    def sample(self, count: int, rng: np.random.Generator, finish: Finish) -> np.ndarray:
+        """Generated samples, shape (count, ...), on the host, each batch of them finished.
 
         They are made in batches of the training's size, since a generator's batch-norm takes its statistics from the
         batch, as the authors do.
         """
-        return sample(self.generator, self.generator.averaged, count, self.batch, rng, self.device)
+        return sample(self.generator, self.generator.averaged, count, self.batch, rng, self.device, finish)
 
     def discriminate(self, points: Array) -> tuple[Array, Array]:
         """Values of a discriminator that gives one number a sample, shape (T,), and their slopes (T, ...).
@@ -268,13 +270,20 @@ class GAN:
 
 
 def sample(
-    generator: Generator, params: Parameters, count: int, batch: int, rng: np.random.Generator, device: Device
+    generator: Generator,
+    params: Parameters,
+    count: int,
+    batch: int,
+    rng: np.random.Generator,
+    device: Device,
+    finish: Finish,
 ) -> np.ndarray:
-    """Generated samples on the host, made in whole batches."""
-    dtype = params.vector.dtype
-    z, shape = np.empty((batch, generator.latent), dtype), generator.network.output_shape((generator.latent,))
-    samples = np.empty((count, *shape), dtype)
+    """One or more generated samples on the host, made in whole batches, of which each is finished by itself."""
+    z, samples = np.empty((batch, generator.latent), params.vector.dtype), np.empty(0)
     for start in range(0, count, batch):
         made, _ = generator.network.forward(params, device.put(generator.draw_latent(z, rng)))
-        samples[start : start + batch] = to_numpy(made)[: count - start]
+        finished = finish(to_numpy(made)[: count - start])
+        if not start:
+            samples = np.empty((count, *finished.shape[1:]), finished.dtype)
+        samples[start : start + batch] = finished
     return samples

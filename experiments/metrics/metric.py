@@ -106,8 +106,14 @@ class Metric:
     headline: ClassVar[tuple[str, ...]] = ()
     """Names of those that a progress bar shows."""
 
+    forms: ClassVar[tuple[str, ...]] = ("points", "images")
+    """Forms of data whose samples it takes: where they are numbers, most metrics take any."""
+
     def __init__(self, config: Any, data: Any, streams: Streams):
         self.config, self.data, self.streams = config, data, streams
+        if data.form not in self.forms:
+            expected = " or ".join(self.forms)
+            raise ValueError(f"kind: this metric is for {expected}, and the data are {data.form}")
         self.check()
 
     @property

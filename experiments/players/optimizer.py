@@ -89,7 +89,7 @@ class OptimizerConfig:
     l2 : float
         Coefficient of half the sum of squared weights, biases left out.
     l2_on : {"weights", "kernels"}
-        Whether that sum takes all weights, or only those of convolutions, as the authors do.
+        Whether that sum takes all weights, or only those of convolutions over more than one place, as the authors do.
     """
 
     rate: ScheduleConfig

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
@@ -157,8 +158,10 @@ class Player:
         self.params = params
         self.optimizer = config.over(params, updates)
         self._l2 = config.l2
-        least = 3 if config.l2_on == "kernels" else 1  # a dense layer's weights have two axes, a kernel's three or four
-        self._decayed = [name for name in params if name.endswith("weight") and params[name].ndim >= least]
+        # Before its channels, a kernel has one or two axes of places, and a dense layer's weights have none.
+        least = 2 if config.l2_on == "kernels" else 1
+        weights = [name for name in params if name.endswith("weight")]
+        self._decayed = [name for name in weights if math.prod(params[name].shape[:-2]) >= least]
 
     def update(self, gradient: Parameters) -> None:
         """One step against the gradient, which takes up the weight decay."""

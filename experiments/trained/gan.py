@@ -7,6 +7,7 @@ import numpy as np
 from coulombfield.arrays import Array, to_numpy
 from coulombfield.rng import Streams
 
+from .. import forms
 from ..gans.gan import sample
 from .interpolation import Way, between
 from .players import Restored
@@ -43,9 +44,9 @@ class Trained(Restored):
         batch, as the authors do.
         """
         if count < 1:
-            return np.empty((0, *self.shape), self.config.dtype)
-        generator = self._generator
-        return self._clipped(sample(generator, generator.averaged, count, self._batch, self._stream(seed), self.device))
+            return self._finished(np.empty((0, *self.shape), self.config.dtype))
+        generator, rng = self._generator, self._stream(seed)
+        return sample(generator, generator.averaged, count, self._batch, rng, self.device, self._finished)
 
     def draw_latent(self, count: int, seed: int | None = None) -> np.ndarray:
         """The latent vectors of :meth:`sample`, shape (count, latent)."""
@@ -125,7 +126,7 @@ class Trained(Restored):
         Parameters
         ----------
         x : array, shape (N, ...)
-            Samples.
+            Samples, or what a generator's network gives.
 
         Returns
         -------
@@ -141,7 +142,7 @@ class Trained(Restored):
         -----
         Batch-norm takes statistics over each batch of successive samples; samples are repeated to fill the last.
         """
-        x = self._checked("x", x, self.shape)
+        x = self._checked("x", forms.as_made(_host(x), self.facts, self.config.dtype), self.shape)
         network, params = self.of("discriminator")
         batch, parts = self._batch, []
         for first in range(0, len(x), batch):
@@ -170,11 +171,11 @@ class Trained(Restored):
         for first in range(0, len(z), share):
             some = z[first : first + share]
             made, _ = network.forward(params, self.device.put(np.concatenate([some, batch[len(some) :]])))
-            parts.append(to_numpy(made)[: len(some)].copy())
-        return self._clipped(np.concatenate(parts) if parts else np.empty((0, *self.shape), self.config.dtype))
+            parts.append(self._finished(to_numpy(made)[: len(some)].copy()))
+        return np.concatenate(parts) if parts else self._finished(np.empty((0, *self.shape), self.config.dtype))
 
-    def _clipped(self, samples: np.ndarray) -> np.ndarray:
-        return samples if self.bounds is None else np.clip(samples, *self.bounds, out=samples)
+    def _finished(self, made: np.ndarray) -> np.ndarray:
+        return forms.finish(made, self.facts)
 
     def _checked(self, name: str, values: Array, shape: tuple[int, ...]) -> np.ndarray:
         host = _host(values)
