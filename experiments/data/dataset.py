@@ -50,7 +50,7 @@ class DataSet(Protocol):
 
     @property
     def form(self) -> str:
-        """What a sample is, ``points`` or ``images``, ...: the file of figures that draws it, and maybe one of forms."""
+        """What a sample is, ``points`` or ``images``, ...: its file of figures, and of forms if it has one."""
 
     @property
     def shape(self) -> Shape:
@@ -73,7 +73,7 @@ class DataSet(Protocol):
         """What takes the place of samples to show what perfect looks like; as many as are held out."""
 
     def facts(self) -> dict[str, Any]:
-        """What its form has of its own to tell of a sample, as strings and host arrays: see :mod:`experiments.forms`."""
+        """What its form has to tell of a sample beside, as strings and host arrays: see :mod:`experiments.forms`."""
 
     def provenance(self) -> dict[str, str]:
         """Where the samples come from, and checksums."""

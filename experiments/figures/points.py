@@ -14,6 +14,7 @@ from coulombfield import field, potential, signed_charges
 from coulombfield.arrays import to_numpy
 
 from .. import UserError
+from ..data.dataset import DataSet
 from ..data.gaussian_mixture import MixtureData
 from ..gans.coulomb import CoulombGAN
 from ..gans.gan import GAN
