@@ -209,7 +209,7 @@ COUNTS = {
         dense(128, 32 * 512) + 32 * 512 + 5 * 2 * (5 * 512 * 512 + 512) + dense(512, 100),
     ),
     "language_generator of WGAN-GP": (
-        partial(language_generator, 32, 100, batch_norm=False),
+        partial(language_generator, 32, 100, batch_norm=None),
         (128,),
         dense(128, 32 * 512) + 5 * 2 * dense(5 * 512, 512) + dense(512, 100),
     ),

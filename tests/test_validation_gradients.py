@@ -113,6 +113,7 @@ BREAKS = [
     ("UpsampledConv2d", "nets.layers.resampled.UpsampledConv2d._images_weight", result(off)),
     ("BatchNorm", "nets.layers.normalization.Normalization.backward", result(off)),
     ("LayerNorm", "nets.layers.normalization.Normalization.jvp_backward", result(off)),
+    ("PlaceNorm", "nets.layers.placenorm.PlaceNorm._gathered", result(off)),
     ("Scale", "nets.layers.scale.Scale.backward", result(off)),
     ("Reshape", "nets.layers.reshape.Reshape.backward", result(off)),
     ("Upsample", "nets.layers.upsample.gather", result(off)),

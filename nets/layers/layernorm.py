@@ -6,7 +6,7 @@ import math
 
 from coulombfield.arrays import Array
 from nets.layers.activations import Activation
-from nets.layers.normalization import Normalization
+from nets.layers.normalization import Normalization, pooled
 from nets.parameters import Parameters
 from nets.primitives import normalization as primitives
 from nets.primitives.inplace import module_of
@@ -60,16 +60,8 @@ class LayerNorm(Normalization):
         if width < SHORTEST:
             width = channels
         moments = primitives.moments(x.reshape(samples, rows * (channels // width), width))
-        center, remainder, variance = moments.astype(xp.float64)
-        origin = center[:, :1]  # means are counted from it: so they have digits to spare for the remainder
-        means = (center - origin) + remainder
-        mean = means.mean(axis=1, keepdims=True)
-        variance = (variance + xp.square(means - mean)).mean(axis=1, keepdims=True)
-        statistics = xp.empty((3, samples, channels), x.dtype)
-        statistics[0] = origin + mean
-        statistics[1] = (origin - statistics[0]) + mean
-        statistics[2] = (variance + self.epsilon) ** -0.5
-        return statistics
+        statistics = pooled(moments, self.epsilon)
+        return xp.ascontiguousarray(xp.broadcast_to(statistics, (3, samples, channels)))
 
     def _average(self, sums: Array, x: Array) -> Array:
         xp = module_of(sums)

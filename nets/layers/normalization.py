@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -121,12 +120,13 @@ class Normalization(SecondOrder):
         self._initializers = {"scale": scale, "shift": shift}
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
-        """``scale`` and ``shift`` (C,), each where it is wanted."""
-        return {name: (self.channels,) for name, initializer in self._initializers.items() if initializer}
+        """``scale`` and ``shift``, each where it is wanted."""
+        return {name: self._sets() for name, initializer in self._initializers.items() if initializer}
 
     def initialize(self, rng: np.random.Generator) -> dict[str, np.ndarray]:
         """Initial scale and shift."""
-        fans, shape = (self.channels, self.channels), (self.channels,)
+        shape = self._sets()
+        fans = shape[0], shape[0]
         return {name: start(rng, fans, shape) for name, start in self._initializers.items() if start}
 
     def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -147,7 +147,8 @@ class Normalization(SecondOrder):
             raise ValueError(f"x: {self.name}({self.channels}) expects (N, ..., {self.channels}), got {x.shape}")
         x = module_of(x).ascontiguousarray(x)
         groups = self._groups(x)
-        rows = x.reshape(groups, math.prod(x.shape[:-1]) // max(1, groups), self.channels)
+        width = self._width()
+        rows = x.reshape(groups, x.size // (width * max(1, groups)), width)
         statistics = self._statistics(params, rows)
         y = allocate(workspace, self, "y", x.shape, x)
         scale, shift = self._affine(params, x)
@@ -210,7 +211,7 @@ class Normalization(SecondOrder):
         means_v = mean_v, b = self._average(sums[2:4], x)
         if into is not None:
             d_scale = (sums[4] - mean_v * sums[0] - b * sums[1]) * values[2]
-            _write(into, scale=d_scale.sum(axis=0), shift=0)
+            _write(into, scale=self._gathered(d_scale.sum(axis=0)), shift=0)
         means_h = self._average(sums[[0, 1, 4]] * scale, x)
         means = module_of(x).concatenate([means_h[:2], means_v, means_h[2:]])
         u_dot, dx = (part.reshape(cache.x.shape) for part in tangents.tangent(v, g, y, x, values, scale, means, slope))
@@ -240,7 +241,7 @@ class Normalization(SecondOrder):
         scale, _ = self._affine(params, x)
         sums = primitives.gradient_sums(rows, y, x, cache.statistics.values, slope)
         if into is not None:
-            _write(into, scale=sums[1].sum(axis=0), shift=sums[0].sum(axis=0))
+            _write(into, scale=self._gathered(sums[1].sum(axis=0)), shift=self._gathered(sums[0].sum(axis=0)))
         if not need_dx:
             return None
         means = self._average(sums * scale, x)
@@ -259,9 +260,26 @@ class Normalization(SecondOrder):
     def _affine(self, params: Parameters, like: Array, missing: float = 1) -> tuple[Array, Array]:
         """Scale and shift, or what stands for one that is missing."""
         xp = module_of(like)
-        scale = params["scale"] if "scale" in params else xp.full(self.channels, missing, like.dtype)
-        shift = params["shift"] if "shift" in params else xp.zeros(self.channels, like.dtype)
+        width = self._width()
+        scale = self._spread(params["scale"]) if "scale" in params else xp.full(width, missing, like.dtype)
+        shift = self._spread(params["shift"]) if "shift" in params else xp.zeros(width, like.dtype)
         return scale, shift
+
+    def _sets(self) -> tuple[int]:
+        """Shape of scale and shift."""
+        return (self.channels,)
+
+    def _width(self) -> int:
+        """Numbers of a row of x, as the passes see it: those of which each has a scale and a shift."""
+        return self.channels
+
+    def _spread(self, values: Array) -> Array:
+        """A parameter's value for each number of a row."""
+        return values
+
+    def _gathered(self, sums: Array) -> Array:
+        """The transpose of that: a parameter's gradient from that of each number of a row."""
+        return sums
 
     def _slope(self) -> float:
         """Of the activation for negative u, where it is part of the passes over x; 1 where it takes one of its own."""
@@ -284,11 +302,26 @@ class Normalization(SecondOrder):
         raise NotImplementedError
 
 
+def pooled(moments: Array, epsilon: float) -> Array:
+    """Center, remainder and inverse deviation (3, ..., 1) of sets from the moments (3, ..., k) of their equal parts."""
+    xp = module_of(moments)
+    center, remainder, variance = moments.astype(xp.float64)
+    origin = center[..., :1]  # means are counted from it: so they have digits to spare for the remainder
+    means = (center - origin) + remainder
+    mean = means.mean(axis=-1, keepdims=True)
+    variance = (variance + xp.square(means - mean)).mean(axis=-1, keepdims=True)
+    statistics = xp.empty((3, *mean.shape), moments.dtype)
+    statistics[0] = origin + mean
+    statistics[1] = (origin - statistics[0]) + mean
+    statistics[2] = (variance + epsilon) ** -0.5
+    return statistics
+
+
 def _rows(cache: NormalizationCache, *arrays: Array) -> list[Array]:
     """Views (G, R, C) of arrays that have the shape of x."""
-    groups, channels = cache.statistics.values.shape[1:]
-    rows = math.prod(cache.x.shape[:-1]) // max(1, groups)
-    return [array.reshape(groups, rows, channels) for array in arrays]
+    groups, width = cache.statistics.values.shape[1:]
+    rows = cache.x.size // (width * max(1, groups))
+    return [array.reshape(groups, rows, width) for array in arrays]
 
 
 def _write(into: Parameters, **gradients: Any) -> None:

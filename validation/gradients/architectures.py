@@ -166,8 +166,15 @@ ARCHITECTURES = (
         covers=(language_generator,),
     ),
     Sample(
+        "language generator places",
+        partial(language_generator, 4, 5, LATENT, width=4, blocks=2, batch_norm="places"),
+        (3, LATENT),
+        kinks=True,
+        covers=(language_generator,),
+    ),
+    Sample(
         "language generator no norm",
-        partial(language_generator, 4, 5, LATENT, width=4, blocks=2, batch_norm=False),
+        partial(language_generator, 4, 5, LATENT, width=4, blocks=2, batch_norm=None),
         (3, LATENT),
         kinks=True,
         covers=(language_generator,),

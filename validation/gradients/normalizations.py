@@ -14,6 +14,7 @@ from nets.layers.base import Cache
 from nets.layers.batchnorm import BatchNorm
 from nets.layers.layernorm import LayerNorm
 from nets.layers.normalization import Normalization
+from nets.layers.placenorm import PlaceNorm
 from nets.parameters import Layout, Parameters
 from nets.primitives.inplace import module_of
 from nets.workspace import Workspace
@@ -114,8 +115,17 @@ def _layer(activation: Callable[[], Any] = Identity) -> LayerNorm:
     return LayerNorm(3, activation())
 
 
-ROWS, IMAGES = (6, 3), (4, 2, 2, 3)
-MAKERS = (("BatchNorm", _batch, ROWS), ("LayerNorm", _layer, (2, 2, 3)), ("frozen BatchNorm", _frozen, ROWS))
+def _places(activation: Callable[[], Any] = Identity, **settings: Any) -> PlaceNorm:
+    return PlaceNorm(2, 3, activation(), **settings)
+
+
+ROWS, LINES, IMAGES = (6, 3), (3, 2, 3), (4, 2, 2, 3)
+MAKERS = (
+    ("BatchNorm", _batch, ROWS),
+    ("LayerNorm", _layer, (2, 2, 3)),
+    ("PlaceNorm", _places, LINES),
+    ("frozen BatchNorm", _frozen, ROWS),
+)
 
 NORMALIZATIONS = (
     *(
@@ -125,7 +135,7 @@ NORMALIZATIONS = (
             shape,
             exact=exact,
             kinks=kinks,
-            covers=(Normalization, BatchNorm),
+            covers=(Normalization, BatchNorm, *((PlaceNorm,) if make is _places else ())),
         )
         for name, make, shape in MAKERS
         for activation, kinks in ((Identity, False), (ReLU, True), (LeakyReLU, True), (ELU, True), (Tanh, False))
@@ -147,7 +157,15 @@ NORMALIZATIONS = (
             ("running", {"running": True, "groups": 2}, ROWS, ("dparams",), False),
         )
     ),
+    *(
+        Sample(f"PlaceNorm {name}", functools.partial(_places, **settings), shape, exact, covers=(PlaceNorm,))
+        for name, settings, shape, exact in (
+            ("in groups", {"groups": 2}, (4, 2, 3), ("dparams",)),
+            ("without scale", {"scale": None}, LINES, ("dparams",)),
+            ("without shift", {"activation": Tanh, "shift": None}, LINES, ()),
+        )
+    ),
     Sample("LayerNorm rows", _layer, (2, 3), exact=("dparams",)),
     Sample("LayerNorm images", functools.partial(_layer, Tanh), (2, 2, 2, 3)),
 )
-"""Both layers, with settings that take another branch of their code."""
+"""All these layers, with settings that take another branch of their code."""
