@@ -171,10 +171,14 @@ def _parser() -> argparse.ArgumentParser:
 
     data = commands.add_parser("data", help="prepare data sets", description="Prepare data sets.")
     parts = data.add_subparsers(required=True, metavar="COMMAND")
-    prepare = add("prepare", "prepare_data", "turn a source of images into one HDF5 file to train on", parts)
-    prepare.add_argument("kind", metavar="KIND", help="such as folder, cifar10, celeba, lsun, idx, npz or hdf5")
+    prepare = add("prepare", "prepare_data", "turn a source of images or text into one HDF5 file to train on", parts)
+    prepare.add_argument(
+        "kind",
+        metavar="KIND",
+        help="of images: folder, cifar10, celeba, lsun, idx, npz or hdf5; of text: text or billion_words",
+    )
     prepare.add_argument("source", type=Path, metavar="SOURCE", help="file or folder")
-    prepare.add_argument("out", type=Path, metavar="OUT.h5", help="new file; an unfinished one is gone on with")
+    prepare.add_argument("out", type=Path, metavar="OUT.h5", help="new; an unfinished one of images is gone on with")
     prepare.add_argument(
         "--size", type=_positive, metavar="N", help="height and width [pixels] (default: as they are; celeba, lsun: 64)"
     )
@@ -184,14 +188,19 @@ def _parser() -> argparse.ArgumentParser:
         help="none, square, LEFT,TOP,RIGHT,BOTTOM in pixels, or the name of a published one of celeba: dcgan, began, "
         "progressive, ncsn, vae, pytorch (default: none; of celeba dcgan, of lsun square); is resized to --size",
     )
-    prepare.add_argument("--count", type=_positive, metavar="N", help="take the first N images (default: all)")
-    prepare.add_argument("--part", default="", metavar="PART", help="such as train or test")
+    prepare.add_argument("--count", type=_positive, metavar="N", help="take the first N images or lines (default: all)")
+    prepare.add_argument("--part", default="", metavar="PART", help="such as train, test or heldout")
     prepare.add_argument(
         "--channels", type=int, choices=(1, 3), default=0, help="grey or colour (default: what the kind has)"
     )
-    check = add("check", "check_data", "print what is in a file that prepare has made, and draw a grid of it", parts)
+    prepare.add_argument("--unit", default="", metavar="UNIT", help="of text, needed there: characters or bytes")
+    prepare.add_argument("--length", type=_positive, metavar="L", help="symbols of a line of text (default: 32)")
+    prepare.add_argument(
+        "--vocabulary", type=_positive, metavar="V", help="symbols with codes of their own, less one (default: 2048)"
+    )
+    check = add("check", "check_data", "print what is in a file that prepare has made, and show some of it", parts)
     check.add_argument("file", type=Path, metavar="FILE")
-    check.add_argument("--out", type=Path, metavar="FILE", help="picture (default: FILE.png)")
+    check.add_argument("--out", type=Path, metavar="FILE", help="picture of images (default: FILE.png)")
     distance = add("fid", "feature_distance", "print the Fréchet distance of two sets of images")
     kinds = "a run's folder, a folder or .zip of images, .h5, .npy, .npz of images or of statistics"
     distance.add_argument("first", type=Path, metavar="A", help=kinds)

@@ -48,14 +48,19 @@ def write_atomically(path: Path, content: bytes | str) -> None:
                 file.write(data)
                 os.fsync(file.fileno())
             os.replace(temporary, path)
-            folder = os.open(path.parent, os.O_RDONLY)  # the new name itself lies in the folder
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
+            sync_folder(path)
         finally:
             with contextlib.suppress(OSError):
                 temporary.unlink(missing_ok=True)
+
+
+def sync_folder(path: Path) -> None:
+    """Have the disk keep the name of a file, which lies in its folder."""
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
 
 
 def print_whatever_comes() -> None:

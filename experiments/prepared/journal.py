@@ -6,12 +6,8 @@ import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from .. import UserError
 from ..files import to_json, write_atomically
-
-
-class PrepareError(UserError):
-    """A file that can't be made as asked."""
+from .unfinished import PrepareError
 
 
 class Journal(NamedTuple):

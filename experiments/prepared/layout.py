@@ -58,8 +58,8 @@ def build(
         path, "w", libver=("v110", "v110"), meta_block_size=HEAD, alignment_threshold=HEAD, alignment_interval=PAGE
     ) as file:
         file.attrs.update(attributes)
-        images = _dataset(file, IMAGES, shape, h5py.h5t.STD_U8LE, chunk=(1, *shape[1:]))
-        labels = _dataset(file, LABELS, shape[:1], h5py.h5t.STD_I64LE) if labelled else None
+        images = dataset(file, IMAGES, shape, h5py.h5t.STD_U8LE, chunk=(1, *shape[1:]))
+        labels = dataset(file, LABELS, shape[:1], h5py.h5t.STD_I64LE) if labelled else None
         step = math.prod(shape[1:])
         first, last = (images.get_chunk_info_by_coord((n, 0, 0, 0)).byte_offset for n in (0, shape[0] - 1))
         if last - first != (shape[0] - 1) * step:
@@ -71,7 +71,7 @@ def build(
     return Layout(size, first, place)
 
 
-def _dataset(file: h5py.File, name: str, shape: tuple[int, ...], form: h5py.h5t.TypeID, chunk: tuple[int, ...] = ()):
+def dataset(file: h5py.File, name: str, shape: tuple[int, ...], form: h5py.h5t.TypeID, chunk: tuple[int, ...] = ()):
     """A dataset whose place in the file is settled now, and that nothing is written to."""
     creation = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
     if chunk:

@@ -9,30 +9,27 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
-import hashlib
 import itertools
 import math
 import os
-import shutil
 import time
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import h5py
 import numpy as np
 import PIL
 from tqdm import tqdm
 
-from ..files import WriteError, writing
+from ..files import WriteError, sync_folder, writing
 from ..sources.fit import LARGEST_SIDE, Fit, FitError
 from ..sources.source import ImageError, Item, Source
 from . import journal, layout
-from .journal import Journal, PrepareError
+from .journal import Journal
 from .layout import Layout, chained
+from .unfinished import PrepareError, check_disk, expect_new, expect_none_yet, identity, locked, reserve, write_at
 
 TASK = 64  # images that a thread decodes in one go
 TASK_BYTES = 4 << 20  # [bytes], stored or decoded, that such a task may have if it has more than one image
@@ -79,17 +76,14 @@ def prepare(source: Source, out: Path, kind: str, fit: Fit, count: int | None = 
     -----
     Memory: some tasks of :data:`TASK` images, or of :data:`TASK_BYTES`, for each thread.
     """
-    if not out.parent.is_dir():
-        raise PrepareError(f"{out}: no such folder: {out.parent}")
-    if out.exists():
-        raise PrepareError(f"{out}: is there already")
+    expect_new(out)
     if count is not None and count > source.count:
         raise PrepareError(f"--count: expected at most {source.count}, which {source.path} has, got {count}")
     total = source.count if count is None else count
     fitted = _Fitted(source, fit)
     shape = (total, *fitted.shape())
-    with _locked(out.with_name(f".{out.name}.unfinished")) as (unfinished, file):
-        _check_disk(out, math.prod(shape) - os.fstat(file).st_size)
+    with locked(out) as (unfinished, file):
+        check_disk(out, math.prod(shape) - os.fstat(file).st_size)
         return _Work(source, out, kind, fitted, shape, unfinished, file).run(workers or os.cpu_count() or 1)
 
 
@@ -162,7 +156,7 @@ class _Work:
         self._settings = self._attributes | {
             "shape": list(shape),
             "labels": source.labelled,
-            "content": _identity(source),
+            "content": identity(source.files()),
             "HDF5": h5py.version.hdf5_version,
         }
         self._layout = self._build()
@@ -186,19 +180,13 @@ class _Work:
 
     def _reserve(self) -> None:
         """Give the file its size on disk, so that a full one is known of now."""
-        free = shutil.disk_usage(self._out.parent).free
-        try:
-            if self._layout.size > free:
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        with writing(self._out):
             os.ftruncate(self._file, 0)  # what an abandoned file has left
-            os.ftruncate(self._file, self._layout.size)
-            if hasattr(os, "posix_fallocate"):
-                os.posix_fallocate(self._file, 0, self._layout.size)
-        except OSError as error:
+        try:
+            reserve(self._file, self._out, self._layout.size)
+        except WriteError:
             self._remove()
-            if error.errno != errno.ENOSPC:
-                raise WriteError(f"{self._out}: can't be written ({error.strerror})") from error
-            raise _too_large(self._out, self._layout.size, free) from error
+            raise
 
     def _fill(self, state: Journal, workers: int) -> Journal:
         count, *shape = self._shape
@@ -214,10 +202,10 @@ class _Work:
                     for item, image in zip(items, images, strict=True):
                         source = chained(source, item.data, item.label.to_bytes(8, "little", signed=True))
                         pixels = chained(pixels, image)
-                    _write(self._file, images.data.cast("B"), self._layout.images + state.done * step)
+                    write_at(self._file, images.data.cast("B"), self._layout.images + state.done * step)
                     if self._source.labelled:
                         labels = np.array([item.label for item in items], "<i8").tobytes()
-                        _write(self._file, memoryview(labels), self._layout.labels + state.done * 8)
+                        write_at(self._file, memoryview(labels), self._layout.labels + state.done * 8)
                     state = state._replace(done=state.done + len(items), source=source, images=pixels)
                     bar.update(len(items))
                     if time.monotonic() - told >= JOURNAL_SECONDS:
@@ -269,20 +257,15 @@ class _Work:
                 with open(self._head_path, "rb") as head:
                     for begin, end in layout.gaps(self._layout, self._shape):
                         head.seek(begin)
-                        _write(self._file, memoryview(head.read(end - begin)), begin)
+                        write_at(self._file, memoryview(head.read(end - begin)), begin)
             finally:
                 self._head_path.unlink(missing_ok=True)
             os.fsync(self._file)
-            if self._out.exists():
-                raise PrepareError(f"{self._out}: is there already; it has come while {self._unfinished} was made")
+            expect_none_yet(self._out, self._unfinished)
             self._write_names()
             os.replace(self._unfinished, self._out)
             self._journal_path.unlink(missing_ok=True)
-            folder = os.open(self._out.parent, os.O_RDONLY)  # the new name itself lies in the folder
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
+            sync_folder(self._out)
 
     def _write_names(self) -> None:
         """What images are called, a line each, beside the file: of millions, listing them in the source takes long."""
@@ -303,51 +286,3 @@ class _Work:
     def _remove(self) -> None:
         for path in (self._unfinished, self._journal_path, self._head_path):
             path.unlink(missing_ok=True)
-
-
-def _check_disk(out: Path, size: int) -> None:
-    """Raise if there is no room: of very many images, already the file's index takes minutes."""
-    free = shutil.disk_usage(out.parent).free
-    if size > free:
-        raise _too_large(out, size, free)
-
-
-def _too_large(out: Path, size: int, free: int) -> WriteError:
-    return WriteError(f"{out}: needs {size / 1e6:,.0f} MB, and the disk has {free / 1e6:,.0f} MB left")
-
-
-@contextlib.contextmanager
-def _locked(path: Path) -> Iterator[tuple[Path, int]]:
-    """An unfinished file, opened and kept from other processes; an empty one is not left behind."""
-    with writing(path):
-        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
-    try:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise PrepareError(f"{path}: another process is making this file") from error
-        try:
-            yield path, file
-        finally:
-            if not os.fstat(file).st_size:
-                path.unlink(missing_ok=True)
-    finally:
-        os.close(file)
-
-
-def _write(file: int, data: memoryview, place: int) -> None:
-    while data:
-        written = os.pwrite(file, data, place)
-        data, place = data[written:], place + written
-
-
-def _identity(source: Source) -> str:
-    """Checksum of names, sizes and times of a source's files: whether it is the same, without reading it."""
-    digest = hashlib.sha256()
-    for path in source.files():
-        try:
-            found: Any = path.stat()
-        except OSError as error:
-            raise ImageError(f"{path}: can't be read ({error.strerror})") from error
-        digest.update(f"{path.name} {found.st_size} {found.st_mtime_ns}\n".encode(errors="surrogateescape"))
-    return digest.hexdigest()

@@ -118,7 +118,7 @@ class Arrays:
 
 
 @contextlib.contextmanager
-def reading(path: Path, form: str, *errors: type[Exception]) -> Iterator[None]:
+def reading(path: Path | str, form: str, *errors: type[Exception], to: type[DataError] = ImageError) -> Iterator[None]:
     """Turn errors of the system and of parsers into one line that names the file and says what it should be."""
     refused: tuple[type[Exception], ...] = (OSError, EOFError, *errors)
     try:
@@ -126,11 +126,11 @@ def reading(path: Path, form: str, *errors: type[Exception]) -> Iterator[None]:
     except refused as error:
         said = getattr(error, "strerror", None) or (f"lacks {error}" if isinstance(error, KeyError) else str(error))
         detail = " ".join(said.split()) or type(error).__name__
-        raise ImageError(f"{path}: can't be read as {form} ({detail})") from error
+        raise to(f"{path}: can't be read as {form} ({detail})") from error
 
 
-def check_part(kind: str, part: str, parts: Mapping[str, object]) -> None:
+def check_part(kind: str, part: str, parts: Mapping[str, object], to: type[DataError] = ImageError) -> None:
     """Raise if a data set has no such part."""
     if part not in parts:
         there = ", ".join(parts)
-        raise ImageError(f"--part: {kind} has {there or 'no parts'}, got {part!r}")
+        raise to(f"--part: {kind} has {there or 'no parts'}, got {part!r}")
