@@ -86,8 +86,13 @@ def picture(title: str, caption: str, image: bytes) -> HTML:
     """HTML of a figure that holds its PNG or GIF."""
     kind = "gif" if image.startswith(b"GIF8") else "png"
     data = f"data:image/{kind};base64,{base64.b64encode(image).decode()}"
-    text = element("figcaption", element("strong", f"{title}."), f" {caption}")
-    return element("figure", element("img", None, alt=title, src=data), text)
+    return element("figure", element("img", None, alt=title, src=data), _caption(title, caption))
+
+
+def text_figure(title: str, caption: str, text: str) -> HTML:
+    """HTML of a figure that is text, line by line."""
+    # The newline right behind the tag is none of the text, and keeps an empty first line from being taken for it.
+    return element("figure", element("pre", "\n", text), _caption(title, caption))
 
 
 def table(rows: Iterable[Iterable[HTML]]) -> HTML:
@@ -102,6 +107,10 @@ def facts(values: Mapping[str, Any]) -> HTML:
         shown = ", ".join(f"{k} {v}" for k, v in value.items()) if isinstance(value, Mapping) else value
         rows.append((element("th", key.replace("_", " ")), element("td", shown)))
     return table(rows)
+
+
+def _caption(title: str, caption: str) -> HTML:
+    return element("figcaption", element("strong", f"{title}."), f" {caption}")
 
 
 def _escaped(value: Any) -> str:

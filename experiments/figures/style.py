@@ -28,7 +28,7 @@ class Figure(NamedTuple):
     Attributes
     ----------
     path : Path
-        The PNG file.
+        The file: a PNG or GIF, or text in UTF-8, with the ending ``.txt``, that is shown as such.
     title, caption : str
         What it is, and what to see in it.
     """

@@ -10,7 +10,7 @@ from ..figures.curves import training_curves
 from ..figures.style import Figure
 from ..files import to_json, write_atomically
 from ..metrics.metric import DEVIATION, Column
-from ..page import HTML, element, facts, page, picture
+from ..page import HTML, element, facts, page, picture, text_figure
 from ..page import table as html_table
 from .experiment import Experiment
 from .folder import RunFolder
@@ -116,7 +116,7 @@ def _figures_there(run: RunFolder, step: int) -> Iterable[Figure]:
     """The figures of the last report, or all there are, but for the curves and all snapshots save the last."""
     captions = run.read_captions()
     if captions is None:
-        files = sorted(file for kind in ("png", "gif") for file in run.figures.glob(f"*.{kind}"))
+        files = sorted(file for kind in ("png", "gif", "txt") for file in run.figures.glob(f"*.{kind}"))
         snapshots = [file for file in files if file.stem[-8:].isdigit() and int(file.stem[-8:]) <= step]
         files = [file for file in files if not file.stem[-8:].isdigit()] + snapshots[-1:]
         captions = [{"file": file.name, "title": file.stem, "caption": ""} for file in files]
@@ -166,13 +166,21 @@ def render(
         _metrics_table(summary, metrics),
         element("p", BY_CHANCE) if summary["data"] else "",
         element("h2", "Figures"),
-        *(picture(figure.title, figure.caption, figure.path.read_bytes()) for figure in figures),
+        *map(_embedded, figures),
         element("h2", "Configuration"),
         element("pre", setup.text()),
         element("h2", "Provenance"),
         *map(facts, starts),
     ]
     return page(title, body)
+
+
+def _embedded(figure: Figure) -> HTML:
+    """HTML of a figure, with its file inside."""
+    content = figure.path.read_bytes()
+    if figure.path.suffix == ".txt":
+        return text_figure(figure.title, figure.caption, content.decode(errors="replace"))
+    return picture(figure.title, figure.caption, content)
 
 
 def _why(ended: str) -> str:
