@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,8 @@ from coulombfield.arrays import Array, Device
 from ..config import ConfigError
 from ..sources.lines import TextError
 from ..text import Alphabet, StoredText
+from ..text.counted import counted
+from ..text.ngrams import NGrams, count
 from .dataset import DataConfig
 
 IN_MEMORY = 4 << 30  # [bytes] of codes; what is larger is read from disk, one minibatch at a time
@@ -158,6 +161,23 @@ class TextData:
     def alphabet(self) -> Alphabet:
         """What codes stand for."""
         return self.stored.alphabet
+
+    @cached_property
+    def ngrams(self) -> NGrams:
+        """Those of all lines of the file, counted now unless a file beside it has them.
+
+        Raises
+        ------
+        TextError
+            If the lines can't be read or are damaged.
+        """
+        return counted(self.stored)
+
+    @cached_property
+    def kept_back(self) -> NGrams:
+        """Those of the lines among them that are not for training."""
+        parts = (self.like_samples, self.held_out)
+        return count(lambda: (part.codes(0, len(part)) for part in parts), self.shape[1])
 
     def provenance(self) -> dict[str, str]:
         """Where the lines come from, what their symbols are, and a checksum of both.

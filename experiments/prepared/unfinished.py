@@ -34,8 +34,15 @@ def expect_none_yet(out: Path, unfinished: Path) -> None:
 
 
 @contextlib.contextmanager
-def locked(out: Path) -> Iterator[tuple[Path, int]]:
+def locked(out: Path, *, wait: bool = False) -> Iterator[tuple[Path, int]]:
     """The unfinished file of ``out``, opened and kept from other processes; an empty one is not left behind.
+
+    Parameters
+    ----------
+    out : Path
+        The file in the end.
+    wait : bool
+        Whether to wait for a process that has it.
 
     Raises
     ------
@@ -49,7 +56,7 @@ def locked(out: Path) -> Iterator[tuple[Path, int]]:
         file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
     try:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except OSError as error:
             raise PrepareError(f"{path}: another process is making this file") from error
         try:
