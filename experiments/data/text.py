@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -178,6 +179,10 @@ class TextData:
         """Those of the lines among them that are not for training."""
         parts = (self.like_samples, self.held_out)
         return count(lambda: (part.codes(0, len(part)) for part in parts), self.shape[1])
+
+    def facts(self) -> dict[str, Any]:
+        """The alphabet's unit and symbols."""
+        return {"unit": self.alphabet.unit, "symbols": self.alphabet.symbols}
 
     def provenance(self) -> dict[str, str]:
         """Where the lines come from, what their symbols are, and a checksum of both.

@@ -6,13 +6,12 @@ characters, which would spoil the page, stand there as U+FFFD like those that th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from .. import UserError
 from ..files import write_atomically
 from ..gans.gan import GAN
 from ..metrics.edit_distance import nearest_lines
@@ -59,16 +58,9 @@ def draw(folder: Path, data: Any, gan: GAN, samples: np.ndarray) -> list[Figure]
     ]
 
 
-def snapshot(folder: Path, updates: int, samples: np.ndarray, data: Any) -> None:
+def snapshot(folder: Path, updates: int, data: Any, samples: np.ndarray) -> None:
     """Some of the samples, under a name that has the update."""
     _write(folder / f"samples-{updates:08}.txt", readable(samples[:EACH], data.alphabet))
-
-
-def picture(path: Path, samples: Sequence[str]) -> None:
-    """Lines alone, as a text file."""
-    if path.suffix != ".txt":
-        raise UserError(f"--out: expected a name that ends in .txt for lines of text, got {str(path)!r}")
-    _write(path, map(_signs, samples))
 
 
 def readable(codes: np.ndarray, alphabet: Any) -> list[str]:

@@ -28,7 +28,7 @@ def finish(made: np.ndarray, facts: Facts) -> np.ndarray:
         What a sample is.
     """
     if (form := _file(facts, "finish")) is not None:
-        return form.finish(made)
+        return form.finish(made, facts)
     if "bounds" not in facts:
         return made
     least, most = map(float, facts["bounds"])

@@ -56,11 +56,10 @@ class NearestLine(Metric):
         "copied_lines": Column("Share of samples that are training lines, character by character."),
     }
     headline = ("nearest_line",)
+    forms = ("lines",)
 
     def check(self) -> None:
-        """The data are lines, of which as many are held out as samples are taken."""
-        if self.data.form != "lines":
-            raise ValueError(f"kind: nearest_line needs lines of text, got {self.data.form}")
+        """As many lines are held out as samples are taken."""
         self.expect_held_out()
 
     @cached_property

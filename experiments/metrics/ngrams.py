@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any
 
 import numpy as np
 
@@ -16,6 +16,9 @@ from ..text.grams import ORDER
 from ..text.ngrams import count_lines
 from .metric import Column, Metric, MetricConfig
 
+PUBLISHED = 640
+"""Samples of the published numbers: 5 minibatches of 128 in the Coulomb GAN's program, 10 of 64 in WGAN-GP's."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Config(MetricConfig):
@@ -24,11 +27,11 @@ class Config(MetricConfig):
     Parameters
     ----------
     samples : int
-        Generated lines; by default as many as in the Coulomb GAN's program, 5 minibatches of 128, and in that of
-        Gulrajani et al. (2017), 10 of 64. The divergence is the lower the more there are.
+        Generated lines; by default :data:`PUBLISHED`. The divergence is the lower the more there are, so that columns
+        are named after any other number.
     """
 
-    samples: int = 640
+    samples: int = PUBLISHED
 
     def build(self, data: DataSet, streams: Streams) -> NGramDivergence:
         """The metric on this data."""
@@ -42,16 +45,22 @@ class NGramDivergence(Metric):
     none.
     """
 
-    columns: ClassVar = {
-        f"jsd_{n}": Column(f"Jensen-Shannon divergence of the samples' {n}-grams from the training lines'.", "bit")
-        for n in range(1, ORDER + 1)
-    }
-    headline = ("jsd_4",)
+    forms = ("lines",)
+
+    def __init__(self, config: Config, data: Any, streams: Streams):
+        of = "" if config.samples == PUBLISHED else f"_of_{config.samples}"
+        self.columns = {  # type: ignore[misc]  # this one's, by how many samples it takes
+            f"jsd_{n}{of}": Column(
+                f"Jensen-Shannon divergence of the {n}-grams of {config.samples} samples from the training lines'.",
+                "bit",
+            )
+            for n in range(1, ORDER + 1)
+        }
+        self.headline = (f"jsd_4{of}",)  # type: ignore[misc]
+        super().__init__(config, data, streams)
 
     def check(self) -> None:
-        """Raise ValueError where the data are no lines of text, or too few are held out."""
-        if self.data.form != "lines":
-            raise ValueError(f"data: expected lines of text, whose n-grams can be counted, got {self.data.form}")
+        """The lines are long enough, and enough are held out."""
         if self.data.shape[0] < ORDER:
             raise ValueError(f"data: expected lines of at least {ORDER} symbols, got {self.data.shape[0]}")
         self.expect_held_out()
