@@ -69,7 +69,7 @@ def test_lines_are_shown_without_the_padding_at_their_end(data):
 def test_figures_are_text_files(tmp_path, data):
     samples = codes("abc", "<b>", "dd`")
     for updates in (0, 10, 20, 99):
-        lines.snapshot(tmp_path, updates, samples[updates == 10 :], data)
+        lines.snapshot(tmp_path, updates, data, samples[updates == 10 :])
     (tmp_path / "samples-00000015.txt").write_bytes(b"\xff not one of ours")
     figures = lines.draw(tmp_path, data, SimpleNamespace(updates=20), samples)
     found = {figure.path.name: figure.path.read_text(encoding="utf-8") for figure in figures}
@@ -84,15 +84,8 @@ def test_figures_are_text_files(tmp_path, data):
 
 
 def test_a_moment_shows_few_lines(tmp_path, data):
-    lines.snapshot(tmp_path, 7, codes(*["a"] * 30), data)
+    lines.snapshot(tmp_path, 7, data, codes(*["a"] * 30))
     assert (tmp_path / "samples-00000007.txt").read_text() == "a\n" * lines.EACH
-
-
-def test_a_picture_of_lines_is_a_text_file(tmp_path):
-    lines.picture(tmp_path / "a.txt", ["a\x1bb", "ü"])
-    assert (tmp_path / "a.txt").read_bytes() == "a\ufffdb\nü\n".encode()
-    with pytest.raises(UserError, match=r"--out: expected a name that ends in \.txt"):
-        lines.picture(tmp_path / "a.png", ["a"])
 
 
 def test_a_report_shows_text_as_text(tmp_path, data):

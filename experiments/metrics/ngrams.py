@@ -48,11 +48,11 @@ class NGramDivergence(Metric):
     forms = ("lines",)
 
     def __init__(self, config: Config, data: Any, streams: Streams):
-        of = "" if config.samples == PUBLISHED else f"_of_{config.samples}"
+        count = config.samples
+        of = "" if count == PUBLISHED else f"_of_{count}"
         self.columns = {  # type: ignore[misc]  # this one's, by how many samples it takes
             f"jsd_{n}{of}": Column(
-                f"Jensen-Shannon divergence of the {n}-grams of {config.samples} samples from the training lines'.",
-                "bit",
+                f"Jensen-Shannon divergence of {count} samples' {n}-grams from training lines'.", "bit"
             )
             for n in range(1, ORDER + 1)
         }
