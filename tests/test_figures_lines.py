@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from experiments import UserError, config
+from experiments import config
 from experiments.figures import lines
 from experiments.figures.style import Figure
 from experiments.runs import report

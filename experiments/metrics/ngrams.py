@@ -52,7 +52,7 @@ class NGramDivergence(Metric):
         of = "" if count == PUBLISHED else f"_of_{count}"
         self.columns = {  # type: ignore[misc]  # this one's, by how many samples it takes
             f"jsd_{n}{of}": Column(
-                f"Jensen-Shannon divergence of {count} samples' {n}-grams from training lines'.", "bit"
+                f"Jensen-Shannon divergence of {n}-grams of {count} samples from training lines.", "bit"
             )
             for n in range(1, ORDER + 1)
         }
