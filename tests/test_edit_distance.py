@@ -127,7 +127,7 @@ def test_the_metric_tells_copies_from_text():
 
 
 def test_the_metric_refuses_what_it_cannot_measure():
-    with pytest.raises(ValueError, match="kind: nearest_line needs lines of text, got images"):
+    with pytest.raises(ValueError, match="kind: this metric is for lines, and the data are images"):
         Config(samples=40).build(data("images"), Streams(0))
     with pytest.raises(ValueError, match=r"samples: expected at most data\.held_out = 50, got 60"):
         Config(samples=60).build(data(), Streams(0))

@@ -114,7 +114,7 @@ def test_a_report_of_what_the_folder_holds_has_the_text(tmp_path, data, captions
     run.config.write_text(setup.text())
     run.add_start({"device": "cpu", "seed": 1})
     for updates in (10, 20, 30):
-        lines.snapshot(run.figures, updates, codes("a" * (updates // 10)), data)
+        lines.snapshot(run.figures, updates, data, codes("a" * (updates // 10)))
     figures = lines.draw(run.figures, data, SimpleNamespace(updates=20), codes("cab"))
     if captions:
         told = [{"file": figure.path.name, "title": figure.title, "caption": figure.caption} for figure in figures]
