@@ -29,6 +29,7 @@ BENCHMARKS = {
     "networks": "layers, players and updates of the Coulomb GAN of images against the same in PyTorch",
     "start": "the first call in a fresh process, with an empty cache of compiled loops and a warm one",
     "sums": "field sums by every engine, with errors and memory",
+    "text": "counting n-grams and preparing text against plain Python with dictionaries",
 }
 CHECKS = {
     "equations": "settle every numbered equation of the paper, and every claim that its theorems lean on",
@@ -63,6 +64,7 @@ def main(arguments: list[str] | None = None) -> int:
         ("networks", 0.5),
         ("start", 1.0),
         ("sums", 0.3),
+        ("text", 3.0),
     ):
         options = parsers[name]
         options.add_argument("--json", type=output_file, metavar="FILE", help="also write the rows to FILE")
@@ -81,6 +83,9 @@ def main(arguments: list[str] | None = None) -> int:
         "--only", type=_start_names, default=(), metavar="NAME[,NAME]", help="what to measure"
     )
     _add_sums_options(parsers["sums"])
+    parsers["text"].add_argument("--only", type=_text_names, default=(), metavar="NAME[,NAME]", help="what to measure")
+    parsers["text"].add_argument("--quick", action="store_true", help="few lines, in seconds")
+    parsers["text"].add_argument("--text", type=Path, metavar="FILE", help="take its lines (default: made-up ones)")
     given = vars(parser.parse_args(arguments))
     if (command := given.pop("command")) in CHECKS:
         return importlib.import_module(f"validation.{command}.command").main(**given)
@@ -161,6 +166,12 @@ def _networks_names(text: str) -> tuple[str, ...]:
 
 def _gans_names(text: str) -> tuple[str, ...]:
     from .speed.gans import names
+
+    return _names(text, names())
+
+
+def _text_names(text: str) -> tuple[str, ...]:
+    from .speed.text import names
 
     return _names(text, names())
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import weakref
 from pathlib import Path
 
 import h5py
@@ -70,7 +71,8 @@ class StoredText:
         if self._start is None or self._start + self.shape[0] * self._row > size:
             raise TextError(f"{path}: truncated: expected {math.prod(self.shape)} codes, which {size} bytes don't hold")
         with reading(path, "a file", to=TextError):
-            self._file = open(path, "rb", buffering=0)  # noqa: SIM115
+            self._file = os.open(path, os.O_RDONLY)
+        weakref.finalize(self, os.close, self._file)
 
     @property
     def in_memory(self) -> bool:
@@ -128,7 +130,7 @@ class StoredText:
         with reading(self.path, "a file", to=TextError):
             left, place = out.data.cast("B"), self._start + line * self._row
             while left:
-                if not (read := os.preadv(self._file.fileno(), [left], place)):
+                if not (read := os.preadv(self._file, [left], place)):
                     raise TextError(f"{self.path}: truncated: ends within the codes")
                 left, place = left[read:], place + read
         largest, codes = int(out.max()), len(self.alphabet)
