@@ -7,8 +7,9 @@ A convolution of x (N, H, W, C) with weights w (kh, kw, C, K) is
 It is linear in each of its arguments, so that three maps serve every pass of every layer: x to y, its transpose y to x,
 and :func:`correlate`, the transpose of w to y. A transposed convolution runs the first two in exchanged roles.
 
-How each is computed depends on the shapes: by filtering tiles (:mod:`nets.primitives.winograd`), or as products with
-columns (:mod:`nets.primitives.direct`); where few channels result, with the mirror's (:mod:`nets.primitives.mirrored`).
+How each is computed depends on the shapes: by filtering tiles (:mod:`nets.primitives.winograd`), or lines over five
+places (:mod:`nets.primitives.trained_lines`), or as products with columns (:mod:`nets.primitives.direct`); where few
+channels result, with the mirror's (:mod:`nets.primitives.mirrored`).
 With weights that never change, long and narrow kernels filter lines (:mod:`nets.primitives.lines`).
 """
 
@@ -19,7 +20,7 @@ from typing import Protocol
 import numpy as np
 
 from coulombfield.arrays import Array
-from nets.primitives import direct, lines, mirrored, winograd
+from nets.primitives import direct, lines, mirrored, trained_lines, winograd
 from nets.primitives.direct import Direct
 from nets.primitives.geometry import Geometry
 from nets.workspace import Workspace
@@ -65,6 +66,9 @@ def _prepared(weight: Array, geometry: Geometry, images: int, *, constant: bool)
         plan = winograd.plan(geometry, channels, filters, images, weight.dtype)
         if plan is not None:
             return winograd.Winograd(plan, weight, constant=constant)
+        line = trained_lines.plan(geometry, channels, filters, images, weight.dtype)
+        if line is not None:
+            return trained_lines.TrainedLines(line, weight)
     if mirrored.suits(geometry, channels, filters):
         return mirrored.Mirrored(weight, geometry)
     return Direct(weight, geometry)
@@ -90,13 +94,18 @@ def correlate(
     ``convolved``, where they are given: side by side this may be less work.
     """
     channels, filters = out.shape[2:]
-    plan = None
+    plan = line = None
     if isinstance(x, np.ndarray):
         plan = winograd.plan(geometry, channels, filters, len(x), x.dtype)
+        line = trained_lines.plan(geometry, channels, filters, len(x), x.dtype)
     if plan is not None and isinstance(kernel, winograd.Winograd) and kernel.at_hand(plan, len(x)):
+        return kernel.correlate(x, y, out, workspace, transposed=transposed, convolved=convolved)
+    if line is not None and isinstance(kernel, trained_lines.TrainedLines):
         return kernel.correlate(x, y, out, workspace, transposed=transposed, convolved=convolved)
     if plan is not None:
         winograd.correlate(plan, x, y, out, workspace)
+    elif line is not None:
+        trained_lines.correlate(line, x, y, out, workspace)
     else:
         chosen = mirrored if mirrored.suits(geometry, channels, filters) else direct
         chosen.correlate(x, y, geometry, out, workspace)

@@ -1,13 +1,17 @@
-"""Convolutions of long, narrow kernels by minimal filtering along their longer axis, on NumPy, forward only.
+"""Convolutions of long, narrow kernels by minimal filtering along their longer axis, on NumPy, forward.
 
 A line is a row or a column of an image. Tiles of four results along each line of results are computed from products at
 n points (:mod:`nets.primitives.line_tiles`): for each point a matrix of tiles times channels, times one of channels
 times filters. Taps across the line are more channels: those of the neighbouring lines. Of the products of a sum over
 windows, 1 x 7 needs 10 / 28, 5 x 5 needs 8 / 20 and 1 x 3 needs 1 / 2, where four divides the results of a line.
+
+Weights that never change are taken to the points once and for all; :mod:`nets.primitives.trained_lines` has those that
+are trained, and the other passes.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numba
@@ -61,6 +65,22 @@ def _axis(geometry: Geometry) -> int:
     return int(geometry.kernel[1] >= geometry.kernel[0])
 
 
+def line_of(geometry: Geometry) -> tuple[int, Line]:
+    """The axis along which windows are filtered, and where lines lie."""
+    axis = _axis(geometry)
+    results = geometry.output[axis]
+    return axis, Line(
+        geometry.size[axis],
+        geometry.size[1 - axis],
+        geometry.padding[axis][0],
+        geometry.padding[1 - axis][0],
+        geometry.kernel[1 - axis],
+        results,
+        geometry.output[1 - axis],
+        -(-results // RESULTS),
+    )
+
+
 class Lines:
     """A convolution's weights at the points.
 
@@ -73,61 +93,88 @@ class Lines:
     """
 
     def __init__(self, weight: Array, geometry: Geometry):
-        self._axis = axis = _axis(geometry)
-        along = np.moveaxis(weight, axis, 0)  # taps along, across, channels, filters
-        taps, across, channels, self._filters = along.shape
+        self._axis, self._line = line_of(geometry)
+        along = np.moveaxis(weight, self._axis, 0)  # taps along, across, channels, filters
+        taps, across, channels, filters = along.shape
         at_points = np.tensordot(tap_points(taps), along.astype(np.float64), 1).astype(weight.dtype)
-        self._weights = at_points.reshape(len(at_points), across * channels, self._filters)
-        self._line = Line(
-            geometry.size[axis],
-            geometry.size[1 - axis],
-            geometry.padding[axis][0],
-            geometry.padding[1 - axis][0],
-            across,
-            geometry.output[axis],
-            geometry.output[1 - axis],
-            -(-geometry.output[axis] // RESULTS),
-        )
+        self._weights = at_points.reshape(len(at_points), across * channels, filters)
 
     def convolve(self, x: Array, out: Array, workspace: Workspace | None = None) -> Array:
         """See :class:`nets.primitives.convolution.Constant`."""
         line, (points, width, filters) = self._line, self._weights.shape
-        tiles = line.of_results * line.tiles
-        most = max(1, NUMBERS // (points * tiles * (width + filters)))
-        parts = -(-len(x) // most)
-        free = list(range(min(numba.get_num_threads(), parts)))
-        memory = scratch(workspace, "lines", (len(free), points * most * tiles * (width + filters)), x)
         zeros = (0,) * points
 
-        def work(start: int, stop: int) -> None:
-            slot = free.pop()
-            for part in range(start, stop):
-                some = slice(part * most, (part + 1) * most)
-                images, results = x[some], out[some]
-                rows = len(images) * tiles
-                values = memory[slot, : points * rows * width]
-                products = memory[slot, values.size : values.size + points * rows * filters]
-                lines_to_points(images.reshape(-1), x.shape[3], self._axis, line, values, zeros)
-                shaped = products.reshape(points, rows, filters)
-                np.matmul(values.reshape(points, rows, width), self._weights, out=shaped)
-                points_to_lines(products, filters, self._axis, line, results.reshape(-1), zeros)
-            free.append(slot)
+        def convolve_part(images: Array, results: Array, values: Array, products: Array) -> None:
+            lines_to_points(0, len(images), images.reshape(-1), x.shape[3], self._axis, line, *flat(values), zeros)
+            np.matmul(values, self._weights, out=products)
+            points_to_lines(0, len(images), *flat(products), filters, self._axis, line, results.reshape(-1), zeros)
 
-        with lone_products():
-            share(work, parts)
+        by_parts(convolve_part, x, out, (points, line.of_results * line.tiles), (width, filters), NUMBERS, workspace)
         return out
 
 
+def by_parts(
+    work: Callable[[Array, Array, Array, Array], object],
+    source: Array,
+    target: Array,
+    points: tuple[int, int],
+    widths: tuple[int, int],
+    numbers: int,
+    workspace: Workspace | None,
+) -> None:
+    """Call ``work`` for parts of a batch, in threads, with memory for numbers at the points of either kind.
+
+    Parameters
+    ----------
+    work : callable
+        Of parts of source and target and of two arrays (n, rows, width).
+    source, target : array, shape (images, ...)
+        What is read and what is written.
+    points : pair of int
+        n, and rows of an image.
+    widths : pair of int
+        Of the arrays.
+    numbers : int
+        Most numbers of both arrays together, or those of one image.
+    """
+    n, tiles = points
+    most = max(1, numbers // (n * tiles * sum(widths)))
+    parts = -(-len(source) // most)
+    free = list(range(min(numba.get_num_threads(), parts)))
+    memory = scratch(workspace, "lines", (len(free), n * most * tiles * sum(widths)), source)
+
+    def take(start: int, stop: int) -> None:
+        slot = free.pop()
+        for part in range(start, stop):
+            some = slice(part * most, (part + 1) * most)
+            rows = len(source[some]) * tiles
+            first, size = widths[0] * n * rows, sum(widths) * n * rows
+            values = memory[slot, :first].reshape(n, rows, widths[0])
+            work(source[some], target[some], values, memory[slot, first:size].reshape(n, rows, widths[1]))
+        free.append(slot)
+
+    with lone_products():
+        share(take, parts)
+
+
+def flat(matrices: Array) -> tuple[Array, int]:
+    """The numbers of a matrix for each point (n, rows, width), in a row, and how far apart points are in it."""
+    step = matrices.strides[0] // matrices.itemsize
+    size = step * (len(matrices) - 1) + matrices[0].size
+    return np.lib.stride_tricks.as_strided(matrices, (size,), (matrices.itemsize,)), step
+
+
 @jit
-def lines_to_points(images, channels, axis, line, values, points):
-    """B^T d of all tiles, to ``values`` (n, images, lines of results, tiles, taps across, channels)."""
+def lines_to_points(start, stop, images, channels, axis, line, values, matrix, points):
+    """B^T d of the tiles of images start <= i < stop, to ``values`` (images, lines of results, tiles, taps across, C).
+
+    A point's values are ``matrix`` numbers behind those of the point before.
+    """
     n, lane = len(points), LANE_BYTES // images.itemsize
-    count = images.size // (line.size * line.lines * channels)
     along = channels if axis == 1 else line.lines * channels
     across = line.size * channels if axis == 1 else channels
-    matrix = values.size // n
-    place = 0
-    for image in range(count):
+    place = start * line.of_results * line.tiles * line.taps * channels
+    for image in range(start, stop):
         for i in range(line.of_results):
             for tile in range(line.tiles):
                 first = tile * RESULTS - line.padding
@@ -143,15 +190,14 @@ def lines_to_points(images, channels, axis, line, values, points):
 
 
 @jit
-def points_to_lines(products, filters, axis, line, outputs, points):
-    """A^T p of all tiles, from ``products`` (n, images, lines of results, tiles, filters)."""
+def points_to_lines(start, stop, products, matrix, filters, axis, line, outputs, points):
+    """A^T p of the tiles of images start <= i < stop, from ``products`` (images, lines of results, tiles, filters)."""
     n, lane = len(points), LANE_BYTES // outputs.itemsize
     size = line.results * line.of_results * filters
     along = filters if axis == 1 else line.of_results * filters
     across = line.results * filters if axis == 1 else filters
-    matrix = products.size // n
-    place = 0
-    for image in range(outputs.size // size):
+    place = start * line.of_results * line.tiles * filters
+    for image in range(start, stop):
         for i in range(line.of_results):
             for tile in range(line.tiles):
                 corner = image * size + i * across + tile * RESULTS * along

@@ -73,12 +73,17 @@ def plan(geometry: Geometry, channels: int, filters: int, images: int, dtype: np
     if long or channels % lanes or filters % lanes or taps == 1 or not images:
         return None
     windows = images * math.prod(geometry.output)
-    best, cheapest = None, taps * channels * (filters * (windows + WEIGHT_COST) + COLUMN_COST * windows)
+    best, cheapest = None, cost_of_windows(taps, channels, filters, windows)
     for tile in SIZES:
         candidate = Plan(geometry, channels, filters, tile)
         if (cost := candidate.cost(images)) < cheapest:
             best, cheapest = candidate, cost
     return best
+
+
+def cost_of_windows(taps: int, channels: int, filters: int, windows: int) -> int:
+    """Time of the sum over so many windows, in the unit of :data:`WEIGHT_COST`."""
+    return taps * channels * (filters * (windows + WEIGHT_COST) + COLUMN_COST * windows)
 
 
 @dataclass(frozen=True)
@@ -318,7 +323,7 @@ def _correlate(
             if chunk.start == 0:  # several chunks have one part
                 gradient = Points(narrow.shapes(), lambda size: scratch(workspace, "weights at points", (size,), x))
             transposes = [matrix.T for matrix in images.matrices]
-            _multiply(transposes, products, gradient.matrices, add=chunk.start > 0)
+            multiply(transposes, products, gradient.matrices, add=chunk.start > 0)
             if chunk is chunks[-1]:  # and then its memory is free
                 arguments = _weight_arguments(plan, out, gradient, part, _all(plan.filters))
                 _share(loops.points_to_weights, narrow.channels, arguments, (plan.points,))
@@ -338,7 +343,7 @@ def _push(
 ) -> None:
     """Some filters of results from images at the points."""
     products = _products(plan.of_filters(part), len(out), out, workspace)
-    _multiply(images.matrices, weights, products)
+    multiply(images.matrices, weights, products)
     _results_of_points(plan, products, out, part)
 
 
@@ -347,11 +352,11 @@ def _pull(
 ) -> None:
     """Some channels of images from results at the points."""
     images = _image_points(plan.of_channels(part), len(out), out, workspace)
-    _multiply(products, [matrix.T for matrix in weights], images.matrices)
+    multiply(products, [matrix.T for matrix in weights], images.matrices)
     _share(loops.points_to_images, len(out), _image_arguments(plan, out, images, part), (plan.points,))
 
 
-def _multiply(left: Sequence[Array], right: Sequence[Array], out: Sequence[Array], *, add: bool = False) -> None:
+def multiply(left: Sequence[Array], right: Sequence[Array], out: Sequence[Array], *, add: bool = False) -> None:
     """A product for each point, several at a time."""
 
     def some(start: int, stop: int) -> None:
