@@ -14,6 +14,9 @@ Accuracy: the terms' errors are a few units of rounding times the condition of t
 r^(−d)). k(a, a) is exact to the last bit, and a coincident pair's field exactly zero, for any order in which BLAS adds
 up; in float32 for less than 2^21 coordinates. Numba's threads change no bit, but BLAS's own may, and its version.
 
+On NumPy, points that are mostly zeros, such as one-hot rows, go by gathers where these are faster
+(:mod:`.gram_sparse`); other libraries multiply all.
+
 Memory: the points once more, the results once more, and a tile: on NumPy (:mod:`.gram_compiled`) of 2^23 numbers and
 512 rows of its field at most, on other libraries (:mod:`.gram_arrays`) some ten arrays of 2^22 numbers. Pairs that need
 differences cost ``SECONDS_A_NEAR_AXIS`` an axis, tens of times more than others. In tight clusters they can be many:
@@ -29,7 +32,7 @@ import numpy as np
 
 from ..arrays import library
 from ..profiles import slope_at, value_at
-from . import direct, gram_arrays, gram_compiled, gram_tangent
+from . import direct, gram_arrays, gram_sparse, gram_tangent
 from .costs import SECONDS_AN_OPERATION, operations_of
 from .nearness import nearness
 from .request import Request, Result, Tangent
@@ -76,7 +79,7 @@ def evaluate(request: Request) -> Result:
         xp = array_api_compat.array_namespace(targets)
         zeros = xp.zeros_like(targets)
         return Result(xp.sum(zeros, axis=1) if request.potential else None, zeros if request.field else None)
-    return (gram_compiled if isinstance(targets, np.ndarray) else gram_arrays).sums(request)
+    return (gram_sparse if isinstance(targets, np.ndarray) else gram_arrays).sums(request)
 
 
 def jvp(request: Request, tangent: Tangent) -> Result:

@@ -42,12 +42,20 @@ def tile_shape(targets: int, charges: int, dimension: int) -> tuple[int, int]:
     return min(rows, targets), min(TILE_COLUMNS, charges)
 
 
-@np.errstate(invalid="ignore", over="ignore")  # what is not finite gets its answer with the near pairs
 def sums(request: Request) -> Result:
     """The sums, for at least one charge and one target."""
     targets = plain(request.targets)
     positions = targets if request.positions is request.targets else plain(request.positions)
-    weights = plain(request.weights)
+    potential = np.zeros(targets.shape[0])
+    field = np.zeros_like(targets) if request.field else None
+    add_sums(request._replace(targets=targets, positions=positions, weights=plain(request.weights)), potential, field)
+    return Result(potential.astype(targets.dtype) if request.potential else None, field)
+
+
+@np.errstate(invalid="ignore", over="ignore")  # what is not finite gets its answer with the near pairs
+def add_sums(request: Request, potential: np.ndarray, field: np.ndarray | None) -> None:
+    """Add the sums, of :func:`.tiles.plain` arrays, to ``potential``, which is of float64, and to ``field``."""
+    targets, positions, weights = request[:3]
     dtype = targets.dtype
     (T, m), S = targets.shape, positions.shape[0]
     profile = cast(request.profile, dtype.type)
@@ -55,16 +63,15 @@ def sums(request: Request) -> Result:
 
     centre = np.empty(m, dtype)
     some = positions[:: max(1, S // CENTRAL)]
-    _shared(lambda start, stop: _centre(start, stop, some, centre), -(-m // AXES), some.shape[0] * AXES)
+    shared(lambda start, stop: _centre(start, stop, some, centre), -(-m // AXES), some.shape[0] * AXES)
     b, b_norms = _centred(positions, centre)
     a, a_norms = (b, b_norms) if targets is positions else _centred(targets, centre)
 
     rows, columns = tile_shape(T, S, m)
     memory = np.empty(rows * columns, dtype)
-    potential = np.zeros(T)
-    pull, field, product = None, None, None
-    if request.field:
-        pull, field = -2 * weights, np.zeros((T, m), dtype)
+    pull, product = None, None
+    if field is not None:
+        pull = -2 * weights
         product = np.empty((min(rows, PRODUCT_ROWS), m), dtype)
     for i in range(0, T, rows):
         up = min(i + rows, T)
@@ -79,13 +86,12 @@ def sums(request: Request) -> Result:
                 None if pull is None else pull[j:end], profile, criterion, own,
                 potential[i:up], slopes, None if field is None else field[i:up],
             )  # fmt: skip
-            _shared(functools.partial(_add_rows, arguments), up - i, end - j, SHARED_PAIRS)
+            shared(functools.partial(add_rows, arguments), up - i, end - j, SHARED_PAIRS)
             if field is not None:
-                _add_products(tile, slopes, a[i:up], b[j:end], product, field[i:up])
-    return Result(potential.astype(dtype) if request.potential else None, field)
+                add_products(tile, slopes, a[i:up], b[j:end], product, field[i:up])
 
 
-def _shared(work: Callable[[int, int], object], count: int, numbers: int, least: int = SHARED_NUMBERS) -> None:
+def shared(work: Callable[[int, int], object], count: int, numbers: int, least: int = SHARED_NUMBERS) -> None:
     """Call ``work(start, stop)`` for parts of range(count), each item of which takes so many numbers' work."""
     if count * numbers < least:
         work(0, count)
@@ -93,11 +99,12 @@ def _shared(work: Callable[[int, int], object], count: int, numbers: int, least:
         share(work, count)
 
 
-def _add_rows(arguments, start, stop):
+def add_rows(arguments, start, stop):
+    """Call :func:`_add_tile` for some rows of a tile."""
     _add_tile(start, stop, *arguments)
 
 
-def _add_products(tile, slopes, a, b, product, field):
+def add_products(tile, slopes, a, b, product, field):
     """Add Σ_j W_ij (a_i − b_j), with W in the tile and its rows' sums in ``slopes``."""
     step = product.shape[0]
     for i in range(0, tile.shape[0], step):
@@ -105,7 +112,7 @@ def _add_products(tile, slopes, a, b, product, field):
         part = product[: rows.stop - i]
         np.matmul(tile[rows], b, out=part)
         arguments = field[rows], slopes[rows], a[rows], part
-        _shared(functools.partial(_add_some_differences, arguments), *part.shape)
+        shared(functools.partial(_add_some_differences, arguments), *part.shape)
 
 
 def _add_some_differences(arguments, start, stop):
@@ -140,7 +147,7 @@ def _centre(start, stop, points, centre):
 def _centred(points, centre):
     """The points minus the centre, and their squared lengths."""
     centred, norms = np.empty_like(points), np.empty(points.shape[0], points.dtype)
-    _shared(lambda start, stop: _centre_rows(start, stop, points, centre, centred, norms), *points.shape)
+    shared(lambda start, stop: _centre_rows(start, stop, points, centre, centred, norms), *points.shape)
     return centred, norms
 
 
@@ -182,18 +189,18 @@ def _add_tile(
             count = 0
             if _square_distances(s, a_norms[i], norms, criterion.proximity) > 0:
                 count = _mend(s, targets[i], charges, a_norms[i], norms, profile, criterion, itself, near, pull)
-            _values(terms, s, weights[first:last], profile)
+            put_values(terms, s, weights[first:last], profile)
             if itself >= 0:
                 terms[itself] = 0
-            value_total += _sum(terms[: last - first])
+            value_total += sum_of(terms[: last - first])
             if field is not None:
-                _slopes(s, pull[first:last], profile)
+                put_slopes(s, pull[first:last], profile)
                 if itself >= 0:
                     s[itself] = 0
                 for index in near[:count]:
                     _add_term(field[i], s[index], targets[i], charges[index])
                     s[index] = 0
-                slope_total += _sum(s)
+                slope_total += sum_of(s)
         potential[i] += value_total
         if field is not None:
             slopes[i] = slope_total
@@ -255,19 +262,22 @@ def _add_term(field, slope, target, charge):
 
 
 @jit
-def _values(terms, s, weights, profile):
+def put_values(terms, s, weights, profile):
+    """Put q_j f(s_j) into ``terms``."""
     for j in range(s.shape[0]):
         terms[j] = weights[j] * value_at(profile, np, s[j])
 
 
 @jit
-def _slopes(s, pull, profile):
+def put_slopes(s, pull, profile):
+    """Put W_j = −2 q_j f′(s_j) in place of s_j, with ``pull`` for −2 q_j."""
     for j in range(s.shape[0]):
         s[j] = pull[j] * slope_at(profile, np, s[j])
 
 
 @jit(fastmath=LANES)
-def _sum(values):
+def sum_of(values):
+    """Sum in the values' dtype, in lanes."""
     total = values.dtype.type(0)
     for j in range(values.shape[0]):
         total += values[j]
