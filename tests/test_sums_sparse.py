@@ -143,18 +143,22 @@ def test_points_without_zeros_keep_their_bits_and_so_do_those_where_gathers_save
 def test_gathers_are_taken_where_they_save_time():
     """By the costs: for lines of many letters, not for few points, few axes, many nonzeros or one sparse point."""
 
-    def worthwhile(count, dense, each, dimension, itemsize=4):
-        counts = np.where(np.arange(count) < dense, dimension, each)
-        points = gram_sparse.Nonzeros(counts, np.empty((count, dimension // gram_sparse.AXES_A_NONZERO)), None, None)
-        return WORTHWHILE(points, points, dimension, itemsize)
+    def worthwhile(count, dense, each, dimension):
+        points = np.zeros((count, dimension), np.float32)
+        points[:dense] = 1
+        points[dense:, :each] = 1
+        return WORTHWHILE(points, points, dimension // gram_sparse.AXES_A_NONZERO)
 
-    assert worthwhile(256, 128, 32, 32 * 2048)
-    assert worthwhile(1000, 0, 32, 32 * 2048)
-    assert not worthwhile(256, 256, 32, 32 * 2048)
-    assert not worthwhile(256, 255, 32, 32 * 2048)
+    assert worthwhile(200, 100, 32, 2**15)
+    assert worthwhile(200, 0, 32, 2**15)
+    assert not worthwhile(200, 200, 32, 2**15)
+    assert not worthwhile(200, 199, 32, 2**15)
+    assert not worthwhile(200, 100, 2**10, 2**15)
     assert not worthwhile(8, 4, 2, 2**10)
-    assert not worthwhile(1000, 500, 2**5, 2**11)
-    assert not worthwhile(1000, 500, 2**7, 2**13)
+    assert not worthwhile(600, 300, 2**5, 2**11)
+    alternating = np.zeros((256, 2**15), np.float32)
+    alternating[::2] = 1
+    assert gram_sparse._sampled(alternating, 99) == (pytest.approx(0.5, abs=0.1), 0, True)
 
 
 def test_points_with_numbers_that_are_not_finite_are_dense():

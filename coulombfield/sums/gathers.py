@@ -13,13 +13,13 @@ from .gram_compiled import BLOCK, LANES, put_slopes, put_values, sum_of
 
 
 @jit
-def find_nonzeros(start, stop, points, counts, places, values, norms):
-    """Put the nonzeros of points into the arrays, unless they are more than these have room for."""
+def find_nonzeros(start, stop, points, rows, counts, places, values, norms):
+    """Put the nonzeros of the points ``rows`` into the arrays, unless they are more than these have room for."""
     most = places.shape[1]
     for i in range(start, stop):
         count, norm = 0, 0.0
         for first in range(0, points.shape[1], BLOCK):
-            row = points[i, first : first + BLOCK]
+            row = points[rows[i], first : first + BLOCK]
             here = _count(row, most + 1)
             if here and count + here <= most:
                 for axis in range(row.shape[0]):

@@ -15,8 +15,8 @@ near whenever P s < ‖a‖² + ‖b‖²: their differences, of the merged nonz
 the last bit, as there.
 
 A point is sparse if its coordinates are finite and few of them, up to 1 in :data:`AXES_A_NONZERO`, are other than 0.
-Dense ones are found out as soon as they have more, mostly in their first blocks, so that data without sparse points pay
-next to nothing, and keep their bits; so do data where gathers would not be faster, by the costs below.
+Whether gathers are worth while is estimated from :data:`SAMPLE` points and the costs below. Where they aren't, as in
+data without sparse points, nothing else is looked at, and results have the bits of :mod:`.gram_compiled`.
 
 Memory: instead of a centred copy of all points one of the dense ones, and the sparse ones' nonzeros with their places.
 Where dense and sparse points don't lie apart in the arrays, but one between the other, all points once more, and their
@@ -26,6 +26,7 @@ field.
 from __future__ import annotations
 
 import functools
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -40,12 +41,13 @@ from .tiles import plain
 
 AXES_A_NONZERO = 128  # coordinates of a point for each nonzero that a sparse one may have: more never paid
 # Measured on one core in float32; products of float64 take twice as long.
-SECONDS_AN_AXIS = 1.5e-11  # of a pair in a matrix product
+SECONDS_AN_AXIS = 1.3e-11  # of a pair in a matrix product
 SECONDS_A_GATHER = 1.2e-9
 SECONDS_A_PAIR = 5e-9  # beside its gathers
 SECONDS_A_COORDINATE = 3e-10  # of a dense point, for its length
 SECONDS_A_COPY = 2e-9  # of a coordinate
 SECONDS_A_CALL = 5e-4
+SAMPLE = 32  # points by which it is decided whether gathers are faster
 SHARED_GATHERS = 2**13  # pairs below which waking the threads takes longer than it saves
 
 
@@ -92,10 +94,10 @@ def sums(request: Request) -> Result:
     positions = plain(request.positions)
     targets = positions if request.targets is request.positions else plain(request.targets)
     request = request._replace(targets=targets, positions=positions, weights=plain(request.weights))
+    if not _worthwhile(targets, positions, most):
+        return gram_compiled.sums(request)
     of_charges = nonzeros(positions, most)
     of_targets = of_charges if targets is positions else nonzeros(targets, most)
-    if not _worthwhile(of_targets, of_charges, positions.shape[1], positions.itemsize):
-        return gram_compiled.sums(request)
     charges = _parts(positions, of_charges)
     parts = charges if targets is positions else _parts(targets, of_targets)
     potential = np.zeros(targets.shape[0])
@@ -111,40 +113,60 @@ def sums(request: Request) -> Result:
     return Result(potential.astype(targets.dtype) if request.potential else None, field)
 
 
-def _worthwhile(targets: Nonzeros, charges: Nonzeros, dimension: int, itemsize: int) -> bool:
+def _worthwhile(targets: np.ndarray, positions: np.ndarray, most: int) -> bool:
     """Whether gathers, and copies of points that don't lie together, take less time than the products that they save.
 
-    A field doubles all of it.
+    It is estimated from some of the points, without a look at all. A field doubles both.
     """
-    (T, dense_targets, of_targets), (S, dense_charges, of_charges) = (
-        (kind.sparse.size, np.count_nonzero(~kind.sparse), np.sum(kind.counts[kind.sparse]))
-        for kind in (targets, charges)
-    )
-    pairs = T * S - dense_targets * dense_charges
-    if not pairs:
+    (T, m), S, same = targets.shape, positions.shape[0], targets is positions
+    product = m * SECONDS_AN_AXIS * positions.itemsize / 4
+    if T * S * product <= SECONDS_A_CALL:
         return False
-    kinds = [targets] if targets is charges else [targets, charges]
-    copied = sum(kind.sparse.size for kind in kinds if np.count_nonzero(np.diff(kind.sparse)) > 1)
-    dense = dense_charges + (0 if targets is charges else dense_targets)
+    charges = _sampled(positions, most)
+    of_targets = charges if same else _sampled(targets, most)
+    dense = T * of_targets.dense * S * charges.dense
+    pairs = T * S - dense
+    kinds = [(charges, S)] if same else [(charges, S), (of_targets, T)]
     takes = (
         SECONDS_A_CALL
         + pairs * SECONDS_A_PAIR
-        + (T * of_charges + dense_charges * of_targets) * SECONDS_A_GATHER
-        + (dense * SECONDS_A_COORDINATE + copied * SECONDS_A_COPY) * dimension
+        + T * S * (charges.nonzeros + charges.dense * of_targets.nonzeros) * SECONDS_A_GATHER
+        + sum(count * kind.dense for kind, count in kinds) * m * SECONDS_A_COORDINATE
+        + sum(count * kind.mixed for kind, count in kinds) * m * SECONDS_A_COPY
     )
-    return bool(takes < pairs * dimension * SECONDS_AN_AXIS * itemsize / 4)
+    return takes < pairs * product
 
 
-def nonzeros(points: np.ndarray, most: int) -> Nonzeros:
-    """The nonzero coordinates of points that have up to so many and no other that isn't finite."""
-    count = points.shape[0]
+class Sample(NamedTuple):
+    """What some points say of all."""
+
+    dense: float
+    """Share of dense points."""
+    nonzeros: float
+    """Nonzeros of the sparse ones, over the number of all points."""
+    mixed: bool
+    """Whether dense and sparse points lie one between the other."""
+
+
+def _sampled(points: np.ndarray, most: int) -> Sample:
+    # Multiples of the golden ratio, which no period of the points can hide from.
+    rows = np.unique(np.arange(SAMPLE) * 0.5 * (math.sqrt(5) - 1) % 1 * len(points) // 1).astype(np.intp)
+    found = nonzeros(points, most, rows)
+    dense, of_sparse = np.count_nonzero(~found.sparse), np.sum(found.counts[found.sparse])
+    return Sample(dense / len(rows), float(of_sparse) / len(rows), bool(np.count_nonzero(np.diff(found.sparse)) > 1))
+
+
+def nonzeros(points: np.ndarray, most: int, rows: np.ndarray | None = None) -> Nonzeros:
+    """The nonzero coordinates of points, or some of them, that have up to so many and none that isn't finite."""
+    rows = np.arange(len(points)) if rows is None else rows
+    count = len(rows)
     found = Nonzeros(
         np.empty(count, np.int64),
         np.empty((count, most), np.uint32),
         np.empty((count, most), points.dtype),
         np.zeros(count, points.dtype),
     )
-    shared(lambda start, stop: find_nonzeros(start, stop, points, *found), *points.shape)
+    shared(lambda start, stop: find_nonzeros(start, stop, points, rows, *found), count, points.shape[1])
     return found
 
 
