@@ -17,7 +17,7 @@ import numpy as np
 
 import coulombfield as cf
 from coulombfield.compilation import compilations
-from coulombfield.sums import simd
+from coulombfield.sums.pairs import simd
 
 FEW = 40  # charges, enough for the loops of exact sums
 MANY = 20_000  # charges that fast engines don't leave to an exact one, and whose checks take more than one run

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from coulombfield import Coulomb, Plummer, profiles
 from coulombfield.calculus import machine_epsilon
-from coulombfield.sums import cuda, direct
+from coulombfield.sums import direct
+from coulombfield.sums.pairs import cuda
 from coulombfield.sums.request import Request, Tangent
 
 on_cupy = pytest.mark.parametrize("library", ["cupy"], indirect=True)

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from coulombfield import Charges, Coulomb, Plummer, field, laplacian, potential, potential_and_field
 from coulombfield.calculus import machine_epsilon
-from coulombfield.sums import direct, selection, simd
+from coulombfield.sums import direct, selection
+from coulombfield.sums.pairs import simd
 from coulombfield.sums.request import Request
 from coulombfield.sums.selection import EXACT, FAST
 

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from coulombfield import Coulomb, Gaussian, Plummer
 from coulombfield.calculus import machine_epsilon
 from coulombfield.profiles import GradientSize, Laplacian, Magnitude, cast, slope_at, value_at
-from coulombfield.sums import direct, gram, gram_arrays, gram_compiled, gram_tangent
-from coulombfield.sums.nearness import FIELD_PROXIMITY, PROXIMITY, nearness
+from coulombfield.sums import direct
+from coulombfield.sums.gram import gram, gram_arrays, gram_compiled, gram_tangent
+from coulombfield.sums.gram.nearness import FIELD_PROXIMITY, PROXIMITY, nearness
 from coulombfield.sums.request import Request, Tangent
 
 VERSIONS = {"compiled": gram_compiled, "arrays": gram_arrays}

@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 
 from coulombfield import Coulomb, Gaussian, Laplace, Plummer
 from coulombfield.profiles import GradientSize, Laplacian, Magnitude
-from coulombfield.sums import direct, nufft, planning, series, simd, sizes, transforms
+from coulombfield.sums import direct
+from coulombfield.sums.fourier import nufft, planning, series, sizes, transforms
+from coulombfield.sums.pairs import simd
 from coulombfield.sums.promise import fulfil
 from coulombfield.sums.request import OutOfReachError, Request
 

@@ -7,8 +7,11 @@ from hypothesis import strategies as st
 
 from coulombfield import Charges, Plummer, potential_and_field
 from coulombfield.profiles import GradientSize, Magnitude
-from coulombfield.sums import direct, nufft, selection, split, tree
+from coulombfield.sums import direct, selection
+from coulombfield.sums.ewald import split
+from coulombfield.sums.fourier import nufft
 from coulombfield.sums.request import Request
+from coulombfield.sums.tree import tree
 
 COUNTS = st.integers(1, 9) | st.integers(50, 300)
 LAYOUTS = ("normal", "uniform", "clustered", "collinear", "duplicated", "far apart", "one point")

@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 from coulombfield import Coulomb, Plummer, threads
 from coulombfield.calculus import machine_epsilon
 from coulombfield.profiles import GradientSize, Magnitude
-from coulombfield.sums import direct, halves, simd, tangents, tiles
-from coulombfield.sums.quick import LARGEST, ORDERS, RootPower, quickened
+from coulombfield.sums import direct
+from coulombfield.sums.pairs import halves, simd, tangents, tiles
+from coulombfield.sums.pairs.quick import LARGEST, ORDERS, RootPower, quickened
 from coulombfield.sums.request import Request, Tangent
 
 

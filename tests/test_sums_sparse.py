@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from test_sums_gram import check, in_double
 
 from coulombfield import Coulomb, Plummer, electrostatic_energy, potential_and_field, signed_charges
-from coulombfield.sums import direct, gram, gram_compiled, gram_sparse
+from coulombfield.sums import direct
+from coulombfield.sums.gram import gram, gram_compiled, gram_sparse
 from coulombfield.sums.request import Request
 
 DIMENSION = 3 * gram_sparse.AXES_A_NONZERO + 5

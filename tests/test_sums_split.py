@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from coulombfield import Coulomb, Gaussian, Laplace, Plummer
 from coulombfield.profiles import GradientSize, Laplacian, Magnitude
-from coulombfield.sums import cells, direct, split, splitting
+from coulombfield.sums import direct
+from coulombfield.sums.ewald import cells, split, splitting
 from coulombfield.sums.promise import fulfil
 from coulombfield.sums.request import Request
 

@@ -16,8 +16,10 @@ from hypothesis import strategies as st
 from coulombfield import Coulomb, Gaussian, Laplace, Plummer
 from coulombfield.calculus import machine_epsilon
 from coulombfield.profiles import GradientSize, Laplacian, Magnitude
-from coulombfield.sums import direct, hierarchy, interactions, neighbours, proxies, simd, tree
+from coulombfield.sums import direct
+from coulombfield.sums.pairs import simd
 from coulombfield.sums.request import Request
+from coulombfield.sums.tree import hierarchy, interactions, neighbours, proxies, tree
 
 SERVED = {
     "plummer 1": Plummer(1.0, 0.05),

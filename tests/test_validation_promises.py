@@ -6,7 +6,10 @@ import json
 import numpy as np
 import pytest
 
-from coulombfield.sums import direct, nufft, selection, split, tree
+from coulombfield.sums import direct, selection
+from coulombfield.sums.ewald import split
+from coulombfield.sums.fourier import nufft
+from coulombfield.sums.tree import tree
 from validation.__main__ import main
 from validation.promises import cases
 

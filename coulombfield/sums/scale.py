@@ -17,8 +17,8 @@ import numpy as np
 
 from ..arrays import Array, number_in
 from ..profiles import Added, InversePower, Laplacian, Scaled, numbers_of
+from .pairs.tiles import largest
 from .request import Request, Result
-from .tiles import largest
 
 _SMALLEST, _LARGEST = float(np.finfo(np.float32).tiny), float(np.finfo(np.float32).max)
 _LENGTH = 10  # lengths stay between 2^-10 and 2^10, so that their powers and those of the distances have room

@@ -9,9 +9,14 @@ from typing import NamedTuple
 import numpy as np
 
 from ..arrays import to_numpy
-from . import cuda, direct, gram, nufft, simd, split, tree
+from . import direct
+from .ewald import split
+from .fourier import nufft
+from .gram import gram
+from .pairs import cuda, simd
 from .promise import SAMPLE, fulfil
 from .request import Engine, ExactEngine, FastEngine, OutOfReachError, Request, Result, Tangent
+from .tree import tree
 
 EXACT: dict[str, ExactEngine] = {"simd": simd, "gram": gram, "cuda": cuda, "direct": direct}
 """Engines as exact as the arrays' dtype; the last serves everything."""

@@ -12,8 +12,8 @@ import numpy as np
 
 from ..arrays import Array, jit, to_numpy
 from ..rng import Streams
+from .pairs.tiles import plain
 from .request import Request, Result
-from .tiles import plain
 
 SAMPLE = 48  # targets: they tell the root mean square of the errors to a tenth or so, and cost little
 UNIFORM, NEAR = 0.4, 0.4  # parts of the sample; the rest is drawn by what targets contribute

@@ -18,7 +18,7 @@ from pathlib import Path
 import nvidia.cu13
 
 from coulombfield import profiles
-from coulombfield.sums import cuda
+from coulombfield.sums.pairs import cuda
 from nets.primitives import cuda as of_nets
 
 ARCHITECTURES = (75, 80, 90, 100)

@@ -10,7 +10,7 @@ from coulombfield import Charges, Coulomb, Gaussian, Plummer, field, laplacian, 
 from coulombfield.kernels import RadialKernel
 from coulombfield.profiles import GradientSize, Laplacian, Magnitude
 from coulombfield.rng import Streams
-from coulombfield.sums import simd
+from coulombfield.sums.pairs import simd
 from coulombfield.sums.request import Request
 
 from .scenes import COUNTS, LAYOUTS, WEIGHTS

@@ -17,8 +17,8 @@ import numba
 import numpy as np
 from numba.extending import overload
 
-from ..arrays import jit
-from ..lanes import (
+from ...arrays import jit
+from ...lanes import (
     LANE_BYTES,
     add_each,
     add_to_rows,
@@ -31,12 +31,12 @@ from ..lanes import (
     zero_lane,
     zeros,
 )
-from ..profiles import slope_at, value_at
-from ..threads import share
-from .costs import SECONDS_AN_OPERATION, operations_of
+from ...profiles import slope_at, value_at
+from ...threads import share
+from ..costs import SECONDS_AN_OPERATION, operations_of
+from ..request import Request, Result
 from .halves import energy
 from .quick import quickened
-from .request import Request, Result
 from .tangents import jvp
 from .tiles import BLOCK, PARALLEL_PAIRS, largest_square, load_tile, plain, store_tile, unfit
 

@@ -1,7 +1,7 @@
 r"""Fast sums of smooth kernels in up to three dimensions by non-uniform Fourier transforms.
 
 The kernel is made periodic beyond the box of the points, and its Fourier series applied between a transform of the
-charges and one to the targets (:mod:`coulombfield.sums.periodic`). The cost is linear in the number of points, and
+charges and one to the targets (:mod:`.fourier.periodic`). The cost is linear in the number of points, and
 grows with box / ε to the power m: about (ln(1/tol)/π)(2L/ε + 4) modes for each axis of length L.
 
 Sums over few pairs are left to an exact engine, which is faster than a sample: there k(a, a) is exact to the last bit,
@@ -17,12 +17,14 @@ from typing import Any
 
 import numba
 
-from ..arrays import library
-from ..profiles import Added, InversePower, Laplacian, Scaled, SquaredExponential
-from . import direct, simd, transforms
+from ...arrays import library
+from ...profiles import Added, InversePower, Laplacian, Scaled, SquaredExponential
+from .. import direct
+from ..pairs import simd
+from ..request import ExactEngine, OutOfReachError, Request, Result
+from . import transforms
 from .periodic import constant, sums
 from .planning import Plan, plan
-from .request import ExactEngine, OutOfReachError, Request, Result
 
 MAX_DIMENSION = 3
 SMALL = 2**22  # pairs: simd sums them in the milliseconds that preparations take here

@@ -11,9 +11,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..arrays import jit
-from ..lanes import compiled_once
-from ..profiles import slope_at, value_at
+from ...arrays import jit
+from ...lanes import compiled_once
+from ...profiles import slope_at, value_at
 from .expansions import SUMS
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numba.extending import overload
 
-from ..arrays import jit
-from ..lanes import (
+from ...arrays import jit
+from ...lanes import (
     LANE_BYTES,
     add_each,
     add_to_rows,
@@ -19,10 +19,10 @@ from ..lanes import (
     zero_lane,
     zeros,
 )
-from ..profiles import curvature_at, slope_at, value_at
-from ..threads import share
+from ...profiles import curvature_at, slope_at, value_at
+from ...threads import share
+from ..request import Request, Result, Tangent
 from .quick import merged
-from .request import Request, Result, Tangent
 from .tiles import BLOCK, PARALLEL_PAIRS, largest_square, load_tile, plain, store_tile
 
 

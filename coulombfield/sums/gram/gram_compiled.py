@@ -12,12 +12,12 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ..arrays import jit
-from ..profiles import cast, slope_at, value_at
-from ..threads import share
+from ...arrays import jit
+from ...profiles import cast, slope_at, value_at
+from ...threads import share
+from ..pairs.tiles import plain
+from ..request import Request, Result
 from .nearness import nearness
-from .request import Request, Result
-from .tiles import plain
 
 BLOCK = 512  # charges: a few arrays of that length fit the first-level cache
 AXES = 512  # coordinates whose mean is found in one go over the points

@@ -18,9 +18,9 @@ import array_api_compat
 import numba
 import numpy as np
 
-from ..arrays import Array, library
-from ..packages import trouble_with
-from ..threads import share
+from ...arrays import Array, library
+from ...packages import trouble_with
+from ...threads import share
 
 PACKAGES = {"numpy": "finufft", "cupy": "cufinufft"}
 SHARE = 2**15  # points that are worth a share

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..arrays import jit
+from ...arrays import jit
 from .gram_compiled import BLOCK, LANES, put_slopes, put_values, sum_of
 
 

@@ -14,10 +14,10 @@ from typing import Any
 import array_api_compat
 import numpy as np
 
-from ..arrays import Array
-from ..profiles import slope_at, value_at
+from ...arrays import Array
+from ...profiles import slope_at, value_at
+from ..request import Request, Result
 from .nearness import Nearness, nearness
-from .request import Request, Result
 
 TILE_ROWS, TILE_COLUMNS = 2048, 2048
 

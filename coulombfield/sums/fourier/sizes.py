@@ -15,9 +15,9 @@ from typing import NamedTuple
 import array_api_compat
 import numpy as np
 
-from ..arrays import Array, to_numpy
-from ..rng import Streams
-from .request import Request
+from ...arrays import Array, to_numpy
+from ...rng import Streams
+from ..request import Request
 
 TARGETS, CHARGES = 48, 1536  # sampled: they tell the sizes to a tenth or so, in about 5 ms
 ROUGH_TARGETS, ROUGH_CHARGES = 24, 384  # where nothing but an estimate of the time hangs on them

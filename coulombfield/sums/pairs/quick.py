@@ -22,9 +22,9 @@ import numpy as np
 from numba import types
 from numba.extending import overload
 
-from ..elementary import power_from_one
-from ..lanes import fused, like, next_powers, reciprocal_root_estimate, select, wide_reciprocal_root_estimate
-from ..profiles import (
+from ...elementary import power_from_one
+from ...lanes import fused, like, next_powers, reciprocal_root_estimate, select, wide_reciprocal_root_estimate
+from ...profiles import (
     Added,
     GradientSize,
     InversePower,

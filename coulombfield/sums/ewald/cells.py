@@ -20,8 +20,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba.extending import overload
 
-from ..arrays import jit
-from ..lanes import (
+from ...arrays import jit
+from ...lanes import (
     LANE_BYTES,
     add_each,
     add_to_rows,
@@ -37,9 +37,9 @@ from ..lanes import (
     zero_lane,
     zeros,
 )
-from ..profiles import cast, slope_at, value_at
-from ..threads import share
-from .tiles import plain
+from ...profiles import cast, slope_at, value_at
+from ...threads import share
+from ..pairs.tiles import plain
 
 CELLS_A_POINT = 4
 CELLS_A_REACH = {1: (8, 4, 2), 2: (4, 3, 2), 3: (3, 2)}

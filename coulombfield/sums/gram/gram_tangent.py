@@ -16,11 +16,11 @@ from typing import Any
 import array_api_compat
 import numpy as np
 
-from ..arrays import Array
-from ..profiles import curvature_at, slope_at, value_at
+from ...arrays import Array
+from ...profiles import curvature_at, slope_at, value_at
+from ..request import Request, Result, Tangent
 from .gram_arrays import TILE_COLUMNS, TILE_ROWS, centred, near_pairs, rounds, square_distances
 from .nearness import nearness
-from .request import Request, Result, Tangent
 
 
 def jvp(request: Request, tangent: Tangent) -> Result:

@@ -8,9 +8,9 @@ reach a cell's targets through the same points, and the field is the derivative 
 The cells of a level are of one size, so that the kernel between the proxies of two cells is the same matrix for all
 pairs at the same offset. Cells act through proxies where another cell lies between them, and where the softening makes
 the kernel so smooth that touching cells can: with many charges within ε no pair is summed directly. What the tolerance
-needs is measured for the very kernel, on every level (:mod:`coulombfield.sums.proxies`).
+needs is measured for the very kernel, on every level (:mod:`.tree.proxies`).
 
-Fewer than ``DIRECT_PAIRS`` pairs are summed by :mod:`coulombfield.sums.simd`. Every number is the result of one order
+Fewer than ``DIRECT_PAIRS`` pairs are summed by :mod:`.pairs.simd`. Every number is the result of one order
 of additions, whatever the number of threads. Memory: per point its coordinates, charge, key and results twice, some
 100 bytes in two dimensions, and about 16 p^m / leaf bytes more in proxies.
 
@@ -25,17 +25,18 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..profiles import Added, InversePower, Laplacian, Scaled, cast, numbers_of
-from ..rng import Streams
-from ..threads import share
-from . import expansions, neighbours, simd
+from ...profiles import Added, InversePower, Laplacian, Scaled, cast, numbers_of
+from ...rng import Streams
+from ...threads import share
+from ..pairs import simd
+from ..pairs.tiles import unfit
+from ..request import Request, Result
+from . import expansions, neighbours
 from .expansions import Proxies
 from .hierarchy import Box, Tree, build
 from .interactions import OFFSETS, REACH, Lists, lists
 from .neighbours import Particles
 from .proxies import MOST, Smoothness, coordinates, points, smoothness
-from .request import Request, Result
-from .tiles import unfit
 
 DIRECT_PAIRS = 2**24
 MAX_DIMENSION = 2  # in three, 1e5 charges gained less than 3 times on direct sums, and fields missed the tolerance

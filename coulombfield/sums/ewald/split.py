@@ -1,8 +1,8 @@
 r"""Fast sums of inverse powers in up to three dimensions, also for ε far below the size of the box: Ewald's way.
 
-The kernel is split (:mod:`coulombfield.sums.splitting`) into a smooth part, summed by non-uniform Fourier transforms
-(:mod:`coulombfield.sums.periodic`), and a part that ends at a range r_c, summed over pairs of neighbours
-(:mod:`coulombfield.sums.cells`). Any r_c gives the same sums; the one taken is that for which both parts together
+The kernel is split (:mod:`.ewald.splitting`) into a smooth part, summed by non-uniform Fourier transforms
+(:mod:`.fourier.periodic`), and a part that ends at a range r_c, summed over pairs of neighbours
+(:mod:`.ewald.cells`). Any r_c gives the same sums; the one taken is that for which both parts together
 should be fastest. The time does not depend on ε, and grows with the density where charges cluster.
 
 Sums over few pairs are left to an exact engine, which is faster than these preparations: there k(a, a) is exact to the
@@ -19,13 +19,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..rng import Streams
-from . import cells, simd, transforms
-from .periodic import Budget, Layout, box_of, constant, layout, sums
-from .request import OutOfReachError, Request, Result
-from .sizes import Sample, sample
+from ...rng import Streams
+from ..fourier import transforms
+from ..fourier.periodic import Budget, Layout, box_of, constant, layout, sums
+from ..fourier.sizes import Sample, sample
+from ..pairs import simd
+from ..pairs.tiles import unfit
+from ..request import OutOfReachError, Request, Result
+from . import cells
 from .splitting import Split, inverse_powers, split
-from .tiles import unfit
 
 MAX_DIMENSION = 3
 SMALL = 2**22  # pairs: simd sums them in the milliseconds that preparations take here

@@ -30,12 +30,13 @@ import math
 import array_api_compat
 import numpy as np
 
-from ..arrays import library
-from ..profiles import slope_at, value_at
-from . import direct, gram_arrays, gram_sparse, gram_tangent
-from .costs import SECONDS_AN_OPERATION, operations_of
+from ...arrays import library
+from ...profiles import slope_at, value_at
+from .. import direct
+from ..costs import SECONDS_AN_OPERATION, operations_of
+from ..request import Request, Result, Tangent
+from . import gram_arrays, gram_sparse, gram_tangent
 from .nearness import nearness
-from .request import Request, Result, Tangent
 
 # Measured on two cores in float32; float64 takes twice as long.
 SECONDS_A_PAIR = 1e-9  # beside its kernel

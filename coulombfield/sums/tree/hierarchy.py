@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..threads import share
+from ...threads import share
 
 LEVELS = 31  # below the root, at most
 KEY_BITS = 63  # of which each level takes one an axis

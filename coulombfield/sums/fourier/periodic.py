@@ -1,6 +1,6 @@
 r"""Sums of a smooth radial kernel over charges by its Fourier series: charges → modes → targets.
 
-With the kernel's coefficients :math:`\hat F_k` (:mod:`coulombfield.sums.series`) and
+With the kernel's coefficients :math:`\hat F_k` (:mod:`.fourier.series`) and
 :math:`\rho_k = \sum_j w_j e^{-i k b_j}`,
 
 .. math:: \Phi(a) = \sum_k \hat F_k \rho_k e^{i k a}, \qquad E(a) = -\sum_k i k \hat F_k \rho_k e^{i k a}.
@@ -19,9 +19,9 @@ from typing import Any, NamedTuple
 import array_api_compat
 import numpy as np
 
-from ..arrays import Array
+from ...arrays import Array
+from ..request import Result
 from . import transforms
-from .request import Result
 from .series import Axis, Radial, coefficients, find_axis, norms
 
 MOST_GRID_POINTS = 2**24  # 256 MiB in double precision

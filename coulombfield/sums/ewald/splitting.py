@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import scipy  # whose parts load when they are first used
 
-from ..profiles import Added, InversePower, Laplacian, Scaled
+from ...profiles import Added, InversePower, Laplacian, Scaled
 
 QUADRATURE = 32  # Gauss–Jacobi nodes: rounding is all that is left up to β = 40
 MOST_TERMS = 33  # of the polynomial: enough for 1e-16 at β = 36

@@ -31,13 +31,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..profiles import cast
+from ...profiles import cast
+from ..pairs.tiles import plain
+from ..request import Request, Result
 from . import gram_compiled
 from .gathers import add_sparse_rows, find_nonzeros, gather_rows, scatter_rows, square_lengths
 from .gram_compiled import PRODUCT_ROWS, SHARED_PAIRS, add_products, add_rows, shared, tile_shape
 from .nearness import nearness
-from .request import Request, Result
-from .tiles import plain
 
 AXES_A_NONZERO = 128  # coordinates of a point for each nonzero that a sparse one may have: more never paid
 # Measured on one core in float32; products of float64 take twice as long.

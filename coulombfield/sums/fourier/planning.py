@@ -20,8 +20,8 @@ from typing import NamedTuple
 import array_api_compat
 import numpy as np
 
+from ..request import Request
 from .periodic import Budget, Layout, box_of, fastest, layout
-from .request import Request
 from .series import MOST_MODES, Radial
 from .sizes import Sample, sample
 

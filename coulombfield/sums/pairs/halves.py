@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import jit
-from ..lanes import (
+from ...arrays import jit
+from ...lanes import (
     LANE_BYTES,
     add_each,
     add_to_rows,
@@ -19,8 +19,8 @@ from ..lanes import (
     zero_lane,
     zeros,
 )
-from ..profiles import value_at
-from ..threads import share
+from ...profiles import value_at
+from ...threads import share
 from .quick import quickened
 from .tiles import BLOCK, PARALLEL_PAIRS, largest_square, load_tile, plain
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..arrays import jit
+from ...arrays import jit
 from .hierarchy import LEVELS, Tree
 
 REACH = 3  # how many cells apart the children of touching cells can be, in any axis

@@ -8,10 +8,10 @@ import operator
 import numpy as np
 from numba.extending import overload
 
-from .. import elementary
-from ..arrays import Array, jit
-from ..lanes import Lanes
-from ..profiles import curvature_at, slope_at, value_at
+from ... import elementary
+from ...arrays import Array, jit
+from ...lanes import Lanes
+from ...profiles import curvature_at, slope_at, value_at
 
 BLOCK = 256  # charges added up in the arrays' dtype, which bounds the float32 error by that of 256 additions
 PARALLEL_PAIRS = 2**19  # 0.1 ms of work in float32, which repays the tens of µs that waking the threads takes

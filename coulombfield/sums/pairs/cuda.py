@@ -21,9 +21,9 @@ from typing import Any
 import array_api_compat
 import numpy as np
 
-from .. import profiles
-from ..arrays import Array, cuda_module, library
-from .request import Request, Result, Tangent
+from ... import profiles
+from ...arrays import Array, cuda_module, library
+from ..request import Request, Result, Tangent
 
 MAX_DIMENSION = 8  # beyond, a pair's distance costs more than its kernel, and matrix products win
 THREADS = 128

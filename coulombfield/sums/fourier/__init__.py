@@ -1,0 +1,1 @@
+"""Smooth kernels by non-uniform Fourier transforms, and what plans them."""

@@ -1,0 +1,1 @@
+"""All pairs, in high dimension: tiles of matrix products, and near pairs by differences."""

@@ -1,0 +1,1 @@
+"""All pairs, in low dimension: compiled loops on NumPy, and CUDA kernels on CuPy."""
