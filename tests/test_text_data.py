@@ -132,6 +132,12 @@ def test_one_hot_has_a_one_where_the_code_is(count, length, vocabulary, seed):
     assert found.dtype == np.float32
 
 
+def test_the_first_and_last_characters_of_each_number_of_bytes():
+    text = "\x00\x7f\x80\u07ff\u0800\ud7ff\ue000\uefff\uf000\uffff\U00010000\U000fffff\U00100000\U0010ffff"
+    alphabet = Alphabet("characters", np.array([-1, *map(ord, text)]))
+    assert alphabet.encode([text], len(text)).tolist() == [list(range(1, len(text) + 1))]
+
+
 @given(
     text=st.lists(st.text(st.characters(exclude_characters="\n", exclude_categories=["Cs"]), max_size=12), min_size=1)
 )

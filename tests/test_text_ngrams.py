@@ -21,6 +21,7 @@ from experiments.metrics import ngrams as metric
 from experiments.sources.lines import TextError
 from experiments.text import StoredText, counted, ngrams
 from experiments.text.divergence import jensen_shannon
+from experiments.text.grams import merged
 from experiments.text.ngrams import count, count_lines
 
 CPU = Device(np, "cpu")
@@ -141,6 +142,16 @@ def test_the_ends_of_its_range():
         count(lambda: [], 5)
 
 
+@given(first=st.lists(st.integers(0, 9)), second=st.lists(st.integers(0, 9)))
+def test_merging_has_each_number_once(first, second):
+    runs = [np.unique(np.array(each, np.uint64), return_counts=True) for each in (first, second)]
+    size = sum(len(values) for values, _ in runs)
+    values, counts = np.empty(size, np.uint64), np.empty(size, np.int64)
+    there = merged(*runs[0], *runs[1], values, counts)
+    assert dict(zip(values[:there].tolist(), counts[:there].tolist(), strict=True)) == Counter(first + second)
+    assert values[:there].tolist() == sorted({*first, *second})
+
+
 def prepared(folder, lines, name="a.h5"):
     (folder / "a.txt").write_bytes(content(lines))
     out = folder / name
@@ -248,7 +259,8 @@ COUNTING = """
 import sys
 from pathlib import Path
 from experiments.text import StoredText, counted
-count = counted._count
+count, locked = counted._count, counted.locked
+counted.locked = lambda *arguments, **options: print("locking", flush=True) or locked(*arguments, **options)
 counted._count = lambda stored: print("counting", flush=True) or sys.stdin.readline() and count(stored)
 print(counted.counted(StoredText(Path(sys.argv[1]))).lines)
 """
@@ -259,8 +271,9 @@ def test_a_process_waits_for_another_that_counts(tmp_path):
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
     command = [sys.executable, "-c", COUNTING, str(path)]
     with subprocess.Popen(command, **pipes) as first:
-        assert first.stdout.readline() == "counting\n"
+        assert [first.stdout.readline() for _ in range(2)] == ["locking\n", "counting\n"]
         with subprocess.Popen(command, **pipes) as second:
+            assert second.stdout.readline() == "locking\n"
             assert first.communicate("go on\n")[0] == "100\n"
             assert second.communicate()[0] == "100\n"
     assert sorted(each.name for each in tmp_path.iterdir()) == ["a.h5", "a.h5.ngrams", "a.txt"]

@@ -107,6 +107,16 @@ def test_folders_and_archives_of_text(tmp_path):
         same(tmp_path / f"{number}.h5", LINES)
 
 
+def test_the_sources_checksum_is_of_what_was_taken(tmp_path):
+    checksums = []
+    for number, lines in enumerate((LINES, LINES[:150], LINES[:149])):
+        (tmp_path / "a.txt").write_bytes(content(lines))
+        out = tmp_path / f"{number}.h5"
+        prepare("text", tmp_path / "a.txt", out, "--unit", "bytes", "--count", min(150, len(lines)))
+        checksums.append(StoredText(out).attributes["source_sha256"])
+    assert checksums[0] == checksums[1] != checksums[2]
+
+
 def test_more_than_256_symbols_take_two_bytes(tmp_path):
     lines = [chr(0x4E00 + number) for number in range(300)]
     (tmp_path / "a.txt").write_bytes(content(lines))
