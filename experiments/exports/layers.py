@@ -16,6 +16,7 @@ from nets.layers.conv2d import Conv2d
 from nets.layers.conv_transpose2d import ConvTranspose2d
 from nets.layers.layernorm import LayerNorm
 from nets.layers.linear import Linear
+from nets.layers.placenorm import PlaceNorm
 from nets.layers.pooling import AveragePool
 from nets.layers.reshape import Flatten, Reshape
 from nets.layers.scale import Scale
@@ -23,7 +24,7 @@ from nets.layers.softmax import Softmax
 from nets.layers.upsample import Upsample
 
 from .convolutions import convolution, transposed_convolution
-from .normalizations import batch_norm, layer_norm
+from .normalizations import batch_norm, layer_norm, place_norm
 from .orders import Order, channels_first
 from .translation import Graph, Module, Samples, Translation
 from .weights import Weight
@@ -142,6 +143,7 @@ TRANSLATIONS: Mapping[type, Callable[[Any, Samples], Translation]] = {
     LayerNorm: layer_norm,
     LeakyReLU: _leaky_relu,
     Linear: _linear,
+    PlaceNorm: place_norm,
     ReLU: _pointwise("nn.ReLU()", "Relu"),
     Reshape: _reshape,
     Scale: _scale,

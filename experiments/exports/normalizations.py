@@ -5,6 +5,7 @@ from __future__ import annotations
 from nets.layers.batchnorm import BatchNorm
 from nets.layers.layernorm import LayerNorm
 from nets.layers.normalization import Normalization
+from nets.layers.placenorm import PlaceNorm
 
 from .errors import ConversionError
 from .translation import Graph, Module, Samples, Translation
@@ -51,9 +52,28 @@ def batch_norm(layer: BatchNorm, x: Samples) -> Translation:
         tuple(weights),
         ignored=("num_batches_tracked",) if layer.running else (),
         training=not layer._frozen if layer.running else None,
-        remark=f"one of {layer.groups} groups at a time" if layer.groups > 1 and not layer._frozen else "",
+        remark=_of_groups(layer),
     )
     return Translation((module,), write, x.order)
+
+
+def place_norm(layer: PlaceNorm, x: Samples) -> Translation:
+    """PyTorch's batch-norm of sequences whose places are in the place of channels."""
+    affine = bool(layer.shapes().keys() & AFFINE)
+    settings = [str(layer.places), f"eps={layer.epsilon!r}", "track_running_stats=False"]
+    if not affine:
+        settings.append("affine=False")
+    exchanged = Module("Transposed()")
+    module = Module(
+        f"nn.BatchNorm1d({', '.join(settings)})", tuple(_affine(layer, x, layer.places)), remark=_of_groups(layer)
+    )
+
+    def write(graph: Graph, name: str, prefix: str) -> str:
+        there = graph.node("Transpose", name, perm=[0, 2, 1])
+        y = _normalized(graph, there, [0, 2], layer, prefix, 2)
+        return graph.node("Transpose", y, perm=[0, 2, 1])
+
+    return Translation((exchanged, module, exchanged), write, x.order)
 
 
 def layer_norm(layer: LayerNorm, x: Samples) -> Translation:
@@ -68,12 +88,16 @@ def layer_norm(layer: LayerNorm, x: Samples) -> Translation:
     )
 
 
-def _affine(layer: Normalization, x: Samples) -> list[Weight]:
+def _of_groups(layer: BatchNorm) -> str:
+    return f"one of {layer.groups} groups at a time" if layer.groups > 1 and not layer._frozen else ""
+
+
+def _affine(layer: Normalization, x: Samples, count: int | None = None) -> list[Weight]:
     shapes = layer.shapes()
     if not shapes.keys() & AFFINE:
         return []
     return [
-        Weight(theirs, ours if ours in shapes else None, (layer.channels,), orders=(x.order,), constant=usual)
+        Weight(theirs, ours if ours in shapes else None, (count or layer.channels,), orders=(x.order,), constant=usual)
         for ours, (theirs, usual) in AFFINE.items()
     ]
 

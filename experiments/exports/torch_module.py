@@ -44,6 +44,13 @@ class Scale(nn.Module):
     def forward(self, x):
         return x * self.factor
 ''',
+    "Transposed": '''\
+class Transposed(nn.Module):
+    """Sequences with channels and places exchanged."""
+
+    def forward(self, x):
+        return x.transpose(1, 2)
+''',
 }
 """What ``torch.nn`` is without, by name."""
 

@@ -67,6 +67,7 @@ CONVOLUTIONS = (
     _together("upsampling and Conv2d", lambda: [Upsample(), Conv2d(3, 2, 3)], (2, 2, 3, 3)),
     _together("upsampling and Conv2d by tiles", lambda: [Upsample(), Conv2d(16, 16, 3)], (2, 16, 16, 16)),
     _linear("Conv1d", lambda: Conv1d(3, 2, 5), (2, 7, 3)),
+    _linear("Conv1d by lines", lambda: Conv1d(32, 32, 5), (2, 40, 32)),  # enough of both for the filtering of lines
     _linear("Conv1d padded", lambda: Conv1d(1, 2, 3, (0, 1), bias=None), (2, 5, 1)),
     Sample("Conv1d Tanh", lambda: Conv1d(3, 2, 5, activation=Tanh()), (2, 6, 3)),
 )

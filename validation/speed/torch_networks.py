@@ -19,6 +19,7 @@ from nets.layers.conv2d import Conv2d
 from nets.layers.conv_transpose2d import ConvTranspose2d
 from nets.layers.layernorm import LayerNorm
 from nets.layers.linear import Linear
+from nets.layers.placenorm import PlaceNorm
 from nets.layers.pooling import AveragePool
 from nets.layers.reshape import Flatten, Reshape
 from nets.layers.residual import Residual
@@ -191,8 +192,10 @@ def _(layer: ConvTranspose2d, x: Tensor, weights: _Weights, setting: _Setting) -
 def _(layer: Conv1d, x: Tensor, weights: _Weights, setting: _Setting) -> Tensor:
     weight = weights("weight")
     assert weight is not None
-    _, zeros = padding_of(layer.padding, (1, x.shape[2]), (1, weight.shape[2]), (1, 1))
-    y = functional.conv1d(functional.pad(x, zeros), weight, weights("bias"))
+    _, (left, right) = padding_of(layer.padding, (1, x.shape[2]), (1, weight.shape[2]), (1, 1))
+    if left != right:
+        x, left = functional.pad(x, (left, right)), 0
+    y = functional.conv1d(x, weight, weights("bias"), padding=left)
     return _activate(layer.activation, y, weights, setting)
 
 
@@ -211,6 +214,17 @@ def _(layer: BatchNorm, x: Tensor, weights: _Weights, setting: _Setting) -> Tens
 
     parts = x.chunk(layer.groups) if setting.groups else [x]
     y = torch.cat([normalized(part) for part in parts]) if len(parts) > 1 else normalized(x)
+    return _activate(layer.activation, y, weights, setting)
+
+
+@apply.register
+def _(layer: PlaceNorm, x: Tensor, weights: _Weights, setting: _Setting) -> Tensor:
+    parts = x.transpose(1, 2).chunk(layer.groups if setting.groups else 1)
+    normalized = [
+        functional.batch_norm(part, None, None, weights("scale"), weights("shift"), training=True, eps=layer.epsilon)
+        for part in parts
+    ]
+    y = (torch.cat(normalized) if len(parts) > 1 else normalized[0]).transpose(1, 2)
     return _activate(layer.activation, y, weights, setting)
 
 

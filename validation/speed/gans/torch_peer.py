@@ -39,6 +39,8 @@ class Peer:
         By player; the rate stays where it starts.
     channels_last : bool
         PyTorch's memory format for images.
+    losses : str
+        The package with a file of losses for each kind of GAN.
     """
 
     def __init__(
@@ -48,8 +50,9 @@ class Peer:
         optimizers: Mapping[str, OptimizerConfig] | None = None,
         *,
         channels_last: bool = False,
+        losses: str = LOSSES,
     ):
-        self._losses = importlib.import_module(f"{LOSSES}.{registry.kind_of(gan.config)}")
+        self._losses = importlib.import_module(f"{losses}.{registry.kind_of(gan.config)}")
         self.players = {
             name: Twin(player.network, player.params, channels_last=channels_last, groups=False)
             for name, player in gan.players.items()

@@ -15,7 +15,7 @@ def losses(gan: Any, move: str, draws: dict[str, Tensor]) -> dict[str, Tensor]:
     if weight:
         y = y.clone().requires_grad_()
     values = torch.cat([discriminator(x), discriminator(y)])[:, 0]
-    squared = (values - _target(gan, torch.cat([x, y]).flatten(1).detach())).square()
+    squared = (values - target(gan, torch.cat([x, y]).flatten(1).detach())).square()
     if weight:
         slopes = torch.cat(torch.autograd.grad(values.sum(), (x, y), create_graph=True)).flatten(1)
         squared = squared + weight * (slopes - _gradient_of_target(gan, x, y)).square().sum(1)
@@ -26,7 +26,7 @@ def losses(gan: Any, move: str, draws: dict[str, Tensor]) -> dict[str, Tensor]:
     }
 
 
-def _target(gan: Any, points: Tensor, sources: Tensor | None = None) -> Tensor:
+def target(gan: Any, points: Tensor, sources: Tensor | None = None) -> Tensor:
     """Potential at points, which are the generated and real samples, or of sources there (Eq 5)."""
     config, softening = gan.config, gan.config.softening.over(gan.length)(gan.updates)
     sources = points if sources is None else sources
@@ -43,5 +43,5 @@ def _gradient_of_target(gan: Any, x: Tensor, y: Tensor) -> Tensor:
     """Slopes of the potential at the samples, which stay charges where they are."""
     sources = torch.cat([x, y]).flatten(1).detach()
     points = sources.clone().requires_grad_()
-    (slopes,) = torch.autograd.grad(_target(gan, points, sources).sum(), points)
+    (slopes,) = torch.autograd.grad(target(gan, points, sources).sum(), points)
     return slopes
