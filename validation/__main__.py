@@ -29,7 +29,7 @@ BENCHMARKS = {
     "networks": "layers, players and updates of the Coulomb GAN of images against the same in PyTorch",
     "start": "the first call in a fresh process, with an empty cache of compiled loops and a warm one",
     "sums": "field sums by every engine, with errors and memory",
-    "text": "counting n-grams and preparing text against plain Python with dictionaries",
+    "text": "counting n-grams and preparing text against plain Python with dictionaries, updates against PyTorch",
 }
 CHECKS = {
     "equations": "settle every numbered equation of the paper, and every claim that its theorems lean on",

@@ -1,4 +1,4 @@
-"""Text: counting n-grams and preparing data, against plain Python with dictionaries, in one process.
+"""Text: counting n-grams and preparing data against plain Python with dictionaries, updates against eager PyTorch.
 
 Each table is a file here with ``run(bench)``, named in :data:`TABLES`.
 """
@@ -10,10 +10,20 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from .. import text_updates
 from . import counting, preparing
 from .bench import Bench
 
-TABLES: dict[str, Callable[[Bench], None]] = {"counting": counting.run, "preparing": preparing.run}
+
+def _of_updates(name: str) -> Callable[[Bench], None]:
+    return lambda bench: bench.rows.extend(text_updates.run(bench.seconds, only=(name,), quick=bench.quick))
+
+
+TABLES: dict[str, Callable[[Bench], None]] = {
+    "counting": counting.run,
+    "preparing": preparing.run,
+    **{name: _of_updates(name) for name in text_updates.TABLES},
+}
 
 
 def names() -> tuple[str, ...]:

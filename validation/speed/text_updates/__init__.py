@@ -15,6 +15,7 @@ from ..timing import Spread, few_turns
 from .settings import MOVES, VOCABULARIES, Setting
 
 PEER = "contiguous"
+TABLES = ("updates", "memory", "agreement")
 QUICK: dict[str, Any] = {"minibatch": 4, "width": 32, "blocks": 1}
 SMALL: dict[str, Any] = {"minibatch": 3, "width": 32, "blocks": 2, "dtype": "float64"}
 """For the agreement: wide and long enough that lines are filtered."""
@@ -82,13 +83,14 @@ def agreement() -> Iterator[Row]:
 
 
 def run(seconds: float, *, only: Sequence[str] = (), quick: bool = False) -> list[dict[str, Any]]:
-    """All rows of the tables ``updates``, ``memory`` and ``agreement``, or of some."""
-    tables: dict[str, Callable[[], Iterator[Row]]] = {
-        "updates": functools.partial(updates, seconds, quick=quick),
-        "memory": functools.partial(peaks, quick=quick),
-        "agreement": agreement,
-    }
-    return [row._asdict() for name, table in tables.items() if not only or name in only for row in table()]
+    """All rows of :data:`TABLES`, or of some."""
+    made: tuple[Callable[[], Iterator[Row]], ...] = (
+        functools.partial(updates, seconds, quick=quick),
+        functools.partial(peaks, quick=quick),
+        agreement,
+    )
+    tables = zip(TABLES, made, strict=True)
+    return [row._asdict() for name, table in tables if not only or name in only for row in table()]
 
 
 def _potential(setting: Setting) -> Callable[[], object]:
