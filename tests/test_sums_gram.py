@@ -13,11 +13,11 @@ from coulombfield import Coulomb, Gaussian, Plummer
 from coulombfield.calculus import machine_epsilon
 from coulombfield.profiles import GradientSize, Laplacian, Magnitude, cast, slope_at, value_at
 from coulombfield.sums import direct
-from coulombfield.sums.gram import gram, gram_arrays, gram_compiled, gram_tangent
-from coulombfield.sums.gram.nearness import FIELD_PROXIMITY, PROXIMITY, nearness
+from coulombfield.sums.gram import array_tiles, compiled_tiles, gram, tangent_tiles
+from coulombfield.sums.gram.near_pairs import FIELD_PROXIMITY, PROXIMITY, nearness
 from coulombfield.sums.request import Request, Tangent
 
-VERSIONS = {"compiled": gram_compiled, "arrays": gram_arrays}
+VERSIONS = {"compiled": compiled_tiles, "arrays": array_tiles}
 
 
 def plain(rng, n, m):
@@ -286,10 +286,10 @@ def test_the_field_keeps_its_digits_where_the_slope_alone_varies(version):
 
 
 def test_sums_over_many_tiles_do_not_add_up_the_rounding_of_each(monkeypatch):
-    monkeypatch.setattr(gram_compiled, "TILE_COLUMNS", 8)
+    monkeypatch.setattr(compiled_tiles, "TILE_COLUMNS", 8)
     request = request_for(np.random.default_rng(15), plain, 3, 4000, 9, "float32", Plummer(), same=False, field=False)
     request = request._replace(weights=np.ones(4000, "float32"))
-    found, exact = gram_compiled.sums(request).potential, direct.evaluate(in_double(request)).potential
+    found, exact = compiled_tiles.sums(request).potential, direct.evaluate(in_double(request)).potential
     assert np.all(abs(found - exact) <= machine_epsilon("float32") * exact)
 
 
@@ -314,11 +314,11 @@ def test_a_coincident_pair_is_near_however_its_product_is_added_up(dimension):
     x = np.random.default_rng(13).uniform(1, 2, (400, 1)).astype("float32")
     squares = np.repeat(x * x, dimension, axis=1)
     norms = np.float32(2 * dimension) * squares[:, :1]
-    s = gram_arrays.square_distances(np, np.add.accumulate(squares, axis=1)[:, -1:], norms)
+    s = array_tiles.square_distances(np, np.add.accumulate(squares, axis=1)[:, -1:], norms)
     assert np.max(s / norms) > dimension / 10 * machine_epsilon("float32")  # it rounds badly indeed
     profile = cast(Plummer(softening=1e6).profile, np.float32)  # so smooth that no other criterion would find it
     off = (s > 0) & (criterion.proximity * s < norms)
-    assert np.array_equal(gram_arrays.near_pairs(np, s, norms, profile, criterion, [value_at])[off], np.ones(off.sum()))
+    assert np.array_equal(array_tiles.near_pairs(np, s, norms, profile, criterion, [value_at])[off], np.ones(off.sum()))
 
 
 def test_derivatives_of_each_library_in_tiles_of_any_size(library):
@@ -328,8 +328,8 @@ def test_derivatives_of_each_library_in_tiles_of_any_size(library):
     arrays = [library.put(x) for x in request[:3]]
     expected = direct.jvp(request, Tangent(*tangent))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(gram_tangent, "TILE_ROWS", 4)
-        patch.setattr(gram_tangent, "TILE_COLUMNS", 5)
+        patch.setattr(tangent_tiles, "TILE_ROWS", 4)
+        patch.setattr(tangent_tiles, "TILE_COLUMNS", 5)
         found = gram.jvp(Request(*arrays, *request[3:]), Tangent(*[library.put(x) for x in tangent]))
     for one, other in zip(found, expected, strict=True):
         assert np.allclose(library.get(one), other, rtol=1e-12, atol=1e-12)
@@ -343,27 +343,27 @@ def test_tiles_of_any_size_give_the_same(t, n, excluded, seed):
         rng, near_duplicates, t, n, 12, "float64", Plummer(softening=0.01), same=excluded, exclude_self=excluded
     )
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(gram_compiled, "TILE_ROWS", 3)
-        patch.setattr(gram_compiled, "TILE_COLUMNS", 4)
-        patch.setattr(gram_compiled, "PRODUCT_ROWS", 2)
-        check(request, gram_compiled.sums(request))
-        patch.setattr(gram_arrays, "TILE_ROWS", 3)
-        patch.setattr(gram_arrays, "TILE_COLUMNS", 4)
-        check(request, gram_arrays.sums(request))
+        patch.setattr(compiled_tiles, "TILE_ROWS", 3)
+        patch.setattr(compiled_tiles, "TILE_COLUMNS", 4)
+        patch.setattr(compiled_tiles, "PRODUCT_ROWS", 2)
+        check(request, compiled_tiles.sums(request))
+        patch.setattr(array_tiles, "TILE_ROWS", 3)
+        patch.setattr(array_tiles, "TILE_COLUMNS", 4)
+        check(request, array_tiles.sums(request))
 
 
 def test_a_common_offset_is_taken_off_before_the_products(monkeypatch):
     """Else all pairs would be near: as exact, but far slower."""
-    squares, add_tile = [], gram_compiled._add_tile
+    squares, add_tile = [], compiled_tiles._add_tile
 
     def noted(start, stop, tile, targets, positions, a_norms, b_norms, *rest):
         squares.extend([a_norms, b_norms])
         add_tile(start, stop, tile, targets, positions, a_norms, b_norms, *rest)
 
-    monkeypatch.setattr(gram_compiled, "_add_tile", noted)
-    dimension = 2 * gram_compiled.AXES + 3
+    monkeypatch.setattr(compiled_tiles, "_add_tile", noted)
+    dimension = 2 * compiled_tiles.AXES + 3
     request = request_for(np.random.default_rng(14), plain, 5, 7, dimension, "float64", Plummer(), same=False)
-    gram_compiled.sums(request._replace(targets=request.targets + 1e4, positions=request.positions + 1e4))
+    compiled_tiles.sums(request._replace(targets=request.targets + 1e4, positions=request.positions + 1e4))
     assert squares
     assert np.max(np.concatenate(squares)) <= 2 * dimension
 
@@ -414,7 +414,7 @@ def test_memory_holds_a_tile_and_the_points_but_not_all_pairs():
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    tile = gram_compiled.TILE_ROWS * min(n, gram_compiled.TILE_COLUMNS)
+    tile = compiled_tiles.TILE_ROWS * min(n, compiled_tiles.TILE_COLUMNS)
     numbers = tile + 4 * n * m + 10 * n  # centred points, field, its part from a tile, norms and sums
     assert 4 * tile < peak < 4 * numbers
     assert 4 * numbers < 4 * n * n / 2
@@ -425,20 +425,20 @@ def test_a_pair_that_is_not_near_bears_the_rounding_of_its_products(exponent, so
     """A change of s by δ = u n changes f by at most a few units u of its condition, unless the pair is found near."""
     profile, n = Plummer(exponent, softening).profile, np.ones((1, 1))
     s, u = n * 10.0**-closeness, 1e-7
-    if not gram_arrays.near_pairs(np, s, n, profile, nearness(m, u, False), [value_at])[0, 0]:
+    if not array_tiles.near_pairs(np, s, n, profile, nearness(m, u, False), [value_at])[0, 0]:
         change = abs(profile.slope(np, s)) * u * n
         assert change <= 2 * PROXIMITY * u * (profile.value(np, s) + abs(profile.slope(np, s)) * s)
 
 
 def test_only_near_pairs_are_near():
     points = 1e4 + plain(np.random.default_rng(9), 200, 64)  # the offset must not count
-    a, a_norms, b, b_norms = gram_arrays.centred(np, points, points)
+    a, a_norms, b, b_norms = array_tiles.centred(np, points, points)
     norms = a_norms[:, None] + b_norms
-    s = gram_arrays.square_distances(np, a @ b.T, norms)
+    s = array_tiles.square_distances(np, a @ b.T, norms)
     criterion = nearness(64, machine_epsilon("float32"), True)
 
     def near(kernel, s):
-        return gram_arrays.near_pairs(np, s, norms, kernel.profile, criterion, [value_at, slope_at])
+        return array_tiles.near_pairs(np, s, norms, kernel.profile, criterion, [value_at, slope_at])
 
     with np.errstate(divide="ignore", invalid="ignore"):
         for kernel in (Plummer(softening=1e-3), Gaussian(8.0), Coulomb(3.0)):

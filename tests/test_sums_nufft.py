@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from coulombfield import Coulomb, Gaussian, Laplace, Plummer
 from coulombfield.profiles import GradientSize, Laplacian, Magnitude
 from coulombfield.sums import direct
-from coulombfield.sums.fourier import nufft, planning, series, sizes, transforms
+from coulombfield.sums.fourier import error_scale, nufft, planning, series, transforms
 from coulombfield.sums.pairs import simd
-from coulombfield.sums.promise import fulfil
 from coulombfield.sums.request import OutOfReachError, Request
+from coulombfield.sums.tolerance import within_tolerance
 
 pytest.importorskip("finufft")
 
@@ -131,7 +131,7 @@ class Case:
 @settings(max_examples=25)
 def test_rtol_is_kept(seed):
     case = Case(seed)
-    result, measured = fulfil(case.request, nufft, direct)
+    result, measured = within_tolerance(case.request, nufft, direct)
     assume(result is not None)
     assert all(values is None or values.dtype == case.request.targets.dtype for values in result)
     found = errors(case.request, result)
@@ -295,12 +295,12 @@ def test_the_norms_of_a_series_are_those_over_all_modes_of_both_signs():
 
 def test_sizes_are_those_of_the_whole_sums():
     rng = np.random.default_rng(7)
-    count = 5 * sizes.CHARGES
+    count = 5 * error_scale.CHARGES
     points = uniform(rng, count, 2)
     # The last agree a little: by chance the sampled ones might seem to, but all of them make a large sum.
     for weights in (rng.standard_normal(count), np.ones(count), 0.15 + rng.standard_normal(count)):
         request = request_for(points, weights, field=False)
-        sample = sizes.sample(request, 1.0)
+        sample = error_scale.sample(request, 1.0)
         terms = sample.weights * request.profile.value(np, sample.s)
         whole = direct.evaluate(request._replace(targets=points[:300])).potential
         magnitude = direct.evaluate(request._replace(targets=points[:300], weights=np.abs(weights))).potential

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from coulombfield import Charges, Plummer, field, laplacian, potential, potential_and_field
-from coulombfield.sums import direct, promise, selection
+from coulombfield.sums import direct, selection, tolerance
 from coulombfield.sums.request import OutOfReachError, Request, Result
 
 KERNEL = Plummer(3.0, 0.5)
@@ -73,7 +73,7 @@ def test_what_cannot_be_kept_is_said_or_done_exactly(fast):
     engine, charges = fast(Noisy(floor=1e-4)), scene()
     with pytest.raises(ArithmeticError, match=r"^method: noisy reaches an error of 1\.0e-04 only, not rtol=1e-06"):
         potential(charges.positions, charges, KERNEL, rtol=1e-6, method="noisy")
-    assert len(engine.tolerances) == promise.ATTEMPTS
+    assert len(engine.tolerances) == tolerance.ATTEMPTS
     assert np.all(np.diff(engine.tolerances) < 0)
     found, explanation = potential(charges.positions, charges, KERNEL, rtol=1e-6, explain=True)
     assert explanation.gave_up == "noisy"
@@ -120,7 +120,7 @@ def test_what_is_wrong_beside_a_giant_charge_is_not_missed(place):
     off = exact._replace(field=exact.field.copy())
     off.field[4000] += 1e-8 * np.linalg.norm(exact.field)
     # The terms' magnitudes are up to three times the sums.
-    assert promise._Sample(request, direct, off).error(off) > 0.3e-8
+    assert tolerance._Sample(request, direct, off).error(off) > 0.3e-8
 
 
 def test_errors_that_are_even_are_measured_as_they_are_beside_a_few_large_sums():
@@ -133,7 +133,7 @@ def test_errors_that_are_even_are_measured_as_they_are_beside_a_few_large_sums()
     exact = direct.evaluate(request)
     off = exact._replace(potential=exact.potential + 1e-5 * rng.choice([-1, 1], 3000))
     true = np.linalg.norm(off.potential - exact.potential) / np.linalg.norm(exact.potential)
-    assert promise._Sample(request, direct, off).error(off) == pytest.approx(true, rel=0.3)
+    assert tolerance._Sample(request, direct, off).error(off) == pytest.approx(true, rel=0.3)
 
 
 class Breathless(Noisy):
@@ -196,9 +196,9 @@ def test_magnitudes_at_all_targets_are_summed_only_if_those_at_some_leave_a_doub
     request = Request(positions, positions, weights - weights.mean(), KERNEL.profile, False, True, False, rtol)
     exact = direct.evaluate(request).potential
     size = np.sqrt(np.mean(direct.evaluate(request._replace(weights=np.abs(request.weights))).potential ** 2))
-    every, some = promise.SAMPLE, promise.FIRST_SIZES
+    every, some = tolerance.SAMPLE, tolerance.FIRST_SIZES
     drawn = rng.choice(300, every, replace=False), np.full(every, 300 / every)
-    monkeypatch.setattr(promise, "draw", lambda *_: drawn)
+    monkeypatch.setattr(tolerance, "draw", lambda *_: drawn)
     # A third of the targets has more than half of the root sum of squares.
     for error, counts in [
         (0.0, [every]),
@@ -207,7 +207,7 @@ def test_magnitudes_at_all_targets_are_summed_only_if_those_at_some_leave_a_doub
         (2.0, [every, some, every]),
     ]:
         engine, off = Counting(), Result(exact + error * rtol * size, None)
-        sample = promise._Sample(request, engine, off)
+        sample = tolerance._Sample(request, engine, off)
         found = sample.error(off)
         assert engine.counts == counts
         assert error * rtol * 0.7 <= found <= 3 * error * rtol
@@ -223,11 +223,11 @@ def test_the_measured_error_is_relative_to_the_terms_before_they_cancel(n, seed,
     positions, weights = cloud(rng, n, 2, dtype)
     profile = Plummer(3.0, 1e-3).profile
     request = Request(positions, positions, weights, profile, True, True, True, rtol)
-    sample = promise._Sample(request, direct, direct.evaluate(request))
+    sample = tolerance._Sample(request, direct, direct.evaluate(request))
     exact = direct.evaluate(
         request._replace(targets=positions.astype("f8"), positions=positions.astype("f8"), weights=weights.astype("f8"))
     )
-    rounding = 1e-12 if rtol < promise.SINGLE_PRECISION_RTOL else 1e-5
+    rounding = 1e-12 if rtol < tolerance.SINGLE_PRECISION_RTOL else 1e-5
     assert sample.error(exact) <= rounding
     difference = positions[:, None].astype("f8") - positions[None]
     s = np.sum(difference**2, axis=-1)

@@ -17,8 +17,8 @@ from coulombfield import Coulomb, Plummer, threads
 from coulombfield.calculus import machine_epsilon
 from coulombfield.profiles import GradientSize, Magnitude
 from coulombfield.sums import direct
-from coulombfield.sums.pairs import halves, simd, tangents, tiles
-from coulombfield.sums.pairs.quick import LARGEST, ORDERS, RootPower, quickened
+from coulombfield.sums.pairs import energy, simd, tangents, tiles
+from coulombfield.sums.pairs.root_powers import LARGEST, ORDERS, RootPower, quickened
 from coulombfield.sums.request import Request, Tangent
 
 
@@ -160,7 +160,7 @@ def test_empty_sets_give_empty_sums_and_zeros():
     found = simd.evaluate(request(some, none, np.ones(0), Plummer(3.0)))
     assert all(np.all(one == 0) for one in found)
     assert [one.shape for one in found] == [(3,), (3, 2)]
-    assert halves.energy(none, np.ones(0), Plummer(3.0).profile, False) == 0.0
+    assert energy.energy(none, np.ones(0), Plummer(3.0).profile, False) == 0.0
 
 
 @pytest.mark.parametrize("targets", [5, 300])
@@ -172,7 +172,7 @@ def test_threads_and_neighbours_change_no_bit(monkeypatch, targets):
     asked = request(positions[:targets], positions, weights, Plummer(3.0), exclude_self=True)
     serial = simd.evaluate(asked)
     alone = simd.evaluate(asked._replace(targets=positions[:1]))
-    energies = [halves.energy(positions, weights, asked.profile, True)]
+    energies = [energy.energy(positions, weights, asked.profile, True)]
     seen = set()
     original = simd._sum_runs if targets == 5 else simd._sum_tiles
     name = original.__name__
@@ -181,7 +181,7 @@ def test_threads_and_neighbours_change_no_bit(monkeypatch, targets):
         seen.add(threading.get_ident())
         return original(start, stop, *arguments)
 
-    for module in (simd, halves, tangents):
+    for module in (simd, energy, tangents):
         monkeypatch.setattr(module, "PARALLEL_PAIRS", 0)
     monkeypatch.setattr(simd, name, watching)
     monkeypatch.setattr(numba, "get_num_threads", lambda: 4)
@@ -191,7 +191,7 @@ def test_threads_and_neighbours_change_no_bit(monkeypatch, targets):
         assert np.array_equal(one, other)
         assert np.array_equal(one[:1], first)
     assert seen
-    energies.append(halves.energy(positions, weights, asked.profile, True))
+    energies.append(energy.energy(positions, weights, asked.profile, True))
     assert energies[0] == energies[1]
 
 
@@ -238,7 +238,7 @@ def test_the_energy_is_half_the_charges_in_their_own_potential(name, n, exclude_
     positions, weights = cloud(np.random.default_rng(seed), n, 2)
     asked = request(positions, positions, weights, KERNELS[name], exclude_self, field=False)
     expected = 0.5 * np.dot(weights, direct.evaluate(asked).potential)
-    found = halves.energy(positions, weights, asked.profile, exclude_self)
+    found = energy.energy(positions, weights, asked.profile, exclude_self)
     assert isinstance(found, float)
     assert abs(found - expected) <= 40 * machine_epsilon("float64") * np.dot(abs(weights), magnitudes(asked)[0])
 

@@ -12,19 +12,19 @@ from test_sums_gram import check, in_double
 
 from coulombfield import Coulomb, Plummer, electrostatic_energy, potential_and_field, signed_charges
 from coulombfield.sums import direct
-from coulombfield.sums.gram import gram, gram_compiled, gram_sparse
+from coulombfield.sums.gram import compiled_tiles, gram, sparse_tiles
 from coulombfield.sums.request import Request
 
-DIMENSION = 3 * gram_sparse.AXES_A_NONZERO + 5
+DIMENSION = 3 * sparse_tiles.AXES_A_NONZERO + 5
 
 
-WORTHWHILE = gram_sparse._worthwhile
+WORTHWHILE = sparse_tiles._worthwhile
 
 
 @pytest.fixture(autouse=True)
 def whatever_it_costs(monkeypatch):
     """Small sums would go through matrix products."""
-    monkeypatch.setattr(gram_sparse, "_worthwhile", lambda *_: True)
+    monkeypatch.setattr(sparse_tiles, "_worthwhile", lambda *_: True)
 
 
 def sparse(rng, n, m):
@@ -82,9 +82,9 @@ def test_they_are_as_exact_as_differences(name, dtype, t, n, order, softening, p
         kernel = Plummer(kernel.exponent, kernel.softening * 10.0**softening)
     n = n if points == "apart" else min(n, 40)
     request = request_for(np.random.default_rng(seed), order, t, n, dtype, kernel, points)
-    result = gram_sparse.sums(request)
+    result = sparse_tiles.sums(request)
     check(request, result)
-    alone = gram_sparse.sums(request._replace(field=False))
+    alone = sparse_tiles.sums(request._replace(field=False))
     assert alone.field is None
     np.testing.assert_allclose(alone.potential, result.potential, rtol=1e-4, atol=1e-4 * abs(result.potential).max())
 
@@ -108,7 +108,7 @@ def test_copies_of_a_sample_meet_it_to_the_last_bit(mix):
     for i in range(len(points)):
         weights = np.zeros(len(points), np.float32)
         weights[i] = 1
-        potential, field = gram_sparse.sums(Request(points, points, weights, kernel.profile, False, True, True))
+        potential, field = sparse_tiles.sums(Request(points, points, weights, kernel.profile, False, True, True))
         copies = np.all(points == points[i], axis=1)
         assert np.all(potential[copies] == np.float32(kernel.profile.peak))
         assert not field[copies].any()
@@ -116,13 +116,13 @@ def test_copies_of_a_sample_meet_it_to_the_last_bit(mix):
 
 
 def test_only_pairs_of_two_dense_points_go_through_products(monkeypatch):
-    shapes, add_sums = [], gram_compiled.add_sums
+    shapes, add_sums = [], compiled_tiles.add_sums
 
     def noted(request, *sums):
         shapes.append((request.targets.shape, request.positions.shape))
         add_sums(request, *sums)
 
-    monkeypatch.setattr(gram_compiled, "add_sums", noted)
+    monkeypatch.setattr(compiled_tiles, "add_sums", noted)
     rng = np.random.default_rng(2)
     points = np.concatenate([dense(rng, 5, DIMENSION), sparse(rng, 8, DIMENSION)])[rng.permutation(13)]
     request = Request(points, points, rng.standard_normal(13), Plummer().profile, False, True, True)
@@ -134,10 +134,10 @@ def test_points_without_zeros_keep_their_bits_and_so_do_those_where_gathers_save
     rng = np.random.default_rng(3)
     points = dense(rng, 40, DIMENSION)
     request = Request(points, points, rng.standard_normal(40), Plummer().profile, False, True, True)
-    monkeypatch.setattr(gram_sparse, "_worthwhile", WORTHWHILE)
+    monkeypatch.setattr(sparse_tiles, "_worthwhile", WORTHWHILE)
     for zeros in (0, 1):
         points[:zeros] = 0
-        for found, expected in zip(gram.evaluate(request), gram_compiled.sums(request), strict=True):
+        for found, expected in zip(gram.evaluate(request), compiled_tiles.sums(request), strict=True):
             np.testing.assert_array_equal(found, expected)
 
 
@@ -148,7 +148,7 @@ def test_gathers_are_taken_where_they_save_time():
         points = np.zeros((count, dimension), np.float32)
         points[:dense] = 1
         points[dense:, :each] = 1
-        return WORTHWHILE(points, points, dimension // gram_sparse.AXES_A_NONZERO)
+        return WORTHWHILE(points, points, dimension // sparse_tiles.AXES_A_NONZERO)
 
     assert worthwhile(200, 100, 32, 2**15)
     assert worthwhile(200, 0, 32, 2**15)
@@ -159,13 +159,13 @@ def test_gathers_are_taken_where_they_save_time():
     assert not worthwhile(600, 300, 2**5, 2**11)
     alternating = np.zeros((256, 2**15), np.float32)
     alternating[::2] = 1
-    assert gram_sparse._sampled(alternating, 99) == (pytest.approx(0.5, abs=0.1), 0, True)
+    assert sparse_tiles._sampled(alternating, 99) == (pytest.approx(0.5, abs=0.1), 0, True)
 
 
 def test_points_with_numbers_that_are_not_finite_are_dense():
     points = np.zeros((5, DIMENSION))
     points[0, 3], points[1, 3], points[2, 200], points[3, 5] = np.nan, np.inf, -np.inf, 1
-    assert gram_sparse.nonzeros(points, 2).sparse.tolist() == [False, False, False, True, True]
+    assert sparse_tiles.nonzeros(points, 2).sparse.tolist() == [False, False, False, True, True]
 
 
 @pytest.mark.parametrize("who", ["target", "charge", "same", "weight"])
@@ -182,7 +182,7 @@ def test_what_is_not_finite_gives_what_direct_gives(who, value, row):
         (targets[9 - row] if who == "target" else points[row])[4] = value
     with np.errstate(invalid="ignore"):
         expected = direct.evaluate(request)
-    for one, other in zip(gram_sparse.sums(request), expected, strict=True):
+    for one, other in zip(sparse_tiles.sums(request), expected, strict=True):
         assert np.allclose(one, other, rtol=1e-11, atol=1e-11, equal_nan=True)
 
 
@@ -194,7 +194,7 @@ def test_a_bare_coulomb_kernel_answers_coincident_points_as_direct_does():
         asked = request._replace(exclude_self=excluded)
         with np.errstate(divide="ignore", invalid="ignore"):
             expected = direct.evaluate(asked)
-        for one, other in zip(gram_sparse.sums(asked), expected, strict=True):
+        for one, other in zip(sparse_tiles.sums(asked), expected, strict=True):
             assert np.allclose(one, other, rtol=1e-10, atol=1e-10, equal_nan=True)
 
 
@@ -202,7 +202,7 @@ def test_a_bare_coulomb_kernel_answers_coincident_points_as_direct_does():
 def test_targets_may_be_the_first_charges(order):
     request = request_for(np.random.default_rng(6), order, 0, 20, "float64", Plummer(), "exclude_self")
     whole = direct.evaluate(request)
-    part = gram_sparse.sums(request._replace(targets=request.positions[:13]))
+    part = sparse_tiles.sums(request._replace(targets=request.positions[:13]))
     assert np.allclose(part.potential, whole.potential[:13], rtol=1e-11)
     assert np.allclose(part.field, whole.field[:13], rtol=1e-11, atol=1e-11)
 
@@ -210,16 +210,16 @@ def test_targets_may_be_the_first_charges(order):
 @pytest.mark.parametrize("order", ORDERS)
 def test_threads_and_the_kind_of_array_change_no_bit(order):
     request = request_for(np.random.default_rng(7), order, 300, 600, "float32", Plummer(), "apart")
-    several, threads = gram_sparse.sums(request), numba.get_num_threads()
+    several, threads = sparse_tiles.sums(request), numba.get_num_threads()
     try:
         numba.set_num_threads(1)
-        alone = gram_sparse.sums(request)
+        alone = sparse_tiles.sums(request)
     finally:
         numba.set_num_threads(threads)
     views = [np.asfortranarray(request.targets), np.repeat(request.positions, 2, axis=0)[::2]]
     for view in views:
         view.flags.writeable = False
-    viewed = gram_sparse.sums(request._replace(targets=views[0], positions=views[1]))
+    viewed = sparse_tiles.sums(request._replace(targets=views[0], positions=views[1]))
     for one, other, third in zip(several, alone, viewed, strict=True):
         assert np.array_equal(one, other)
         assert np.array_equal(one, third)
@@ -227,11 +227,11 @@ def test_threads_and_the_kind_of_array_change_no_bit(order):
 
 @pytest.mark.parametrize("order", ORDERS)
 def test_tiles_of_any_size_give_the_same(monkeypatch, order):
-    monkeypatch.setattr(gram_compiled, "TILE_ROWS", 3)
-    monkeypatch.setattr(gram_compiled, "TILE_COLUMNS", 4)
-    monkeypatch.setattr(gram_sparse, "PRODUCT_ROWS", 2)
+    monkeypatch.setattr(compiled_tiles, "TILE_ROWS", 3)
+    monkeypatch.setattr(compiled_tiles, "TILE_COLUMNS", 4)
+    monkeypatch.setattr(sparse_tiles, "PRODUCT_ROWS", 2)
     request = request_for(np.random.default_rng(8), order, 25, 30, "float64", Plummer(softening=0.01), "apart")
-    check(request, gram_sparse.sums(request))
+    check(request, sparse_tiles.sums(request))
 
 
 @pytest.mark.parametrize("order", ORDERS)
@@ -253,10 +253,10 @@ def test_memory_holds_nonzeros_in_place_of_sparse_points():
     points = np.zeros((n, m), np.float32)
     points[np.arange(n), np.arange(n)] = 1
     request = Request(points, points, np.ones(n, np.float32), Plummer().profile, False, True, False)
-    gram_sparse.sums(request)  # compiles
+    sparse_tiles.sums(request)  # compiles
     tracemalloc.start()
     try:
-        gram_sparse.sums(request)
+        sparse_tiles.sums(request)
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from coulombfield import Coulomb, Gaussian, Laplace, Plummer
 from coulombfield.profiles import GradientSize, Laplacian, Magnitude
 from coulombfield.sums import direct
-from coulombfield.sums.ewald import cells, split, splitting
-from coulombfield.sums.promise import fulfil
+from coulombfield.sums.ewald import neighbour_cells, split, splitting
 from coulombfield.sums.request import Request
+from coulombfield.sums.tolerance import within_tolerance
 
 KERNELS = {
     "1": Plummer(1.0, 0.01),
@@ -139,8 +139,8 @@ def test_short_sums_take_all_pairs_within_the_range(dimension, dtype, shape, t, 
     targets = positions[: min(t, n)] if exclude_self else shaped(rng, shape, t, dimension).astype(dtype)
     parts = splitting.split(profile, reach, 12.0, 1e-6)
     both = np.concatenate([targets, positions]).astype(float)
-    grid = cells.Grid.over(both.min(axis=0), both.max(axis=0), reach, points)
-    potential, field = cells.short_sums(targets, positions, weights, parts, grid, exclude_self, True, True)
+    grid = neighbour_cells.Grid.over(both.min(axis=0), both.max(axis=0), reach, points)
+    potential, field = neighbour_cells.short_sums(targets, positions, weights, parts, grid, exclude_self, True, True)
 
     difference = (targets[:, None] - positions[None]).astype(float)
     s = np.sum(difference**2, axis=-1)
@@ -171,7 +171,7 @@ def test_rtol_is_kept(name, dimension, shape, n, digits, signs, exclude_self, sa
     request = request_for(KERNELS[name], targets, positions, weights, exclude_self=exclude_self, rtol=10.0**-digits)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(split, "SMALL", -1)
-        result, _ = fulfil(request, split, direct)
+        result, _ = within_tolerance(request, split, direct)
     assert result is not None
     assert max(errors(request, result)) <= request.rtol
 

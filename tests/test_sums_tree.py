@@ -19,7 +19,7 @@ from coulombfield.profiles import GradientSize, Laplacian, Magnitude
 from coulombfield.sums import direct
 from coulombfield.sums.pairs import simd
 from coulombfield.sums.request import Request
-from coulombfield.sums.tree import hierarchy, interactions, neighbours, proxies, tree
+from coulombfield.sums.tree import chebyshev, hierarchy, interactions, near_field, tree
 
 SERVED = {
     "plummer 1": Plummer(1.0, 0.05),
@@ -240,7 +240,7 @@ def test_coordinates_from_a_cells_origin_keep_their_digits():
     half_width = 1e-5
     for center in ([0.7, 3e-5], [-3e-5, -0.7]):
         origin = np.empty(2, "float32")
-        neighbours._put_origin(np.array([center]), np.array([half_width]), 0, origin)
+        near_field._put_origin(np.array([center]), np.array([half_width]), 0, origin)
         shifts = np.abs(center - origin)
         assert np.all(shifts <= 4 * half_width)
         # What may be small itself is left as it is.
@@ -386,9 +386,9 @@ def test_read_only_and_strided_arrays_are_taken_as_they_are():
 
 @pytest.mark.parametrize("order", [2, 5, 12])
 def test_polynomials_are_reproduced_with_their_slopes(order):
-    places, _ = proxies.points(order)
+    places, _ = chebyshev.points(order)
     at = np.linspace(-1, 1, 7)
-    values, slopes = proxies.basis(order, at)
+    values, slopes = chebyshev.basis(order, at)
     for degree in range(order):
         size = machine_epsilon("float64") * 100 * order**2
         assert np.allclose(values @ places**degree, at**degree, rtol=0, atol=size)
@@ -397,19 +397,21 @@ def test_polynomials_are_reproduced_with_their_slopes(order):
 
 
 def test_the_order_grows_with_the_digits():
-    orders = [proxies.smoothness(Plummer().profile, 100.0, 20, 2, 10.0**-digits, True).order for digits in range(2, 11)]
+    orders = [
+        chebyshev.smoothness(Plummer().profile, 100.0, 20, 2, 10.0**-digits, True).order for digits in range(2, 11)
+    ]
     assert all(one <= other for one, other in itertools.pairwise(orders))
-    assert orders[0] < orders[-1] < proxies.MOST
+    assert orders[0] < orders[-1] < chebyshev.MOST
 
 
 @pytest.mark.parametrize("tolerance", [1e-3, 1e-6, 1e-9])
 def test_cells_with_another_between_them_interact_within_the_tolerance(tolerance):
     rng, profile = np.random.default_rng(14), Plummer(3.0, 1e-3).profile
-    order = proxies.smoothness(profile, 2.0, 3, 2, tolerance, False).order
-    nodes, aside = proxies.coordinates(order, 2), np.array([4.0, 0.0])  # cells of half-width 1
+    order = chebyshev.smoothness(profile, 2.0, 3, 2, tolerance, False).order
+    nodes, aside = chebyshev.coordinates(order, 2), np.array([4.0, 0.0])  # cells of half-width 1
     targets, charges = uniform(rng, 200, 2), uniform(rng, 200, 2)
     by_target, by_charge = (
-        np.einsum("ia,ib->iab", *[proxies.basis(order, x).values for x in points.T]).reshape(200, -1)
+        np.einsum("ia,ib->iab", *[chebyshev.basis(order, x).values for x in points.T]).reshape(200, -1)
         for points in (targets, charges)
     )
 

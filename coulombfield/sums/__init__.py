@@ -14,8 +14,8 @@ from ..kernels import RadialKernel, check_kernel
 from ..profiles import Laplacian
 from . import selection
 from .request import Request, Result, Tangent
-from .scale import in_double, in_old_unit, in_range, is_single, like, overflown
 from .selection import Explanation, differentiate, evaluate
+from .unit_of_length import in_double, in_old_unit, is_single, like, overflown, rescaled
 
 __all__ = ["Explanation", "field", "laplacian", "potential", "potential_and_field"]
 
@@ -178,7 +178,7 @@ def energy(
     """½ Σ_i q_i Φ(b_i); for :mod:`coulombfield.energy`."""
     check_charges(charges)
     request = _request(charges.positions, charges, kernel, exclude_self, rtol, potential=True)
-    value = selection.energy(in_range(request)[0], method)
+    value = selection.energy(rescaled(request)[0], method)
     if is_single(request) and not math.isfinite(value) and request.finite:
         return selection.energy(in_double(request), method)
     return value
@@ -197,7 +197,7 @@ def derivative(
 ) -> Result:
     """Derivatives along a tangent, in the arguments of :func:`potential`; for :mod:`coulombfield.derivatives`."""
     request = _request(targets, charges, kernel, exclude_self, None, potential=potential, field=field)
-    scaled, factor = in_range(request, 1 + field)
+    scaled, factor = rescaled(request, 1 + field)
     result = in_old_unit(differentiate(scaled, tangent.moved(factor, scaled), method), request, factor)
     if overflown(result, request):
         double = in_double(request)
@@ -206,7 +206,7 @@ def derivative(
 
 
 def _evaluate(request: Request, method: str, explain: bool) -> tuple[Result, Explanation | None]:
-    scaled, factor = in_range(request, 2 if isinstance(request.profile, Laplacian) else int(request.field))
+    scaled, factor = rescaled(request, 2 if isinstance(request.profile, Laplacian) else int(request.field))
     result, explanation = evaluate(scaled, method, explain=explain)
     if scaled is not request:
         result = in_old_unit(result, request, factor)

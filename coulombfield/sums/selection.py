@@ -14,8 +14,8 @@ from .ewald import split
 from .fourier import nufft
 from .gram import gram
 from .pairs import cuda, simd
-from .promise import SAMPLE, fulfil
 from .request import Engine, ExactEngine, FastEngine, OutOfReachError, Request, Result, Tangent
+from .tolerance import SAMPLE, within_tolerance
 from .tree import tree
 
 EXACT: dict[str, ExactEngine] = {"simd": simd, "gram": gram, "cuda": cuda, "direct": direct}
@@ -72,7 +72,7 @@ def _sums(request: Request, method: str, name: str, candidates: list[Candidate])
         return EXACT[name].evaluate(request), Explanation(name, tuple(candidates))
     exact = _shortest(_asked(EXACT, request)).method
     try:
-        result, error = fulfil(request, FAST[name], EXACT[exact])
+        result, error = within_tolerance(request, FAST[name], EXACT[exact])
     except OutOfReachError as reason:
         if method != "auto":
             raise ArithmeticError(f"method: {method} {reason}") from None

@@ -2,7 +2,7 @@ r"""Fast sums of inverse powers in up to three dimensions, also for ε far below
 
 The kernel is split (:mod:`.ewald.splitting`) into a smooth part, summed by non-uniform Fourier transforms
 (:mod:`.fourier.periodic`), and a part that ends at a range r_c, summed over pairs of neighbours
-(:mod:`.ewald.cells`). Any r_c gives the same sums; the one taken is that for which both parts together
+(:mod:`.ewald.neighbour_cells`). Any r_c gives the same sums; the one taken is that for which both parts together
 should be fastest. The time does not depend on ε, and grows with the density where charges cluster.
 
 Sums over few pairs are left to an exact engine, which is faster than these preparations: there k(a, a) is exact to the
@@ -21,12 +21,12 @@ import numpy as np
 
 from ...rng import Streams
 from ..fourier import transforms
+from ..fourier.error_scale import Sample, sample
 from ..fourier.periodic import Budget, Layout, box_of, constant, layout, sums
-from ..fourier.sizes import Sample, sample
 from ..pairs import simd
 from ..pairs.tiles import unfit
 from ..request import OutOfReachError, Request, Result
-from . import cells
+from . import neighbour_cells
 from .splitting import Split, inverse_powers, split
 
 MAX_DIMENSION = 3
@@ -96,8 +96,10 @@ def approximate(request: Request, tolerance: float) -> Result:
     plan = None if math.isinf(time) else _plan(request, scene, reach, tolerance)
     if plan is None:
         raise OutOfReachError("would take too many modes")
-    grid = cells.Grid.over(scene.low, scene.low + scene.extents, reach, max(targets.shape[0], positions.shape[0]))
-    near = cells.short_sums(targets, positions, weights, plan.split, grid, exclude_self, potential, field)
+    grid = neighbour_cells.Grid.over(
+        scene.low, scene.low + scene.extents, reach, max(targets.shape[0], positions.shape[0])
+    )
+    near = neighbour_cells.short_sums(targets, positions, weights, plan.split, grid, exclude_self, potential, field)
     far = sums(
         targets, positions, weights, plan.radial, plan.layout, plan.budget, potential, field, exclude_self=exclude_self
     )

@@ -21,9 +21,9 @@ import array_api_compat
 import numpy as np
 
 from ..request import Request
+from .error_scale import Sample, sample
 from .periodic import Budget, Layout, box_of, fastest, layout
 from .series import MOST_MODES, Radial
-from .sizes import Sample, sample
 
 KERNEL_SHARE, EDGE_SHARE, FIRST_SHARE, SECOND_SHARE = 3.0, 0.3, 0.5, 1.3
 SMALLEST = 1e-200  # stands for a size of 0 in a quotient

@@ -1,4 +1,4 @@
-"""Compiled loops over the nonzero coordinates of points that are mostly zeros, for :mod:`.gram_sparse`.
+"""Compiled loops over the nonzero coordinates of points that are mostly zeros, for :mod:`.sparse_tiles`.
 
 Nonzeros come as ``counts``, shape (N,), and as ``places``, their axes, and ``values``, both of shape (N, most), whose
 rows are filled up to the counts. Each loop works on the items from ``start`` to before ``stop``.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from ...arrays import jit
-from .gram_compiled import BLOCK, LANES, put_slopes, put_values, sum_of
+from .compiled_tiles import BLOCK, LANES, put_slopes, put_values, sum_of
 
 
 @jit

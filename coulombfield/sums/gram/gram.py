@@ -6,7 +6,7 @@ With the points centred on the mean of the charges or of some, a tile of squared
     E_i = \Bigl(\sum_j W_{ij}\Bigr) a_i - \sum_j W_{ij} b_j, \qquad W_{ij} = -2 q_j f'(s_{ij}),
 
 two products that BLAS runs at the processor's full speed. Both cancel for points that are close together. Such pairs
-(:mod:`.nearness` says which) are taken out of W, and their terms are computed from the differences of the original
+(:mod:`.near_pairs` says which) are taken out of W, and their terms are computed from the differences of the original
 coordinates, as `direct` computes all. Centring moves each coordinate by half a unit in its last place at most, which
 matters to near pairs only.
 
@@ -15,10 +15,10 @@ r^(−d)). k(a, a) is exact to the last bit, and a coincident pair's field exact
 up; in float32 for less than 2^21 coordinates. Numba's threads change no bit, but BLAS's own may, and its version.
 
 On NumPy, points that are mostly zeros, such as one-hot rows, go by gathers where these are faster
-(:mod:`.gram_sparse`); other libraries multiply all.
+(:mod:`.sparse_tiles`); other libraries multiply all.
 
-Memory: the points once more, the results once more, and a tile: on NumPy (:mod:`.gram_compiled`) of 2^23 numbers and
-512 rows of its field at most, on other libraries (:mod:`.gram_arrays`) some ten arrays of 2^22 numbers. Pairs that need
+Memory: the points once more, the results once more, and a tile: on NumPy (:mod:`.compiled_tiles`) of 2^23 numbers and
+512 rows of its field at most, on other libraries (:mod:`.array_tiles`) some ten arrays of 2^22 numbers. Pairs that need
 differences cost ``SECONDS_A_NEAR_AXIS`` an axis, tens of times more than others. In tight clusters they can be many:
 the matrix products then save nothing, but the result is the same.
 """
@@ -35,8 +35,8 @@ from ...profiles import slope_at, value_at
 from .. import direct
 from ..costs import SECONDS_AN_OPERATION, operations_of
 from ..request import Request, Result, Tangent
-from . import gram_arrays, gram_sparse, gram_tangent
-from .nearness import nearness
+from . import array_tiles, sparse_tiles, tangent_tiles
+from .near_pairs import nearness
 
 # Measured on two cores in float32; float64 takes twice as long.
 SECONDS_A_PAIR = 1e-9  # beside its kernel
@@ -80,14 +80,14 @@ def evaluate(request: Request) -> Result:
         xp = array_api_compat.array_namespace(targets)
         zeros = xp.zeros_like(targets)
         return Result(xp.sum(zeros, axis=1) if request.potential else None, zeros if request.field else None)
-    return (gram_sparse if isinstance(targets, np.ndarray) else gram_arrays).sums(request)
+    return (sparse_tiles if isinstance(targets, np.ndarray) else array_tiles).sums(request)
 
 
 def jvp(request: Request, tangent: Tangent) -> Result:
     """Derivatives of the sums along a tangent, as :func:`.direct.jvp` defines them."""
     if request.pairs == 0:
         return direct.jvp(request, tangent)
-    return gram_tangent.jvp(request, tangent)
+    return tangent_tiles.jvp(request, tangent)
 
 
 def _near_share(request: Request) -> float:
@@ -99,9 +99,9 @@ def _near_share(request: Request) -> float:
         centre = xp.mean(charges, axis=0)
         a, b = request.targets[::stride, :] - centre, charges - centre
         norms = xp.sum(a * a, axis=1)[:, None] + xp.sum(b * b, axis=1)[None, :]
-        s = gram_arrays.square_distances(xp, a @ b.T, norms)
+        s = array_tiles.square_distances(xp, a @ b.T, norms)
         criterion = nearness(a.shape[1], float(xp.finfo(a.dtype).eps), request.field)
-        near = gram_arrays.near_pairs(
+        near = array_tiles.near_pairs(
             xp, s, norms, request.profile, criterion, (value_at, slope_at)[: 1 + request.field]
         )
     return float(xp.mean(xp.astype(near, a.dtype)))

@@ -5,7 +5,7 @@ its charges one after the other, in the order given. The ``BLOCK`` charges of a 
 the blocks of a run in float64, and so the runs. Tiles and runs are shared out among threads, and one piece of machine
 code adds up a run for a tile: a target's result depends neither on the number of threads nor on the other targets.
 
-Constant factors of the kernel multiply the sums (:mod:`.quick`), once and in float64.
+Constant factors of the kernel multiply the sums (:mod:`.root_powers`), once and in float64.
 
 Memory: the arguments once more if they are not C-contiguous, and for fewer tiles than would keep the threads busy, a
 few numbers per ``RUN`` charges.
@@ -35,8 +35,8 @@ from ...profiles import slope_at, value_at
 from ...threads import share
 from ..costs import SECONDS_AN_OPERATION, operations_of
 from ..request import Request, Result
-from .halves import energy
-from .quick import quickened
+from .energy import energy
+from .root_powers import quickened
 from .tangents import jvp
 from .tiles import BLOCK, PARALLEL_PAIRS, largest_square, load_tile, plain, store_tile, unfit
 

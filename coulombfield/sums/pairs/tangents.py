@@ -22,7 +22,7 @@ from ...lanes import (
 from ...profiles import curvature_at, slope_at, value_at
 from ...threads import share
 from ..request import Request, Result, Tangent
-from .quick import merged
+from .root_powers import merged
 from .tiles import BLOCK, PARALLEL_PAIRS, largest_square, load_tile, plain, store_tile
 
 

@@ -1,6 +1,6 @@
 r"""Moving sums between charges, cells' proxies and targets: the linear steps of a tree code.
 
-With the Lagrange polynomials :math:`\ell_a` of :mod:`.tree.proxies`, the charges :math:`q_j` at
+With the Lagrange polynomials :math:`\ell_a` of :mod:`.tree.chebyshev`, the charges :math:`q_j` at
 :math:`y_j` are replaced by proxy charges :math:`\sum_j q_j\,\ell_b(y_j)`, and a potential known at the proxies is
 :math:`\sum_a \Phi_a\,\ell_a(x)`, with the field as its derivative. Between proxies every step is a matrix, the same for
 all pairs of cells of a level with the same offset.
@@ -17,7 +17,7 @@ import numpy as np
 from ...arrays import jit
 from ...profiles import value_at
 from ...threads import share
-from .proxies import basis, points
+from .chebyshev import basis, points
 
 LANES = 32  # points that are expanded side by side
 WIDTH = 8  # a cell's proxies fill a multiple of this many numbers, with zeros

@@ -8,7 +8,7 @@ reach a cell's targets through the same points, and the field is the derivative 
 The cells of a level are of one size, so that the kernel between the proxies of two cells is the same matrix for all
 pairs at the same offset. Cells act through proxies where another cell lies between them, and where the softening makes
 the kernel so smooth that touching cells can: with many charges within ε no pair is summed directly. What the tolerance
-needs is measured for the very kernel, on every level (:mod:`.tree.proxies`).
+needs is measured for the very kernel, on every level (:mod:`.tree.chebyshev`).
 
 Fewer than ``DIRECT_PAIRS`` pairs are summed by :mod:`.pairs.simd`. Every number is the result of one order
 of additions, whatever the number of threads. Memory: per point its coordinates, charge, key and results twice, some
@@ -31,12 +31,12 @@ from ...threads import share
 from ..pairs import simd
 from ..pairs.tiles import unfit
 from ..request import Request, Result
-from . import expansions, neighbours
+from . import expansions, near_field
+from .chebyshev import MOST, Smoothness, coordinates, points, smoothness
 from .expansions import Proxies
 from .hierarchy import Box, Tree, build
 from .interactions import OFFSETS, REACH, Lists, lists
-from .neighbours import Particles
-from .proxies import MOST, Smoothness, coordinates, points, smoothness
+from .near_field import Particles
 
 DIRECT_PAIRS = 2**24
 MAX_DIMENSION = 2  # in three, 1e5 charges gained less than 3 times on direct sums, and fields missed the tolerance
@@ -200,16 +200,16 @@ def _evaluate(request: Request, plan: Plan) -> Result:
     sizes = tree.centers, tree.half_widths
     nodes = proxies.nodes, proxies.factors
     _in_pieces(
-        neighbours.receive, receivers, profile, axes, particles.charges, particles.weights, *sizes, found.incoming,
+        near_field.receive, receivers, profile, axes, particles.charges, particles.weights, *sizes, found.incoming,
         found.incoming_first, proxies.scaled, proxies.potential,
     )  # fmt: skip
     _pass_down(tree, proxies)
     leaves = _leaves(tree, tree.targets)
     outputs = [np.empty(targets.shape[0], plan.dtype)]
-    finish, scatter = neighbours.finish_potential, expansions.scatter_potential
+    finish, scatter = near_field.finish_potential, expansions.scatter_potential
     if request.field:
         outputs.append(np.empty((dimension, targets.shape[0]), plan.dtype))
-        finish, scatter = neighbours.finish_both, expansions.scatter_both
+        finish, scatter = near_field.finish_both, expansions.scatter_both
     _in_pieces(
         finish, leaves, profile, axes, *particles, tree.targets, tree.charges, *sizes, found.near, found.near_first,
         found.outgoing, found.outgoing_first, found.self_far, proxies.scaled, proxies.charges, *outputs,

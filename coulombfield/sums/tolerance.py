@@ -2,8 +2,8 @@ r"""Keeping ``rtol``: a fast sum is measured against the exact one at some targe
 
 Errors are as large as the sums that they are errors of, or spread evenly. Where few targets lie near the charges and
 many far away, the few make both the root mean square of the errors and what it is relative to, and a uniform sample
-misses them. So the sample is drawn in part uniformly and in part where errors may be large (:mod:`.shares`), and each
-sampled target i counts :math:`w_i = 1/(n p_i)` times, p_i being its share of n draws:
+misses them. So the sample is drawn in part uniformly and in part where errors may be large (:mod:`.sampled_targets`),
+and each sampled target i counts :math:`w_i = 1/(n p_i)` times, p_i being its share of n draws:
 
 .. math:: \sum_i |\delta_i|^2 \approx \sum_{\text{sampled}} w_i |\delta_i|^2 .
 """
@@ -16,9 +16,9 @@ import numpy as np
 from ..arrays import to_numpy
 from ..profiles import GradientSize, Magnitude
 from .request import ExactEngine, FastEngine, OutOfReachError, Request, Result
-from .shares import SAMPLE, draw
+from .sampled_targets import SAMPLE, draw
 
-__all__ = ["SAMPLE", "fulfil"]
+__all__ = ["SAMPLE", "within_tolerance"]
 
 FIRST_SIZES = 12  # of these targets, whose terms' magnitudes are mostly enough to see that an error is small
 MARGIN = 2.0  # how far below rtol a sample's error must stay, for the targets that it missed
@@ -26,7 +26,7 @@ ATTEMPTS = 4
 SINGLE_PRECISION_RTOL = 1e-4  # from here on float32 sums are exact enough to measure with
 
 
-def fulfil(request: Request, fast: FastEngine, exact: ExactEngine) -> tuple[Result, float]:
+def within_tolerance(request: Request, fast: FastEngine, exact: ExactEngine) -> tuple[Result, float]:
     """Sums of a fast engine within ``request.rtol``, and their measured error.
 
     Raises

@@ -6,17 +6,17 @@ With the nonzero coordinates N_b of a point b, and for a point a of any kind,
     \sum_j W_{ij} (a_i - b_j) = \Bigl(\sum_j W_{ij}\Bigr) a_i - \sum_j \sum_{k \in N_{b_j}} W_{ij} b_{jk} e_k.
 
 A pair takes as many multiplications as b has nonzeros, and a target as many additions to its field; only pairs of two
-dense points go through :mod:`.gram_compiled`, as if there were no others.
+dense points go through :mod:`.compiled_tiles`, as if there were no others.
 
 It is the same formula without terms that are exactly zero, so that what is said there of accuracy holds. Only the
 centre differs: it is the origin for pairs with a sparse point. That costs no digits, since pairs whose s is small for
-the squares of their lengths are near (:mod:`.nearness`), and computed from differences. Pairs of two sparse points are
-near whenever P s < ‖a‖² + ‖b‖²: their differences, of the merged nonzeros, cost little. A coincident pair is exact to
-the last bit, as there.
+the squares of their lengths are near (:mod:`.near_pairs`), and computed from differences. Pairs of two sparse points
+are near whenever P s < ‖a‖² + ‖b‖²: their differences, of the merged nonzeros, cost little. A coincident pair is exact
+to the last bit, as there.
 
 A point is sparse if its coordinates are finite and few of them, up to 1 in :data:`AXES_A_NONZERO`, are other than 0.
 Whether gathers are worth while is estimated from :data:`SAMPLE` points and the costs below. Where they aren't, as in
-data without sparse points, nothing else is looked at, and results have the bits of :mod:`.gram_compiled`.
+data without sparse points, nothing else is looked at, and results have the bits of :mod:`.compiled_tiles`.
 
 Memory: instead of a centred copy of all points one of the dense ones, and the sparse ones' nonzeros with their places.
 Where dense and sparse points don't lie apart in the arrays, but one between the other, all points once more, and their
@@ -34,10 +34,10 @@ import numpy as np
 from ...profiles import cast
 from ..pairs.tiles import plain
 from ..request import Request, Result
-from . import gram_compiled
+from . import compiled_tiles
+from .compiled_tiles import PRODUCT_ROWS, SHARED_PAIRS, add_products, add_rows, shared, tile_shape
 from .gathers import add_sparse_rows, find_nonzeros, gather_rows, scatter_rows, square_lengths
-from .gram_compiled import PRODUCT_ROWS, SHARED_PAIRS, add_products, add_rows, shared, tile_shape
-from .nearness import nearness
+from .near_pairs import nearness
 
 AXES_A_NONZERO = 128  # coordinates of a point for each nonzero that a sparse one may have: more never paid
 # Measured on one core in float32; products of float64 take twice as long.
@@ -90,12 +90,12 @@ def sums(request: Request) -> Result:
     """The sums, for at least one charge and one target."""
     most = request.positions.shape[1] // AXES_A_NONZERO
     if not most:
-        return gram_compiled.sums(request)
+        return compiled_tiles.sums(request)
     positions = plain(request.positions)
     targets = positions if request.targets is request.positions else plain(request.targets)
     request = request._replace(targets=targets, positions=positions, weights=plain(request.weights))
     if not _worthwhile(targets, positions, most):
-        return gram_compiled.sums(request)
+        return compiled_tiles.sums(request)
     of_charges = nonzeros(positions, most)
     of_targets = of_charges if targets is positions else nonzeros(targets, most)
     charges = _parts(positions, of_charges)
@@ -193,7 +193,7 @@ def _add(request: Request, targets: Part, charges: Part, potential: np.ndarray, 
         positions = charges.points
         points = positions if request.targets is request.positions else targets.points
         part = request._replace(targets=points, positions=positions, weights=weights)
-        gram_compiled.add_sums(part, potential, field)
+        compiled_tiles.add_sums(part, potential, field)
     elif targets.nonzeros is None or charges.nonzeros is None:
         _add_mixed(request, targets, charges, weights, potential, field)
     else:

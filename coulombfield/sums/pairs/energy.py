@@ -21,7 +21,7 @@ from ...lanes import (
 )
 from ...profiles import value_at
 from ...threads import share
-from .quick import quickened
+from .root_powers import quickened
 from .tiles import BLOCK, PARALLEL_PAIRS, largest_square, load_tile, plain
 
 

@@ -17,7 +17,7 @@ import numpy as np
 from ...arrays import Array
 from ...profiles import slope_at, value_at
 from ..request import Request, Result
-from .nearness import Nearness, nearness
+from .near_pairs import Nearness, nearness
 
 TILE_ROWS, TILE_COLUMNS = 2048, 2048
 

@@ -6,7 +6,7 @@ With d = a_i − b_j and δ = δa_i − δb_j, the sums of :func:`.direct.jvp` a
     U_{ij} = -2 q_j f', \qquad V_{ij} = -2 (\delta q_j f' + 2 q_j f'' p_{ij}), \qquad p_{ij} = d \cdot \delta.
 
 The products a·b, a·δb and δa·b give s and p, and V b and U δb the field: five in all. Near pairs are left out of them
-and added as differences, as for the sums themselves. Memory is that of :mod:`.gram_arrays`, and the tangent once more.
+and added as differences, as for the sums themselves. Memory is that of :mod:`.array_tiles`, and the tangent once more.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ import numpy as np
 from ...arrays import Array
 from ...profiles import curvature_at, slope_at, value_at
 from ..request import Request, Result, Tangent
-from .gram_arrays import TILE_COLUMNS, TILE_ROWS, centred, near_pairs, rounds, square_distances
-from .nearness import nearness
+from .array_tiles import TILE_COLUMNS, TILE_ROWS, centred, near_pairs, rounds, square_distances
+from .near_pairs import nearness
 
 
 def jvp(request: Request, tangent: Tangent) -> Result:

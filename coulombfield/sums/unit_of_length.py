@@ -26,7 +26,7 @@ _ROOM = 2.0**2  # that sums and products with small numbers leave below the larg
 _VALUE_ORDERS, _ORDERS = 120.0, 150.0  # binary: how far f, and what is wanted of f, f′ and f″, may fall with distance
 
 
-def in_range(request: Request, derivatives: int = 0) -> tuple[Request, float]:
+def rescaled(request: Request, derivatives: int = 0) -> tuple[Request, float]:
     """The request in a unit of length, or in float64, that suits it, and the factor that points were stretched by.
 
     Parameters
@@ -74,7 +74,7 @@ def in_double(request: Request) -> Request:
 
 
 def in_old_unit(result: Result, request: Request, factor: float) -> Result:
-    """Sums of a request as :func:`in_range` gave it, as those of the request that it was given."""
+    """Sums of a request as :func:`rescaled` gave it, as those of the request that it was given."""
     if factor == 1.0:
         return like(result, request)
     potential, field = result

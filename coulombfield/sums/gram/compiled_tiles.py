@@ -17,7 +17,7 @@ from ...profiles import cast, slope_at, value_at
 from ...threads import share
 from ..pairs.tiles import plain
 from ..request import Request, Result
-from .nearness import nearness
+from .near_pairs import nearness
 
 BLOCK = 512  # charges: a few arrays of that length fit the first-level cache
 AXES = 512  # coordinates whose mean is found in one go over the points
