@@ -124,3 +124,21 @@ def test_the_error_stays_within_rtol(method, monkeypatch):
     check()
     # A method that answers nothing would keep every promise.
     assert served >= METHODS[method] / 4
+
+
+@pytest.mark.parametrize("method", ["nufft", "split", "tree"])
+def test_an_explanation_names_the_engine_that_gave_the_result(method, monkeypatch):
+    """A fast engine leaves few pairs to an exact one, and is not said to have summed them."""
+    rng = np.random.default_rng(0)
+    points, charges = rng.random((50, 2)), Charges(rng.random((60, 2)), rng.random(60))
+    engine = selection.FAST[method]
+    monkeypatch.setattr(engine, "approximate", lambda *_: pytest.fail("it was asked"))
+    *found, explanation = potential_and_field(points, charges, Plummer(), rtol=1e-3, method=method, explain=True)
+    assert explanation.method == "simd"
+    assert explanation.error is None
+    assert f"{method}: all pairs are faster up to {'16,777,216' if method == 'tree' else '4,194,304'}" in str(
+        explanation
+    )
+    expected = potential_and_field(points, charges, Plummer(), method="simd")
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(one, other)

@@ -104,7 +104,10 @@ class Engine(Protocol):
 
 
 class ExactEngine(Engine, Protocol):
-    """An engine that is as exact as the arrays' dtype, and therefore does not look at ``rtol``."""
+    """An engine that is as exact as the arrays' dtype, and therefore does not look at ``rtol``.
+
+    One that can sum energies over half of the pairs has beside ``energy(positions, weights, profile, exclude_self)``.
+    """
 
     def evaluate(self, request: Request) -> Result:
         """The sums."""
@@ -115,6 +118,9 @@ class ExactEngine(Engine, Protocol):
 
 class FastEngine(Engine, Protocol):
     """An engine whose error is a matter of choice."""
+
+    def needless(self, request: Request) -> str:
+        """Why an exact engine takes a request instead, also where this one is named; empty if it doesn't."""
 
     def approximate(self, request: Request, tolerance: float) -> Result:
         """The sums with an error of about ``tolerance``, measured as ``Request.rtol`` is; it need not be kept.

@@ -9,22 +9,12 @@ from typing import NamedTuple
 import numpy as np
 
 from ..arrays import to_numpy
-from . import direct
-from .ewald import split
-from .fourier import nufft
-from .gram import gram
-from .pairs import cuda, simd
-from .request import Engine, ExactEngine, FastEngine, OutOfReachError, Request, Result, Tangent
+from .engines import EXACT, FAST
+from .request import Engine, OutOfReachError, Request, Result, Tangent
 from .tolerance import SAMPLE, within_tolerance
-from .tree import tree
 
-EXACT: dict[str, ExactEngine] = {"simd": simd, "gram": gram, "cuda": cuda, "direct": direct}
-"""Engines as exact as the arrays' dtype; the last serves everything."""
-
-FAST: dict[str, FastEngine] = {"nufft": nufft, "split": split, "tree": tree}
-"""Engines that work to a tolerance, in the order in which they are asked."""
-
-FEW_PAIRS = 2**20  # up to which simd is the fastest where it serves, and asking the others costs a tenth of its time
+OF_FEW = next(iter(EXACT))
+FEW_PAIRS = 2**20  # up to which that engine is the fastest where it serves, and asking others costs a tenth of its time
 WORTH_A_PLAN = 0.15  # seconds of exact summation below which looking for a fast engine costs more than it brings
 HARD_TO_BEAT = 2.5e-7  # seconds a point, targets and charges: no other fast engine was seen to take less
 
@@ -34,7 +24,7 @@ class Candidate(NamedTuple):
 
     method: str
     refusal: str
-    """Why it can't serve; empty if it can."""
+    """Why it can't serve, or exact engines serve better; empty if neither is so."""
     seconds: float
     """Its estimate of its time [s]; inf if it can't serve the request, or sees that it can't serve these values."""
 
@@ -63,7 +53,7 @@ class Explanation(NamedTuple):
 def evaluate(request: Request, method: str, *, explain: bool = True) -> tuple[Result, Explanation | None]:
     """The sums by the named engine, or by the fastest for ``auto``; None may stand for an explanation not asked for."""
     if not explain and method == "auto" and _few(request):
-        return simd.evaluate(request), None
+        return EXACT[OF_FEW].evaluate(request), None
     return _sums(request, method, *_chosen(request, method))
 
 
@@ -83,23 +73,29 @@ def _sums(request: Request, method: str, name: str, candidates: list[Candidate])
 def energy(request: Request, method: str) -> float:
     """½ Σ_i q_i Φ_i of charges at their own places, over half of the pairs where the engine can do that."""
     name, candidates = _chosen(request, method)
-    if name == "simd":
-        return simd.energy(request.positions, request.weights, request.profile, request.exclude_self)
+    by_halves = getattr(EXACT.get(name), "energy", None)
+    if by_halves is not None:
+        return by_halves(request.positions, request.weights, request.profile, request.exclude_self)
     values = to_numpy(_sums(request, method, name, candidates)[0].potential)
     return 0.5 * float(np.sum(values.astype(float) * to_numpy(request.weights)))
 
 
 def differentiate(request: Request, tangent: Tangent, method: str) -> Result:
     """Derivatives along a tangent by the named engine, or by the fastest exact one for ``auto``."""
-    name, _ = _chosen(request, method)
-    if name not in EXACT:
-        raise ValueError(f"method: {name} has no derivatives")
-    return EXACT[name].jvp(request, tangent)
+    if method in FAST:
+        raise ValueError(f"method: {_named(request, method)} has no derivatives")
+    return EXACT[_chosen(request, method)[0]].jvp(request, tangent)
 
 
 def _chosen(request: Request, method: str) -> tuple[str, list[Candidate]]:
-    """The named engine, or the fastest for ``auto`` and all that were asked."""
-    return _fastest(request) if method == "auto" else (_named(request, method), [])
+    """The named engine or, where it is needless, an exact one; for ``auto`` the fastest; and all that were asked."""
+    if method == "auto":
+        return _fastest(request)
+    name = _named(request, method)
+    if name not in FAST or not (reason := FAST[name].needless(request)):
+        return name, []
+    candidates = _asked(EXACT, request)
+    return _shortest(candidates).method, [Candidate(name, reason, math.inf), *candidates]
 
 
 def _named(request: Request, method: str) -> str:
@@ -114,13 +110,16 @@ def _named(request: Request, method: str) -> str:
 
 
 def _fastest(request: Request) -> tuple[str, list[Candidate]]:
-    candidates = _asked({"simd": simd} if _few(request) else EXACT, request)
+    candidates = _asked({OF_FEW: EXACT[OF_FEW]} if _few(request) else EXACT, request)
     exact = _shortest(candidates)
     if request.rtol is None or exact.seconds <= WORTH_A_PLAN:
         return exact.method, candidates
     check = exact.seconds * min(1.0, SAMPLE / request.targets.shape[0])
     points = request.targets.shape[0] + request.positions.shape[0]
     for name, engine in FAST.items():
+        if reason := engine.needless(request):
+            candidates.append(Candidate(name, engine.refusal(request) or reason, math.inf))
+            continue
         (answer,) = _asked({name: engine}, request)
         candidates.append(answer._replace(seconds=answer.seconds + check))
         if answer.seconds <= HARD_TO_BEAT * points:
@@ -129,8 +128,8 @@ def _fastest(request: Request) -> tuple[str, list[Candidate]]:
 
 
 def _few(request: Request) -> bool:
-    """Whether no other engine than simd need be asked."""
-    return request.pairs <= FEW_PAIRS and not simd.refusal(request)
+    """Whether no other engine than that of few pairs need be asked."""
+    return request.pairs <= FEW_PAIRS and not EXACT[OF_FEW].refusal(request)
 
 
 def _asked(engines: Mapping[str, Engine], request: Request) -> list[Candidate]:

@@ -23,7 +23,6 @@ from ...rng import Streams
 from ..fourier import transforms
 from ..fourier.error_scale import Sample, sample
 from ..fourier.periodic import Budget, Layout, box_of, constant, layout, sums
-from ..pairs import simd
 from ..pairs.tiles import unfit
 from ..request import OutOfReachError, Request, Result
 from . import neighbour_cells
@@ -56,10 +55,13 @@ def refusal(request: Request) -> str:
     return transforms.missing("numpy")
 
 
+def needless(request: Request) -> str:
+    """Why all pairs are summed instead, or an empty string."""
+    return f"all pairs are faster up to {SMALL:,}" if request.pairs <= SMALL else ""
+
+
 def seconds(request: Request) -> float:
     """Time by the numbers of points, modes and neighbours, at the request's tolerance; inf if it can't be done."""
-    if request.pairs <= SMALL:
-        return simd.seconds(request)
     scene = _scene(request)
     return math.inf if scene is None else _best(request, scene, request.rtol / 4 if request.rtol else 1e-12)[1]
 
@@ -72,8 +74,6 @@ def approximate(request: Request, tolerance: float) -> Result:
     OutOfReachError
         If they would take too many modes, or their sizes are 0 or leave the range of a double.
     """
-    if request.pairs <= SMALL:
-        return simd.evaluate(request)
     targets, positions, weights, _, exclude_self, potential, field, _ = request
     nothing = constant(targets, math.nan, math.nan, potential, field)
     finite = np.isfinite(targets).all(axis=1)

@@ -19,9 +19,7 @@ import numba
 
 from ...arrays import library
 from ...profiles import Added, InversePower, Laplacian, Scaled, SquaredExponential
-from .. import direct
-from ..pairs import simd
-from ..request import ExactEngine, OutOfReachError, Request, Result
+from ..request import OutOfReachError, Request, Result
 from . import transforms
 from .periodic import constant, sums
 from .planning import Plan, plan
@@ -61,10 +59,13 @@ def refusal(request: Request) -> str:
     return transforms.missing(name)
 
 
+def needless(request: Request) -> str:
+    """Why all pairs are summed instead, or an empty string."""
+    return f"all pairs are faster up to {SMALL:,}" if request.pairs <= SMALL else ""
+
+
 def seconds(request: Request) -> float:
     """Time by the numbers of points, modes and threads, at the request's tolerance; inf if it can't be done."""
-    if request.pairs <= SMALL:
-        return _exact(request).seconds(request)
     found = _plan(request, request.rtol / 4 if request.rtol else 1e-12, rough=True)
     if found is None:
         return math.inf
@@ -82,8 +83,6 @@ def approximate(request: Request, tolerance: float) -> Result:
     OutOfReachError
         If they would take too many modes.
     """
-    if request.pairs <= SMALL:
-        return _exact(request).evaluate(request)
     targets, positions, weights, _, exclude_self, potential, field, _ = request
     found = _plan(request, tolerance)
     if found is None:
@@ -107,7 +106,3 @@ def _plan(request: Request, tolerance: float, *, rough: bool = False) -> Plan | 
     length = shortest_length(request.profile)
     assert length is not None
     return plan(request, length, tolerance, rough=rough)
-
-
-def _exact(request: Request) -> ExactEngine:
-    return direct if simd.refusal(request) else simd

@@ -10,7 +10,7 @@ pairs at the same offset. Cells act through proxies where another cell lies betw
 the kernel so smooth that touching cells can: with many charges within ε no pair is summed directly. What the tolerance
 needs is measured for the very kernel, on every level (:mod:`.tree.chebyshev`).
 
-Fewer than ``DIRECT_PAIRS`` pairs are summed by :mod:`.pairs.simd`. Every number is the result of one order
+Fewer than ``DIRECT_PAIRS`` pairs are left to an exact engine. Every number is the result of one order
 of additions, whatever the number of threads. Memory: per point its coordinates, charge, key and results twice, some
 100 bytes in two dimensions, and about 16 p^m / leaf bytes more in proxies.
 
@@ -28,7 +28,6 @@ import numpy as np
 from ...profiles import Added, InversePower, Laplacian, Scaled, cast, numbers_of
 from ...rng import Streams
 from ...threads import share
-from ..pairs import simd
 from ..pairs.tiles import unfit
 from ..request import Request, Result
 from . import expansions, near_field
@@ -83,11 +82,14 @@ def _unserved(profile: Any) -> str:
     return "" if isinstance(profile, InversePower) else "it takes Plummer, Coulomb and sums of such kernels only"
 
 
+def needless(request: Request) -> str:
+    """Why all pairs are summed instead, or an empty string."""
+    return f"all pairs are faster up to {DIRECT_PAIRS:,}" if request.pairs < DIRECT_PAIRS else ""
+
+
 def seconds(request: Request) -> float:
     """Time by the tree over a sample of the points, with leaves that hold less in proportion; inf if not finite."""
     count, charges = request.targets.shape[0], request.positions.shape[0]
-    if request.pairs < DIRECT_PAIRS:
-        return simd.seconds(request)
     if request.rtol is None or not np.isfinite(request.targets).all():
         return np.inf
     plan = _plan(request, request.rtol / EXPECTED_MARGIN)
@@ -143,8 +145,6 @@ def _cost(profile: Any) -> float:
 
 def approximate(request: Request, tolerance: float) -> Result:
     """The sums with an error of about ``tolerance``; all NaN if a charge or its position is not finite."""
-    if request.pairs < DIRECT_PAIRS:
-        return simd.evaluate(request)
     lost = ~np.isfinite(request.targets).all(axis=1)
     finite = request
     if lost.any():
