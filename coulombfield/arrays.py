@@ -19,6 +19,7 @@ import numpy as np
 from numba.core.caching import FunctionCache
 from numba.core.runtime import rtsys
 
+from . import called_files
 from .compilation import compilations
 
 Array = Any
@@ -47,7 +48,20 @@ def jit(function: Callable[..., Any] | None = None, **options: Any) -> Any:
 
 
 class _Cache(FunctionCache):
-    """Numba's cache of a function's compiled forms, without which the function works all the same."""
+    """Numba's cache of a function's compiled forms, without which the function works all the same.
+
+    They are made anew where any file that may be in them has changed, see :mod:`.called_files`.
+    """
+
+    @functools.cached_property
+    def _stamp(self) -> tuple[Any, str]:
+        """That of the function's own file, and of all that it may call, which is imported by its first call."""
+        return self._cache_file._source_stamp, called_files.digest(self._py_func.__module__)
+
+    def _index_key(self, signature: Any, codegen: Any) -> Any:
+        """What a compiled form is looked up by, in an index that is of these files."""
+        self._cache_file._source_stamp = self._stamp
+        return super()._index_key(signature, codegen)
 
     def load_overload(self, *arguments: Any) -> Any:
         """What was compiled earlier; None also where its file is damaged or may not be read."""

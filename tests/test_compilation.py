@@ -86,3 +86,42 @@ def test_a_bar_is_written_anew_below_what_is_logged(monkeypatch, capsys):
     bar.close()
     assert "\ncompiling\n" in capsys.readouterr().err.replace("\r", "\n").replace("\x1b[A", "")
     assert not progress.LOGGER.handlers
+
+
+CALLER, CALLED, CONSTANTS = (
+    "from coulombfield.arrays import jit\n\nfrom own import called\n"
+    "from .constants import (\n    FACTOR,  # of all\n)\n\n"
+    "@jit\ndef value(x):\n    return FACTOR * called.inner(x)\n",
+    "from coulombfield.arrays import jit\n\n@jit\ndef inner(x):\n    return x + 1\n",
+    "FACTOR = 1\n",
+)
+VALUE = (
+    "from own import caller; from coulombfield.compilation import compilations; "
+    "print(caller.value(1), compilations.count)"
+)
+
+
+def test_an_edit_in_a_file_that_is_called_is_seen(tmp_path):
+    """Also one of a constant; without any, nothing is compiled anew, and what an edit has replaced is not kept."""
+    own = tmp_path / "own"
+    own.mkdir()
+    for name, text in {"caller": CALLER, "called": CALLED, "constants": CONSTANTS, "__init__": ""}.items():
+        (own / f"{name}.py").write_text(text)
+
+    def values():
+        environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path / "cache"), "PYTHONDONTWRITEBYTECODE": "1"}
+        environment["PYTHONPATH"] = os.pathsep.join([str(tmp_path), *sys.path])
+        done = subprocess.run(
+            [sys.executable, "-c", VALUE], env=environment, capture_output=True, text=True, check=True
+        )
+        return tuple(map(int, done.stdout.split()))
+
+    assert values() == (2, 2)
+    assert values() == (2, 0)
+    (own / "called.py").write_text(CALLED.replace("x + 1", "x + 2"))
+    assert values() == (3, 2)
+    (own / "constants.py").write_text("FACTOR = 5\n")
+    assert values() == (15, 1)  # the inner function is as it was
+    assert values() == (15, 0)
+    kept = [path.name for path in (tmp_path / "cache").rglob("*.nbc")]
+    assert len(kept) == len({name.partition("-")[0] for name in kept}) == 2
