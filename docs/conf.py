@@ -34,3 +34,12 @@ plot_rcparams = {"figure.figsize": (6.4, 4.0), "figure.constrained_layout.use": 
 html_theme = "furo"
 html_title = f"{project} {release}"
 html_copy_source = False
+
+# What docstrings mention and these pages leave out: another package, and parts that a user has no business with.
+nitpick_ignore_regex = [
+    (r"py:func", r"scipy\..*"),
+    (r"py:mod", r"commits|nets\.chain|nets\.layers\.resampled"),
+    (r"py:class", r"nets\.layers\.(composition\.Composed|normalization\.Normalization)"),
+    (r"py:data", r"nets\.primitives\..*"),
+    (r"py:meth", r"second_order"),
+]

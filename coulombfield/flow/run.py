@@ -73,7 +73,7 @@ def run(
         If an argument doesn't fit, or the state has a number that is not finite.
     ArithmeticError
         If a position or velocity is no longer finite, as where charges without softening coincide; or from a fast
-        engine that was asked for by name, as for :func:`potential`.
+        engine that was asked for by name, as for :func:`coulombfield.potential`.
 
     Notes
     -----
