@@ -233,7 +233,7 @@ def _column(system: System, name: str, points: Array, *, positive: bool = False)
     if given is None:
         return None
     try:
-        Charges(points, given)
+        given = Charges(points, given).weights
     except (TypeError, ValueError) as error:
         raise type(error)(f"{name}: one number for each position is expected; as weights, {error}") from None
     check_finite(name, given, "to start from")

@@ -40,7 +40,8 @@ class System:
         Leave each charge's term with itself out of potential and energy. Smooth kernels have no force at distance 0,
         so that this changes no motion; for :class:`coulombfield.Coulomb`, which is infinite there, it is needed.
     rtol : float, optional
-        As for :func:`coulombfield.potential`: fast sums with about that error. Without it sums are as exact as their dtype.
+        As for :func:`coulombfield.potential`: fast sums with about that error. Without it sums are as exact as the
+        arrays' dtype.
     method : str
         As for :func:`coulombfield.potential`.
 
