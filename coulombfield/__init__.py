@@ -70,10 +70,12 @@ ON_USE = ("diagnostics", "flow", "interop", "trajectory")
 """Packages that are imported when they are first used, as ``cf.flow``, since what they need takes its time."""
 
 
-def __getattr__(name: str) -> Any:
-    if name in ON_USE:
-        return importlib.import_module(f".{name}", __name__)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+if not TYPE_CHECKING:  # a type checker would then take every name for one that is here
+
+    def __getattr__(name: str) -> Any:
+        if name in ON_USE:
+            return importlib.import_module(f".{name}", __name__)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

@@ -11,6 +11,7 @@ distance.
 from __future__ import annotations
 
 import functools
+from types import ModuleType
 from typing import Any, NamedTuple
 
 import array_api_compat
@@ -44,7 +45,7 @@ class Root(NamedTuple):
         """The profile with which points stretched by a factor have the values that these points had."""
         return Root(self.factor / factor)
 
-    def value(self, xp, s):
+    def value(self, xp: ModuleType, s: Array) -> Array:
         """f(s)."""
         return self.factor * xp.sqrt(s)
 
