@@ -12,6 +12,9 @@ Examples
 array([0.2])
 """
 
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from .charges import Charges, generated_charges, real_charges, signed_charges
 from .derivatives import Gradient, field_jvp, field_vjp, potential_jvp, potential_vjp
 from .energy import (
@@ -26,6 +29,12 @@ from .energy import (
 from .kernels import Coulomb, Gaussian, Laplace, Plummer, RadialKernel
 from .sums import Explanation, field, laplacian, potential, potential_and_field
 from .tabulated import TabulatedField
+
+if TYPE_CHECKING:
+    from . import diagnostics as diagnostics
+    from . import flow as flow
+    from . import interop as interop
+    from . import trajectory as trajectory
 
 __all__ = [
     "Charges",
@@ -56,3 +65,18 @@ __all__ = [
     "signed_charges",
     "softening_gradient",
 ]
+
+ON_USE = ("diagnostics", "flow", "interop", "trajectory")
+"""Packages that are imported when they are first used, as ``cf.flow``, since what they need takes its time."""
+
+
+if not TYPE_CHECKING:  # a type checker would then take every name for one that is here
+
+    def __getattr__(name: str) -> Any:
+        if name in ON_USE:
+            return importlib.import_module(f".{name}", __name__)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *ON_USE})

@@ -141,6 +141,69 @@ def backend(**arrays: Array) -> ModuleType:
     return xp
 
 
+def floating(**given: Any) -> tuple[Array, ...]:
+    """What users write for arrays, as floating-point arrays; arrays that are that already are returned themselves.
+
+    Lists and tuples of numbers, and arrays of integers, get the dtype of the first floating-point array among the
+    arguments, or float64 if there is none. Lists become arrays of the library and on the device of the first array
+    beside them, or of NumPy. All else is left for :func:`backend` and others to refuse.
+
+    Parameters
+    ----------
+    **given : array or nested sequence of numbers
+        The arguments, under the names that an error should use.
+
+    Returns
+    -------
+    tuple of array
+        In the order of the arguments.
+
+    Raises
+    ------
+    TypeError
+        If a list holds something else than real numbers, such as booleans.
+    ValueError
+        If the rows of a list have different lengths.
+    """
+    if all(type(value) in PLAIN and value.dtype.kind == "f" for value in given.values()):
+        return tuple(given.values())  # what follows finds nothing to change, in the time of a small sum
+    arrays = {
+        name: array_api_compat.array_namespace(value)
+        for name, value in given.items()
+        if array_api_compat.is_array_api_obj(value) and not isinstance(value, np.generic)
+    }
+    like = next((given[name] for name, xp in arrays.items() if xp.isdtype(given[name].dtype, "real floating")), None)
+    beside = next(((xp, array_api_compat.device(given[name])) for name, xp in arrays.items()), None)
+    found = []
+    for name, value in given.items():
+        if name in arrays:
+            xp = arrays[name]
+            if xp.isdtype(value.dtype, "integral"):
+                value = xp.astype(value, xp.float64 if like is None else _same_dtype(xp, like))
+        elif isinstance(value, list | tuple):
+            numbers = _numbers(name, value)
+            xp, device = beside or (_NUMPY, None)
+            value = xp.asarray(numbers, dtype=xp.float64 if like is None else _same_dtype(xp, like), device=device)
+        found.append(value)
+    return tuple(found)
+
+
+def _numbers(name: str, given: Any) -> np.ndarray:
+    """A nested sequence as an array of real numbers on the host."""
+    try:
+        numbers = np.asarray(given)
+    except ValueError:
+        raise ValueError(f"{name}: expected rows of one length, got rows of several") from None
+    if numbers.size and numbers.dtype.kind not in "iuf":
+        raise TypeError(f"{name}: expected an array or lists of numbers, got {type(given).__name__} of {numbers.dtype}")
+    return numbers.astype(np.float64)
+
+
+def _same_dtype(xp: ModuleType, like: Array) -> Any:
+    """The dtype of an array in the terms of a library that may be another one."""
+    return xp.float32 if "float32" in str(like.dtype) else xp.float64
+
+
 def _check_array(name: str, array: Any) -> None:
     """Raise unless something is an array of known shape that is nothing but its numbers."""
     if not array_api_compat.is_array_api_obj(array) or isinstance(array, np.generic):

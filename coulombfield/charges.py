@@ -7,7 +7,7 @@ from typing import Any
 
 import array_api_compat
 
-from .arrays import Array, backend
+from .arrays import Array, backend, floating, library
 
 
 @dataclass(frozen=True, eq=False)
@@ -17,7 +17,9 @@ class Charges:
     Parameters
     ----------
     positions : array, shape (S, m)
-        Places of the charges [length], float32 or float64, m ≥ 1; S may be 0.
+        Places of the charges [length], float32 or float64, m ≥ 1; S may be 0. Lists of numbers and arrays of integers
+        become floating-point arrays, here and in all that takes points or charges: of the dtype of the floating-point
+        array beside them, or else of float64.
     weights : array, shape (S,)
         Charges [charge]; same library, dtype and device as ``positions``.
 
@@ -37,7 +39,10 @@ class Charges:
     weights: Array
 
     def __post_init__(self) -> None:
-        backend(positions=self.positions, weights=self.weights)
+        positions, weights = floating(positions=self.positions, weights=self.weights)
+        object.__setattr__(self, "positions", positions)
+        object.__setattr__(self, "weights", weights)
+        backend(positions=positions, weights=weights)
         check_points("positions", self.positions)
         count = self.positions.shape[0]
         if tuple(self.weights.shape) != (count,):
@@ -45,15 +50,21 @@ class Charges:
         if self.weights.dtype != self.positions.dtype:
             raise TypeError(f"weights: expected dtype {self.positions.dtype} like positions, got {self.weights.dtype}")
 
+    def __repr__(self) -> str:
+        count, dimension = self.positions.shape
+        return f"Charges({count} in {dimension} dimensions, {kind_of(self.positions)})"
+
 
 def real_charges(real: Array) -> Charges:
     """Real data as charges +1/N_y each; ``real`` has shape (N_y, m) [length], N_y ≥ 1."""
+    (real,) = floating(real=real)
     backend(real=real)
     return Charges(real, _real_weights(real))
 
 
 def generated_charges(generated: Array) -> Charges:
     """Generated samples as charges −1/N_x each; ``generated`` has shape (N_x, m) [length], N_x ≥ 1."""
+    (generated,) = floating(generated=generated)
     backend(generated=generated)
     return Charges(generated, _generated_weights(generated))
 
@@ -87,6 +98,7 @@ def signed_charges(real: Array, generated: Array) -> Charges:
     The positions are a copy. A loop that has its points in one array anyway can build its charges once and
     overwrite the positions.
     """
+    real, generated = floating(real=real, generated=generated)
     xp = backend(real=real, generated=generated)
     weights = xp.concat([_real_weights(real), _generated_weights(generated)])
     check_like("generated", generated, "real", real)
@@ -116,14 +128,22 @@ def check_like(name: str, points: Array, like_name: str, like: Array) -> None:
         raise TypeError(f"{name}: expected dtype {like.dtype} like {like_name}, got {points.dtype}")
 
 
-def check_samples(real: Array, generated: Array, least: int = 1) -> None:
-    """Raise unless two samples have one library, dimension and dtype, and enough points each."""
+def checked_samples(real: Array, generated: Array, least: int = 1) -> tuple[Array, Array]:
+    """Two samples as floating-point arrays; raises unless they fit each other and have enough points."""
+    real, generated = floating(real=real, generated=generated)
     backend(real=real, generated=generated)
     for name, points in (("real", real), ("generated", generated)):
         check_points(name, points)
         if points.shape[0] < least:
             raise ValueError(f"{name}: expected at least {least} points, got {points.shape[0]}")
     check_like("generated", generated, "real", real)
+    return real, generated
+
+
+def kind_of(array: Array) -> str:
+    """Dtype of an array, and its library where that isn't NumPy: what a short description of it says."""
+    name, dtype = library(type(array)), str(array.dtype).rpartition(".")[2]
+    return dtype if name == "numpy" else f"{dtype}, {name}"
 
 
 def unit_charges(points: Array) -> Charges:

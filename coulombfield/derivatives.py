@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import array_api_compat
 
-from .arrays import Array, backend
+from .arrays import Array, backend, floating
 from .charges import Charges, check_charges, check_points
 from .kernels import RadialKernel
 from .sums import derivative, field, potential
@@ -137,8 +137,8 @@ def potential_vjp(
     TypeError, ValueError
         As for :func:`potential`; also if the cotangent does not fit the targets.
     """
-    _check(targets, charges)
-    _check_like("cotangent", cotangent, "targets", targets, (targets.shape[0],))
+    targets = _checked(targets, charges)
+    cotangent = _checked_like("cotangent", cotangent, "targets", targets, (targets.shape[0],))
     options: dict[str, Any] = {"exclude_self": exclude_self, "rtol": rtol, "method": method}
     places, swapped = charges.positions, Charges(targets, cotangent)
     return Gradient(
@@ -180,8 +180,8 @@ def field_vjp(
     TypeError, ValueError
         As for :func:`potential`; also if the cotangent does not fit the targets.
     """
-    _check(targets, charges)
-    _check_like("cotangent", cotangent, "targets", targets, tuple(targets.shape))
+    targets = _checked(targets, charges)
+    cotangent = _checked_like("cotangent", cotangent, "targets", targets, tuple(targets.shape))
     xp, device = array_api_compat.array_namespace(targets), array_api_compat.device(targets)
     options: dict[str, Any] = {"exclude_self": exclude_self, "method": method}
     unit = xp.ones((targets.shape[0],), dtype=targets.dtype, device=device)
@@ -206,27 +206,32 @@ def field_vjp(
 def _tangent(
     targets: Array, charges: Charges, d_targets: Array | None, d_positions: Array | None, d_weights: Array | None
 ) -> Tangent:
-    _check(targets, charges)
+    targets = _checked(targets, charges)
+    positions, weights = charges.positions, charges.weights
     if d_targets is not None:
-        _check_like("d_targets", d_targets, "targets", targets, tuple(targets.shape))
+        d_targets = _checked_like("d_targets", d_targets, "targets", targets, tuple(targets.shape))
     if d_positions is not None:
-        _check_like("d_positions", d_positions, "positions", charges.positions, tuple(charges.positions.shape))
+        d_positions = _checked_like("d_positions", d_positions, "positions", positions, tuple(positions.shape))
     if d_weights is not None:
-        _check_like("d_weights", d_weights, "weights", charges.weights, tuple(charges.weights.shape))
+        d_weights = _checked_like("d_weights", d_weights, "weights", weights, tuple(weights.shape))
     return Tangent(d_targets, d_positions, d_weights)
 
 
-def _check(targets: Array, charges: Charges) -> None:
-    """Raise unless the arguments are points and charges of one library: what others are then compared with."""
+def _checked(targets: Array, charges: Charges) -> Array:
+    """The targets; raises unless the arguments are points and charges of one library: what others are compared with."""
     check_charges(charges)
+    _, targets = floating(positions=charges.positions, targets=targets)
     backend(positions=charges.positions, targets=targets)
     check_points("targets", targets)
+    return targets
 
 
-def _check_like(name: str, array: Array, like_name: str, like: Array, shape: tuple[int, ...]) -> None:
-    """Raise unless an array has the library, device and dtype of another and the shape given."""
+def _checked_like(name: str, array: Array, like_name: str, like: Array, shape: tuple[int, ...]) -> Array:
+    """The array; raises unless it has the library, device and dtype of another and the shape given."""
+    _, array = floating(**{like_name: like, name: array})
     backend(**{like_name: like, name: array})
     if tuple(array.shape) != shape:
         raise ValueError(f"{name}: expected shape {shape} like {like_name}, got {tuple(array.shape)}")
     if array.dtype != like.dtype:
         raise TypeError(f"{name}: expected dtype {like.dtype} like {like_name}, got {array.dtype}")
+    return array

@@ -10,7 +10,7 @@ from .arrays import Array, to_numpy
 from .charges import (
     Charges,
     check_charges,
-    check_samples,
+    checked_samples,
     generated_charges,
     real_charges,
     unit_charges,
@@ -180,7 +180,7 @@ def interaction_energy(
     Memory is O((N_x + N_y) m). Half of :math:`\mathrm{MMD}^2`. Each point's potential is computed in the arrays' dtype;
     means and differences of them are taken in float64 on the host.
     """
-    _validate(real, generated, unbiased)
+    real, generated = _validated(real, generated, unbiased)
     of_real, of_generated = (
         2.0
         * electrostatic_energy(unit_charges(points), kernel, exclude_self=unbiased, rtol=rtol, method=method)
@@ -228,7 +228,7 @@ def energy_gradient(
     -----
     Memory is O((N_x + N_y) m). Descending this gradient moves a generated sample along +∇Φ̂ = −Ê.
     """
-    _validate(real, generated, unbiased)
+    real, generated = _validated(real, generated, unbiased)
     if with_respect_to not in ("generated", "real"):
         raise ValueError(f"with_respect_to: expected generated or real, got {with_respect_to!r}")
     own, others = generated_charges(generated), real_charges(real)
@@ -242,7 +242,7 @@ def energy_gradient(
     return -own.weights[:, None] * total
 
 
-def _validate(real: Array, generated: Array, unbiased: bool) -> None:
+def _validated(real: Array, generated: Array, unbiased: bool) -> tuple[Array, Array]:
     if not isinstance(unbiased, bool):
         raise TypeError(f"unbiased: expected True or False, got {unbiased!r}")
-    check_samples(real, generated, least=2 if unbiased else 1)
+    return checked_samples(real, generated, least=2 if unbiased else 1)

@@ -11,7 +11,7 @@ import numpy as np
 import scipy  # whose parts load when they are first used
 
 from .arguments import finite_number
-from .arrays import Array, backend, library, to_numpy
+from .arrays import Array, backend, floating, library, to_numpy
 from .calculus import machine_epsilon
 from .charges import Charges, check_charges, check_like, check_points
 from .kernels import RadialKernel, check_kernel, value_at_zero
@@ -121,6 +121,7 @@ class TabulatedField:
         ValueError
             If their shape or device is another.
         """
+        _, points = floating(charges=self.charges.positions, points=points)
         xp = backend(charges=self.charges.positions, points=points)
         check_points("points", points)
         check_like("points", points, "charges", self.charges.positions)

@@ -107,8 +107,8 @@ def gaussian_mmd(
 
     .. math:: M = \sqrt{M^2}, \qquad \nabla M = \frac{\nabla M^2}{2 M}
 
-    Parameters, results and errors are those of :func:`gaussian_mmd2`. Where M is 0 it has a kink, as |t| has, and the
-    gradient 0 is taken.
+    Parameters, results and errors are those of :func:`gaussian_mmd2`. Where M is 0 it has a kink, as
+    :math:`|t|` has, and the gradient 0 is taken.
     """
     squared, dx, dy = gaussian_mmd2(x, y, widths, need_dy=need_dy)
     xp = module_of(x)

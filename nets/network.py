@@ -25,7 +25,7 @@ class Network:
     Parameters
     ----------
     body : Layer
-        Usually a :class:`Sequential`.
+        Usually a :class:`~nets.layers.sequential.Sequential`.
 
     Notes
     -----

@@ -44,7 +44,10 @@ FUNCTIONS = {
 } | {"Charges": cf.Charges, "State": State}
 WRONG = {
     "none": None,
-    "list": POINTS.tolist(),
+    "list of rows of two lengths": [[0.0, 1.0], [2.0]],
+    "list of booleans": (POINTS > 0).tolist(),
+    "list of nothing": [None] * 6,
+    "list of text": POINTS.astype(str).tolist(),
     "number": np.float64(1.0),
     "dictionary": {},
     "masked": MASKED,
@@ -54,7 +57,7 @@ WRONG = {
     "booleans": POINTS > 0,
     "dates": POINTS.astype("M8[s]"),
     "objects": POINTS.astype(object),
-    "integers": POINTS.astype(int),
+    "half": POINTS.astype("float16"),
 }
 
 
@@ -75,6 +78,17 @@ def test_each_argument_that_is_something_else_is_named(name):
                 continue
             with pytest.raises((TypeError, ValueError), match=f"^{argument}: expected "):
                 pytest.fail(f"{argument} of {kind}: {function(**given | {argument: wrong})}")
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_lists_and_integers_are_taken_for_points_and_weights(name):
+    given = arguments(name)
+    whole = {key: np.round(value) if isinstance(value, np.ndarray) else value for key, value in given.items()}
+    expected = repr(FUNCTIONS[name](**whole))
+    for argument, value in whole.items():
+        if isinstance(value, np.ndarray):
+            for written in (value.tolist(), value.astype(int), tuple(value)):
+                assert repr(FUNCTIONS[name](**whole | {argument: written})) == expected, argument
 
 
 @pytest.mark.parametrize("method", ["auto", "simd", "gram", "direct"])

@@ -6,7 +6,18 @@ import pytest
 from charge_clouds import counts, dimensions, seeds
 from hypothesis import given
 
-from coulombfield import Charges, generated_charges, real_charges, signed_charges
+from coulombfield import (
+    Charges,
+    Plummer,
+    field,
+    generated_charges,
+    interaction_energy,
+    laplacian,
+    potential,
+    potential_jvp,
+    real_charges,
+    signed_charges,
+)
 
 
 @given(n_y=counts, n_x=counts, dimension=dimensions, seed=seeds)
@@ -30,12 +41,18 @@ def points(count=3, dimension=2, dtype="float64"):
 @pytest.mark.parametrize(
     ("positions", "weights", "error", "message"),
     [
-        ([[0.0]], np.ones(1), TypeError, "^positions: expected an array"),
-        (points(), [1.0], TypeError, "^weights: expected an array"),
+        (None, np.ones(1), TypeError, "^positions: expected an array"),
+        (points(), 1.0, TypeError, "^weights: expected an array"),
+        ([[True]], np.ones(1), TypeError, "^positions: expected an array or lists of numbers, got list of bool"),
+        ([["1"]], np.ones(1), TypeError, "^positions: expected an array or lists of numbers, got list of <U1"),
+        ([[1j]], np.ones(1), TypeError, "^positions: expected an array or lists of numbers, got list of complex128"),
+        ([[0, 1], [2]], np.ones(2), ValueError, "^positions: expected rows of one length"),
+        ([0, 1], np.ones(2), ValueError, r"^positions: expected shape \(count, m\)"),
+        (points(dtype="bool"), np.ones(3), TypeError, "^positions: expected dtype"),
+        (np.ma.masked_array(points(dtype="int64")), np.ones(3), TypeError, "^positions: expected a plain array"),
         (points(), array_api_strict.ones(3), TypeError, "^weights: expected a numpy array"),
         (np.zeros(3), np.ones(3), ValueError, "^positions: expected shape"),
         (points(dimension=0), np.ones(3), ValueError, "^positions: expected shape"),
-        (points(dtype="int64"), np.ones(3, int), TypeError, "^positions: expected dtype"),
         (points(dtype="float16"), np.ones(3, "float16"), TypeError, "^positions: expected dtype"),
         (points(), np.ones(4), ValueError, r"^weights: expected shape \(3,\) like positions, got \(4,\)"),
         (points(), np.ones((3, 1)), ValueError, "^weights: expected shape"),
@@ -67,4 +84,43 @@ def test_a_side_alone_is_checked_too():
     with pytest.raises(ValueError, match=r"^real: expected at least one point"):
         real_charges(points(0))
     with pytest.raises(TypeError, match=r"^generated: expected an array"):
-        generated_charges([[1.0]])
+        generated_charges(1.0)
+
+
+def test_lists_and_integers_become_floating_point_like_the_array_beside_them(library, dtype):
+    real = np.array([[0, 0], [2, 1]])
+    as_it_is = library.put(real.astype(dtype))
+    integers = library.put(real)
+    for written in (real.tolist(), tuple(map(tuple, real.tolist())), integers):
+        assert_same(library, signed_charges(as_it_is, written), signed_charges(as_it_is, as_it_is))
+        assert_same(library, signed_charges(written, as_it_is), signed_charges(as_it_is, as_it_is))
+    for weights in ([1, -1], (1.0, -1.0), library.put(np.array([1, -1]))):
+        assert_same(library, Charges(as_it_is, weights), Charges(as_it_is, library.put(np.array([1, -1], dtype))))
+    in_double = library.put(real.astype("float64"))
+    assert_same(library, real_charges(integers), real_charges(in_double))
+    kernel, charges = Plummer(3.0, 0.5), Charges(as_it_is, [1, -1])
+    for function in (potential, field, laplacian, potential_jvp):
+        found, expected = (function(at, charges, kernel) for at in ([[1, 3]], library.put(np.array([[1, 3]], dtype))))
+        assert np.array_equal(library.get(found), library.get(expected))
+        assert library.get(found).dtype == dtype
+    assert interaction_energy(real.tolist(), [[1, 1]], kernel) == interaction_energy(
+        real * 1.0, np.ones((1, 2)), kernel
+    )
+
+
+def test_lists_alone_are_numpy_arrays_of_float64():
+    charges = Charges([[0, 0], [1, 0]], [1, -1])
+    assert type(charges.positions) is type(charges.weights) is np.ndarray
+    assert charges.positions.dtype == charges.weights.dtype == np.float64
+
+
+def assert_same(library, found, expected):
+    for ours, theirs in ((found.positions, expected.positions), (found.weights, expected.weights)):
+        assert library.get(ours).dtype == library.get(theirs).dtype
+        assert np.array_equal(library.get(ours), library.get(theirs))
+
+
+def test_charges_show_themselves_briefly(library, dtype):
+    text = repr(real_charges(library.put(np.zeros((1000, 3), dtype))))
+    assert text.startswith(f"Charges(1000 in 3 dimensions, {dtype}")
+    assert len(text) < 80

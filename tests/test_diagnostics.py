@@ -276,7 +276,7 @@ box = {"lower": (0, 0), "upper": (1, 1), "shape": (2, 2)}
             r"^real: expected at least 1",
         ),
         (lambda: diagnostics.energy_parts(points(), points(dtype="float32"), cf.Plummer()), TypeError, r"^generated: "),
-        (lambda: diagnostics.force_norms([1.0]), TypeError, r"^vectors: expected an array"),
+        (lambda: diagnostics.force_norms(1.0), TypeError, r"^vectors: expected an array"),
         (
             lambda: diagnostics.nearest_neighbours(points(1)),
             ValueError,

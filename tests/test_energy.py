@@ -144,14 +144,14 @@ def points(count=3, dimension=2, dtype="float64"):
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [
-        ({"real": [[0.0]]}, TypeError, r"^real: expected an array"),
+        ({"real": 0.0}, TypeError, r"^real: expected an array"),
         ({"real": points(0)}, ValueError, r"^real: expected at least 1 points"),
         ({"generated": points(0)}, ValueError, r"^generated: expected at least 1 points"),
         ({"generated": points(1), "unbiased": True}, ValueError, r"^generated: expected at least 2 points, got 1"),
         ({"real": points(1), "unbiased": True}, ValueError, r"^real: expected at least 2 points, got 1"),
         ({"generated": points(dimension=3)}, ValueError, r"^generated: expected 2 columns like real"),
         ({"generated": points(dtype="float32")}, TypeError, r"^generated: expected dtype float64"),
-        ({"real": points(dtype="int32")}, TypeError, r"^real: expected dtype"),
+        ({"real": points(dtype="bool")}, TypeError, r"^real: expected dtype"),
         ({"unbiased": 1}, TypeError, r"^unbiased: expected True or False"),
         ({"kernel": 3}, TypeError, r"^kernel: expected a RadialKernel"),
         ({"method": "guess"}, ValueError, r"^method: expected auto"),

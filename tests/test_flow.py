@@ -357,8 +357,8 @@ NAN[2, 1] = np.nan
         (lambda: State(X, Y.astype("float32")), TypeError, "real: expected dtype float64 like generated, got float32"),
         (lambda: State(X, Y[:, :1]), ValueError, "real: expected 2 columns like generated, got 1"),
         (lambda: State(X[0], Y), ValueError, r"generated: expected shape \(count, m\)"),
-        (lambda: State(X.astype(int), Y.astype(int)), TypeError, "generated: expected dtype float32 or float64"),
-        (lambda: State([[0.0]], Y), TypeError, "generated: expected an array, got list"),
+        (lambda: State(X.astype(bool), Y.astype(bool)), TypeError, "generated: expected dtype float32 or float64"),
+        (lambda: State(0.0, Y), TypeError, "generated: expected an array, got float"),
         (lambda: State(X, Y, step=-1), ValueError, "step: expected an integer of at least 0, got -1"),
         (lambda: State(X, Y, step=1.0), TypeError, "step: expected an integer, got float"),
         (lambda: State(X, Y, time=np.inf), ValueError, "time: expected a finite number, got inf"),
@@ -462,3 +462,14 @@ def test_states_are_not_changed_by_a_run():
     for integrator in INTEGRATORS.values():
         run(state, direct(moving="both"), integrator, until=Stop(steps=2))
     assert dataclasses.asdict(Stop(steps=2)) == {"steps": 2, "time": None, "energy": None, "force": None}
+
+
+def test_lists_and_integers_are_taken_for_a_state():
+    state = State([[1, 2]], np.zeros((3, 2), np.float32), generated_velocities=[[0, 1]])
+    assert state.generated.dtype == state.generated_velocities.dtype == np.float32
+    assert State([[1, 2]], np.zeros((3, 2), int)).real.dtype == np.float64
+
+
+def test_a_state_shows_itself_briefly():
+    text = repr(State(np.zeros((500, 2)), np.ones((400, 2)), step=7, time=0.25, softening=0.5))
+    assert text == "State(500 generated and 400 real in 2 dimensions, float64; step 7, time 0.25, softening 0.5)"

@@ -233,7 +233,9 @@ def test_a_second_pass_with_a_workspace_allocates_no_array(make, dtype):
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert peak - before < dy.nbytes / 2  # some kB of views, tuples and frames, and a strip of a matrix
+    # Some kB of views, tuples and frames, and a strip of a matrix; sums of NumPy before 2.3 have a buffer beside that.
+    buffer = np.getbufsize() * dy.itemsize if np.lib.NumpyVersion(np.__version__) < "2.3.0" else 0
+    assert peak - before < dy.nbytes / 2 + buffer
 
 
 @each_activation

@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..arrays import Array, backend, to_numpy
-from ..charges import check_points, check_samples, unit_charges
+from ..arrays import Array, backend, floating, to_numpy
+from ..charges import check_points, checked_samples, unit_charges
 from ..energy import electrostatic_energy
 from ..kernels import RadialKernel, check_kernel, value_at_zero
 from ..sums import potential
@@ -71,7 +71,7 @@ def energy_parts(
     Three sums over pairs give both estimates. With a bare :class:`coulombfield.Coulomb` kernel self-interaction is
     infinite, and so is the total; the unbiased estimate is finite unless two points coincide.
     """
-    check_samples(real, generated)
+    real, generated = checked_samples(real, generated)
     check_kernel(kernel)
     at_zero = value_at_zero(kernel)
     own, pairs_only = [], []
@@ -93,6 +93,7 @@ def force_norms(vectors: Array) -> ForceNorms:
     TypeError, ValueError
         If ``vectors`` is no array of that shape in float32 or float64.
     """
+    (vectors,) = floating(vectors=vectors)
     backend(vectors=vectors)
     check_points("vectors", vectors)
     norms = np.linalg.norm(to_numpy(vectors).astype(float, copy=False), axis=1)

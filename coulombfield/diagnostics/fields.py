@@ -9,7 +9,7 @@ import array_api_compat
 import numpy as np
 
 from ..arguments import finite_number
-from ..arrays import Array, backend, to_numpy
+from ..arrays import Array, backend, floating, to_numpy
 from ..calculus import best_step, directional_derivative
 from ..charges import Charges, check_points
 from ..kernels import RadialKernel
@@ -47,6 +47,7 @@ def jacobian(field: Callable[[Array], Array], points: Array, step: float) -> Arr
     array, shape (T, m, m)
         J, of the library, dtype and device of the points; it takes 2 m evaluations.
     """
+    (points,) = floating(points=points)
     xp = backend(points=points)
     check_points("points", points)
     finite_number("step", step, "positive")
@@ -57,15 +58,15 @@ def jacobian(field: Callable[[Array], Array], points: Array, step: float) -> Arr
 
 def divergence(field: Callable[[Array], Array], points: Array, step: float) -> Array:
     """Divergence ∇·E at each point by central differences, shape (T,); arguments as for :func:`jacobian`."""
-    xp = backend(points=points)
     slopes = jacobian(field, points, step)
+    xp = backend(slopes=slopes)
     return xp.sum(xp.linalg.diagonal(slopes), axis=-1)
 
 
 def curl(field: Callable[[Array], Array], points: Array, step: float) -> Array:
     """Curl in any dimension, ∂_i E_j − ∂_j E_i at each point, shape (T, m, m); arguments as for :func:`jacobian`."""
     slopes = jacobian(field, points, step)
-    return slopes - backend(points=points).matrix_transpose(slopes)
+    return slopes - backend(slopes=slopes).matrix_transpose(slopes)
 
 
 def check_field(
@@ -106,6 +107,7 @@ def check_field(
         As for :func:`coulombfield.field`, and if there is no target or the step is not positive.
     """
     laplacians = laplacian(targets, charges, kernel, rtol=rtol, method=method)
+    _, targets = floating(positions=charges.positions, targets=targets)
     if targets.shape[0] == 0:
         raise ValueError("targets: expected at least one point, got none")
     if step is None:

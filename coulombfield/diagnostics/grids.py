@@ -11,7 +11,7 @@ import array_api_compat
 import numpy as np
 
 from ..arguments import check_count, entries, finite_number
-from ..arrays import Array, backend, to_numpy
+from ..arrays import Array, backend, floating, to_numpy
 from ..charges import Charges, check_charges, check_points
 from ..kernels import RadialKernel
 from ..sums import potential
@@ -135,6 +135,7 @@ def density_histogram(
     TypeError, ValueError
         If an argument does not fit.
     """
+    (points,) = floating(points=points)
     backend(points=points)
     check_points("points", points)
     chosen = _chosen_axes(axes, points.shape[1])

@@ -10,7 +10,7 @@ import array_api_compat
 import numpy as np
 from scipy.spatial import KDTree
 
-from ..arrays import Array, backend
+from ..arrays import Array, backend, floating
 from ..charges import check_like, check_points
 
 TREE_DIMENSIONS = 8  # up to which a tree looks at few points; beyond, it looks at nearly all, more slowly than a loop
@@ -58,7 +58,8 @@ def nearest_neighbours(points: Array, among: Array | None = None) -> Neighbours:
     2^20 differences. Memory is O((T + S) m).
     """
     own = among is None
-    others = points if among is None else among
+    points, others = floating(points=points, among=points if among is None else among)
+    others = points if own else others
     xp = backend(points=points, among=others)
     check_points("points", points)
     check_points("among", others)

@@ -11,6 +11,7 @@ distance.
 from __future__ import annotations
 
 import functools
+from types import ModuleType
 from typing import Any, NamedTuple
 
 import array_api_compat
@@ -18,7 +19,7 @@ import numpy as np
 
 from ..arguments import check_count
 from ..arrays import Array, backend, to_numpy
-from ..charges import check_samples, unit_charges
+from ..charges import checked_samples, unit_charges
 from ..energy import electrostatic_energy, interaction_energy
 from ..kernels import RadialKernel, check_kernel, value_at_zero
 from ..rng import Streams
@@ -44,7 +45,7 @@ class Root(NamedTuple):
         """The profile with which points stretched by a factor have the values that these points had."""
         return Root(self.factor / factor)
 
-    def value(self, xp, s):
+    def value(self, xp: ModuleType, s: Array) -> Array:
         """f(s)."""
         return self.factor * xp.sqrt(s)
 
@@ -168,7 +169,7 @@ def permutation_test(
     kernel = NegativeDistance() if kernel is None else kernel
     check_kernel(kernel)
     check_count("permutations", permutations, least=1)
-    check_samples(real, generated, least=2)
+    real, generated = checked_samples(real, generated, least=2)
     pooled = backend(real=real).concat([real, generated])
     random = Streams(seed).stream("permutation test")
     first = np.arange(pooled.shape[0]) < real.shape[0]  # who belongs to the first half, here and in each permutation

@@ -65,7 +65,7 @@ class Motion:
     xp : module
         The arrays' namespace.
     weights, signs, push, masses, warmth : array
-        Of the particles that move: q, sign(q), q/m, m, |q|/m. The last four are columns.
+        Of the particles that move: :math:`q`, sign(q), q/m, m, :math:`|q|/m`. The last four are columns.
     generated_weights, real_weights, generated_masses, real_masses : array
         q and m of all particles, shape (N_x,) and (N_y,).
 
@@ -233,7 +233,7 @@ def _column(system: System, name: str, points: Array, *, positive: bool = False)
     if given is None:
         return None
     try:
-        Charges(points, given)
+        given = Charges(points, given).weights
     except (TypeError, ValueError) as error:
         raise type(error)(f"{name}: one number for each position is expected; as weights, {error}") from None
     check_finite(name, given, "to start from")

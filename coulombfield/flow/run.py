@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from .integrator import Integrator
 from .motion import Motion, Schedule
@@ -73,7 +73,7 @@ def run(
         If an argument doesn't fit, or the state has a number that is not finite.
     ArithmeticError
         If a position or velocity is no longer finite, as where charges without softening coincide; or from a fast
-        engine that was asked for by name, as for :func:`potential`.
+        engine that was asked for by name, as for :func:`coulombfield.potential`.
 
     Notes
     -----
@@ -108,7 +108,9 @@ def _stopped(callbacks: Sequence[Callback], snapshot: Snapshot) -> bool:
     return any(answer is True for answer in answers)
 
 
-def _validate(state, system, integrator, until, softening, callbacks, every, energies) -> None:
+def _validate(
+    state: Any, system: Any, integrator: Any, until: Any, softening: Any, callbacks: Any, every: Any, energies: Any
+) -> None:
     for name, value, expected in (("state", state, State), ("system", system, System), ("until", until, Stop)):
         if not isinstance(value, expected):
             raise TypeError(f"{name}: expected a {expected.__name__}, got {type(value).__name__}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ..arrays import Array
 from .integrator import first_order
 from .parameters import store_number
 from .snapshot import Snapshot
@@ -48,7 +49,7 @@ class RungeKutta:
         first_order(start)
         motion, h, x, time = start.motion, self.step, start.positions, start.time
 
-        def velocity(positions, at):
+        def velocity(positions: Array, at: float) -> Array:
             return motion.signs * motion.evaluate(positions, at, energies=False).field
 
         first = motion.signs * start.field

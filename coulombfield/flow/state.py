@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from ..arrays import Array, backend
-from ..charges import check_like, check_points
+from ..arrays import Array, backend, floating
+from ..charges import check_like, check_points, kind_of
 from .parameters import check_count, finite_number, store_number
 
 
@@ -59,8 +59,12 @@ class State:
             "generated_velocities": self.generated_velocities,
             "real_velocities": self.real_velocities,
         }
-        given = {name: array for name, array in velocities.items() if array is not None}
-        backend(generated=self.generated, real=self.real, **given)
+        given = {"generated": self.generated, "real": self.real}
+        given |= {name: array for name, array in velocities.items() if array is not None}
+        given = dict(zip(given, floating(**given), strict=True))
+        for name, array in given.items():
+            object.__setattr__(self, name, array)
+        backend(**given)
         check_points("generated", self.generated)
         check_points("real", self.real)
         check_like("real", self.real, "generated", self.generated)
@@ -73,6 +77,12 @@ class State:
             store_number(self, "softening", zero=True)
         memory = {str(name): finite_number(f"memory[{name!r}]", value) for name, value in dict(self.memory).items()}
         object.__setattr__(self, "memory", memory)
+
+    def __repr__(self) -> str:
+        (moved, dimension), still = self.generated.shape, self.real.shape[0]
+        softening = "" if self.softening is None else f", softening {self.softening:g}"
+        at = f"step {self.step}, time {self.time:g}{softening}"
+        return f"State({moved} generated and {still} real in {dimension} dimensions, {kind_of(self.generated)}; {at})"
 
 
 def _check_velocities(name: str, velocities: Array | None, of: str, positions: Array) -> None:

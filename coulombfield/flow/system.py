@@ -38,11 +38,12 @@ class System:
         the first-order flow, and don't depend on the number of samples.
     exclude_self : bool
         Leave each charge's term with itself out of potential and energy. Smooth kernels have no force at distance 0,
-        so that this changes no motion; for :class:`Coulomb`, which is infinite there, it is needed.
+        so that this changes no motion; for :class:`coulombfield.Coulomb`, which is infinite there, it is needed.
     rtol : float, optional
-        As for :func:`potential`: fast sums with about that error. Without it sums are as exact as the arrays' dtype.
+        As for :func:`coulombfield.potential`: fast sums with about that error. Without it sums are as exact as the
+        arrays' dtype.
     method : str
-        As for :func:`potential`.
+        As for :func:`coulombfield.potential`.
 
     Raises
     ------

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..arguments import finite_number
-from ..arrays import Array, backend, library, to_numpy
+from ..arrays import Array, backend, floating, library, to_numpy
 from ..charges import Charges, check_charges, check_like, check_points
 from ..kernels import RadialKernel, check_kernel
 from ..profiles import Laplacian
@@ -162,7 +162,7 @@ def laplacian(
         the explanation.
     """
     request = _request(targets, charges, kernel, exclude_self, rtol, potential=True)
-    request = request._replace(profile=Laplacian.of(request.profile, targets.shape[1]))
+    request = request._replace(profile=Laplacian.of(request.profile, request.targets.shape[1]))
     (value, _), explanation = _evaluate(request, method, explain)
     return (value, explanation) if explain else value
 
@@ -246,6 +246,8 @@ def _request(
     if not isinstance(exclude_self, bool):
         raise TypeError(f"exclude_self: expected True or False, got {exclude_self!r}")
     positions = charges.positions
+    if type(targets) is not type(positions) or targets.dtype != positions.dtype:
+        _, targets = floating(positions=positions, targets=targets)
     xp = backend(positions=positions, targets=targets)
     if not (targets.ndim == 2 and targets.shape[1] == positions.shape[1] and targets.dtype == positions.dtype):
         check_points("targets", targets)  # else they are points since the positions are

@@ -20,7 +20,7 @@ def ebgan_generator(size: int = 64, latent: int = 100, channels: int = 3, *, bas
     """EBGAN's generator, a DCGAN with 4 x 4 kernels.
 
     For 64 x 64: z - 4 x 4 x 1024 - 8 x 8 x 512 - 16 x 16 x 256 - 32 x 32 x 128 - 64 x 64 x 3, the deconvolutions of
-    :func:`~nets.architectures.mmd_gan.mmd_gan_decoder` with twice its channels.
+    :func:`mmd_gan_decoder` with twice its channels.
 
     Parameters
     ----------
