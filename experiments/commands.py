@@ -111,7 +111,8 @@ def sample(arguments: argparse.Namespace) -> None:
         try:
             registry.find("figures", gan.form, "picture").picture(out, samples)
         except registry.KindError as error:
-            raise UserError(f"--out: there are no pictures of {gan.form}; expected .npy") from error
+            files = " or ".join((*encoders, ".npy", ".csv"))
+            raise UserError(f"--out: there are no pictures of {gan.form}; expected {files}") from error
     elif out.suffix in encoders:
         write_atomically(out, encoders[out.suffix](samples, gan.facts))
     else:

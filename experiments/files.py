@@ -70,6 +70,11 @@ def print_whatever_comes() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
+def name_of(path: Path) -> str:
+    """Name of a file or folder, in which bytes that are no text are escaped."""
+    return path.resolve().name.encode(errors="backslashreplace").decode()
+
+
 def to_json(content: Any) -> str:
     """Indented JSON text that ends in a newline."""
     return json.dumps(content, indent=2) + "\n"

@@ -62,6 +62,44 @@ def test_a_truncated_tar_archive(tmp_path, capsys, left):
     refused(capsys, tmp_path, "a.tar: can't be read as a tar archive", "billion_words", source)
 
 
+@pytest.mark.parametrize("place", [0, 148, 300])
+@pytest.mark.parametrize("member", [0, 1])
+def test_a_damaged_header_in_a_tar_archive(tmp_path, capsys, member, place):
+    source = write_tar(tmp_path / "a.tar", {"a.txt": content(LINES), "b.txt": content(LINES)}, "w")
+    with tarfile.open(source) as archive:
+        place += archive.getmembers()[member].offset
+    data = bytearray(source.read_bytes())
+    data[place] ^= 0x41
+    source.write_bytes(data)
+    message = "a.tar: can't be read as a tar archive .*damaged" if member else "a.tar: expected text, got a tar archive"
+    refused(capsys, tmp_path, message, "text", source)
+
+
+def test_an_archive_without_files(tmp_path, capsys):
+    source = write_tar(tmp_path / "a.tar", {}, "w")
+    refused(capsys, tmp_path, "a.tar: no files in the archive", "text", source)
+    refused(capsys, tmp_path, "a.tar: no Billion Word there", "billion_words", source)
+
+
+@pytest.mark.parametrize("unit", ["characters", "bytes"])
+@pytest.mark.parametrize(
+    ("form", "data"),
+    [
+        ("tar archive", write_tar(io.BytesIO(), {"a.txt": b"abc\n"}, "w").getvalue()),
+        ("tar archive", gzip.compress(write_tar(io.BytesIO(), {"a.txt": b"abc\n"}, "w").getvalue())),
+        ("gzip file", gzip.compress(gzip.compress(b"abc\n"))),
+        ("zip file", b"PK\x03\x04abc\n"),
+        ("HDF5 file", b"\x89HDF\r\n\x1a\nabc\n"),
+    ],
+    ids=["tar", "tar.gz", "gzip", "zip", "HDF5"],
+)
+def test_files_within_others_that_are_no_text(tmp_path, capsys, form, data, unit):
+    write_folder(tmp_path / "in", {"a.txt": b"abc\n", "b": data})
+    write_tar(tmp_path / "a.tar", {"a.txt": b"abc\n", "b": data})
+    refused(capsys, tmp_path, f"in/b: expected text, got a {form}", "text", tmp_path / "in", unit=unit)
+    refused(capsys, tmp_path, f"a.tar: b: expected text, got a {form}", "text", tmp_path / "a.tar", unit=unit)
+
+
 def test_a_shard_that_ends_within_a_line(tmp_path, capsys):
     files = shards(LINES)
     files[SHARD] = files[SHARD][:-5]
@@ -122,7 +160,7 @@ def test_a_file_without_lines(tmp_path, capsys, data, message):
 def test_a_line_without_an_end(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(lines_module, "LONGEST", 1 << 20)
     monkeypatch.setattr(lines_module, "AT_ONCE", 1 << 18)
-    (tmp_path / "a.txt").write_bytes(bytes(3 << 20))
+    (tmp_path / "a.txt").write_bytes(b"a" * (3 << 20))
     refused(capsys, tmp_path, "a.txt: has a line of more than 1 MiB; is it text?", "text", tmp_path / "a.txt")
 
 
@@ -202,6 +240,13 @@ def test_a_truncated_prepared_file(made):
         StoredText(made)
 
 
+def test_what_is_no_prepared_file(tmp_path):
+    (tmp_path / "a.txt").write_bytes(content(LINES))
+    for name, what in (("a.txt", "is no HDF5"), ("", "is none"), ("b.h5", "no such file")):
+        with pytest.raises(lines_module.TextError, match=f"{what}; expected a file that data prepare has made of text"):
+            StoredText(tmp_path / name)
+
+
 @pytest.mark.parametrize(
     ("unit", "symbols"),
     [
@@ -213,6 +258,8 @@ def test_a_truncated_prepared_file(made):
         ("bytes", [-1, 256]),
         ("characters", [-1, 0x110000]),
         ("bytes", [-1, -1]),
+        ("characters", [-1, 0xD800]),
+        ("characters", [-1, 3, 0xDFFF]),
     ],
 )
 def test_no_alphabets(unit, symbols):

@@ -2,6 +2,7 @@
 
 import fcntl
 import gzip
+import os
 import shutil
 import signal
 import subprocess
@@ -228,6 +229,27 @@ def test_check_says_what_is_there_and_shows_some(tmp_path, capsys):
     assert "at the end of 19 lines" in text
     assert text.splitlines()[-10:] == ["\ufffd" * 8 + "`" * 24] * 9 + ["x" * 32]
     assert HELD_OUT not in text
+
+
+def test_check_writes_out_what_is_no_sign(tmp_path, capsys):
+    (tmp_path / "a.txt").write_bytes("\0\x1b[2Ja\x7f\x85\u2028\u202e\n".encode())
+    out = tmp_path / "a.h5"
+    prepare("text", tmp_path / "a.txt", out, "--unit", "characters")
+    assert main(["data", "check", str(out)]) == 0
+    printed = capsys.readouterr().out
+    assert r"\x00\x1b[2Ja\x7f\x85\u2028\u202e`" in printed
+    assert all(line.isprintable() for line in printed.split("\n"))
+
+
+def test_a_name_that_is_no_text(tmp_path):
+    source = tmp_path / os.fsdecode(b"a\xff.txt")
+    try:
+        source.write_bytes(b"abc\n")
+    except OSError:
+        pytest.skip("the system wants names that are text")
+    out = tmp_path / "a.h5"
+    prepare("text", source, out, "--unit", "characters")
+    assert StoredText(out).attributes["source"] == r"a\udcff.txt"
 
 
 def test_check_finds_a_flipped_bit(tmp_path, capsys):

@@ -101,6 +101,12 @@ def test_report_and_samples_are_text(data, tmp_path, capsys):
     assert loaded.interpolate(*loaded.draw_latent(2), 3).shape == (3, 32)
 
 
+def test_there_are_no_pictures_of_lines(data, tmp_path, capsys):
+    assert run("coulomb-text", data, tmp_path / "run") == 0
+    assert main(["sample", str(tmp_path / "run"), "--out", str(tmp_path / "a.png")]) == 2
+    assert "--out: there are no pictures of lines; expected .txt or .npy or .csv" in capsys.readouterr().err
+
+
 def test_a_discriminator_takes_codes_and_distributions(data, tmp_path):
     assert run("wgan-gp-ttur-text", data, tmp_path / "run") == 0
     loaded = experiments.load(tmp_path / "run")

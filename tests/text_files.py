@@ -32,7 +32,8 @@ def shards(lines, count=3, held_out=2):
 
 
 def write_tar(path, files, mode="w:gz"):
-    with tarfile.open(path, mode) as archive:
+    file = {"fileobj": path} if isinstance(path, io.BytesIO) else {"name": path}
+    with tarfile.open(mode=mode, **file) as archive:
         for name, data in files.items():
             member = tarfile.TarInfo(name)
             member.size = len(data)

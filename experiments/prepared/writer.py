@@ -23,7 +23,7 @@ import numpy as np
 import PIL
 from tqdm import tqdm
 
-from ..files import WriteError, sync_folder, writing
+from ..files import WriteError, name_of, sync_folder, writing
 from ..sources.fit import LARGEST_SIDE, Fit, FitError
 from ..sources.source import ImageError, Item, Source
 from . import journal, layout
@@ -146,7 +146,7 @@ class _Work:
             "version": layout.VERSION,
             "complete": 1,
             "kind": kind,
-            "source": source.path.resolve().name,
+            "source": name_of(source.path),
             "part": source.part,
             "crop": str(fitted.fit),
             "made_with": f"Pillow {PIL.__version__}",

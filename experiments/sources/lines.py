@@ -12,10 +12,10 @@ import tarfile
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import BinaryIO, NamedTuple, Protocol, cast
+from typing import BinaryIO, NamedTuple, Protocol, Self, cast
 
 from .. import DataError
-from .packed import GZIP, is_packed, open_packed
+from .packed import GZIP, open_packed
 from .source import reading
 
 AT_ONCE = 4 << 20  # [bytes] of lines that are handed on together
@@ -30,6 +30,8 @@ OTHERS = {
     b"\x89HDF": "HDF5",
 }
 """What files begin with that hold text in a form that is not read, or none."""
+TAR, TAR_AT = (b"ustar\0", b"ustar "), 257
+"""What tar archives have where."""
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
@@ -113,7 +115,6 @@ class TextFiles:
         """All of them."""
         for number, path in enumerate(self._paths):
             with reading(path, "text", to=TextError):
-                expect_text(path)
                 file = open_packed(path)
             with file:
                 yield number, file
@@ -166,9 +167,11 @@ def archived(path: Path) -> list[str] | None:
         If it is damaged: a packed one is read to its end, where its checksum is compared.
     """
     with reading(path, "text", zlib.error, to=TextError):
-        expect_text(path)
+        _expect_text(path)
         with open_packed(path) as file:
             head = file.read(tarfile.BLOCKSIZE)
+    if head == bytes(tarfile.BLOCKSIZE):
+        return []
     try:
         tarfile.TarInfo.frombuf(head, "utf-8", "surrogateescape")
     except tarfile.HeaderError:
@@ -190,7 +193,7 @@ def _members(path: Path) -> Iterator[tuple[str, BinaryIO]]:
         content = open_packed(path)
     with content:
         with damaged():
-            archive = tarfile.TarFile.open(fileobj=content, mode="r|", errorlevel=2)
+            archive = tarfile.TarFile.open(fileobj=content, mode="r|", errorlevel=2, tarinfo=_Member)
         while True:
             with damaged():
                 if (member := archive.next()) is None:
@@ -201,25 +204,44 @@ def _members(path: Path) -> Iterator[tuple[str, BinaryIO]]:
         with damaged():
             while content.read(AT_ONCE):  # at its end gzip compares a checksum
                 pass
-            if not is_packed(path) and not _has_end(path):
-                raise tarfile.ReadError("truncated: has no end")
 
 
-def _has_end(path: Path) -> bool:
-    """Whether an archive ends in a block of zeros, without which members may be missing."""
-    with open(path, "rb") as file:
-        size = file.seek(0, 2)
-        file.seek(max(0, size - tarfile.BLOCKSIZE))
-        return file.read() == bytes(tarfile.BLOCKSIZE)
+class _Member(tarfile.TarInfo):
+    """A member whose header is damaged, or none where the archive has no end yet, is an error.
+
+    Otherwise the archive would seem to end there, and what follows would be missing.
+    """
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
+        try:
+            return super().frombuf(buf, encoding, errors)
+        except tarfile.HeaderError as error:
+            if len(buf) == tarfile.BLOCKSIZE and not any(buf):  # its end
+                raise
+            raise tarfile.ReadError(f"truncated or damaged: {error} where a file begins") from error
 
 
-def expect_text(path: Path) -> None:
+def _expect_text(path: Path) -> None:
     """Raise :class:`TextError` where a file begins like one of :data:`OTHERS`."""
     with open(path, "rb") as file:
         head = file.read(8)
-    for begin, form in OTHERS.items():
-        if head.startswith(begin):
-            raise TextError(f"{path}: expected text, packed by gzip or in a tar archive if at all, got a {form} file")
+    if form := _other_form(head):
+        raise TextError(f"{path}: expected text, packed by gzip or in a tar archive if at all, got a {form} file")
+
+
+def _other_form(head: bytes) -> str | None:
+    return next((form for begin, form in OTHERS.items() if head.startswith(begin)), None)
+
+
+def _expect_lines(name: str, head: bytes) -> None:
+    """Raise :class:`TextError` where a piece, unpacked, begins like a file that has to be unpacked first."""
+    if form := _other_form(head) or ("gzip" if head.startswith(GZIP) else None):
+        raise TextError(f"{name}: expected text, got a {form} file")
+    if head[TAR_AT : TAR_AT + len(TAR[0])] in TAR:
+        raise TextError(
+            f"{name}: expected text, got a tar archive, which is damaged or lies in a folder or in another archive"
+        )
 
 
 def blocks(name: str, file: BinaryIO, rules: Rules) -> Iterator[bytes]:
@@ -237,14 +259,16 @@ def blocks(name: str, file: BinaryIO, rules: Rules) -> Iterator[bytes]:
     Raises
     ------
     TextError
-        If it can't be read, has a line longer than :data:`LONGEST`, or ends within a line where none may.
+        If it can't be read, is another kind of file, has a line longer than :data:`LONGEST`, or ends within a line
+        where none may.
     """
     rest, first = b"", True
     while True:
         with reading(name, "text", *DAMAGE, to=TextError):
             content = file.read(AT_ONCE)
-        if first and rules.strips:
-            content = content.removeprefix(BYTE_ORDER_MARK)
+        if first:
+            _expect_lines(name, content)
+            content = content.removeprefix(BYTE_ORDER_MARK) if rules.strips else content
         first = False
         if not content:
             break

@@ -19,6 +19,8 @@ PADDING = ord("`")
 """The symbol that fills up short lines, as in Gulrajani et al. (2017)."""
 REPLACEMENT = 0xFFFD
 """Code point that shows unknown symbols."""
+SURROGATES = 0xD800, 0xDFFF
+"""First and last code point that are no characters."""
 MOST = 1 << 16  # symbols, so that codes have two bytes
 
 
@@ -46,6 +48,8 @@ class Alphabet:
         rises = self.symbols.ndim == 1 and 2 <= len(self.symbols) <= MOST and (np.diff(self.symbols) > 0).all()
         if not rises or self.symbols[0] != NONE or self.symbols[1] < 0 or self.symbols[-1] >= self._symbols_of:
             raise ValueError(f"symbols: expected {NONE} and {unit} in ascending order, got {str(symbols)[:80]}")
+        if unit == "characters" and ((self.symbols >= SURROGATES[0]) & (self.symbols <= SURROGATES[1])).any():
+            raise ValueError("symbols: expected characters, got halves of pairs of UTF-16 (U+D800 to U+DFFF)")
         self.symbols.flags.writeable = False
 
     @classmethod

@@ -81,4 +81,9 @@ def described(found: Check) -> list[str]:
             f"{'padding':14} {padding} of {total} symbols are {chr(PADDING)} ({padding / total:.1%}), at the end of "
             f"{found.filled} lines"
         )
-    return [*lines, *(line.replace("\r", "\\r") for line in found.shown)]
+    return [_escaped(line) for line in (*lines, *found.shown)]
+
+
+def _escaped(line: str) -> str:
+    """A line in which what a terminal would take for orders, such as control characters, is written out."""
+    return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in line)

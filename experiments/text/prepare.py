@@ -18,7 +18,7 @@ import h5py
 import numpy as np
 from tqdm import tqdm
 
-from ..files import sync_folder, writing
+from ..files import name_of, sync_folder, writing
 from ..prepared.unfinished import (
     PrepareError,
     check_disk,
@@ -107,7 +107,7 @@ def prepare(
         alphabet = Alphabet.most_frequent(unit, found.counts, vocabulary)
         attributes: dict[str, str | int] = {
             "kind": kind,
-            "source": source.path.resolve().name,
+            "source": name_of(source.path),
             "part": source.part,
             "unit": unit,
             "length": length,

@@ -53,7 +53,10 @@ class StoredText:
         self.path = path
         self._memory: np.ndarray | None = None
         if not path.is_file():
-            raise TextError(f"{path}: no such file")
+            found = "is none" if path.exists() else "no such file"
+            raise TextError(f"{path}: {found}; expected a file that data prepare has made of text")
+        if not h5py.is_hdf5(path):
+            raise TextError(f"{path}: is no HDF5; expected a file that data prepare has made of text")
         with reading(path, "HDF5", *DAMAGE, to=TextError), h5py.File(path, "r") as file:
             self.attributes = {name: str(value) for name, value in file.attrs.items()}
             self._expect_attributes()
