@@ -36,7 +36,7 @@ figure, (left, right) = plt.subplots(1, 2, figsize=(9, 4))
 for points, colour, label in ((data, "#0072B2", "data"), (before, "0.7", "before"), (after, "#D55E00", "after")):
     left.scatter(points[:1_000, 0], points[:1_000, 1], s=4, color=colour, label=label)
 left.set(aspect="equal", xlabel="first coordinate", ylabel="second coordinate")
-left.legend(loc="center")
+left.legend(loc="lower left", bbox_to_anchor=(1.0, 0.0), markerscale=2)
 right.semilogy(energies, linewidth=0.8)
 right.set(xlabel="update", ylabel="energy of the minibatch")
 plt.show()
