@@ -32,8 +32,8 @@ for axes, step in zip(panels, (0, 10, end.step), strict=True):
     generated = paths[step]
     potential = cf.potential(grid, cf.signed_charges(real, generated), system.kernel).reshape(120, 120)
     axes.imshow(potential, extent=(-6, 6, -6, 6), origin="lower", cmap="PuOr_r", vmin=-0.5, vmax=0.5)
-    axes.scatter(*real.T, s=3, color="#0072B2", linewidths=0, label="data (+)")
-    axes.scatter(*generated.T, s=3, color="#D55E00", linewidths=0, label="samples (−)")
+    axes.scatter(real[:, 0], real[:, 1], s=3, color="#0072B2", linewidths=0, label="data (+)")
+    axes.scatter(generated[:, 0], generated[:, 1], s=3, color="#D55E00", linewidths=0, label="samples (−)")
     axes.set(title=f"after {step} steps", xlim=(-6, 6), ylim=(-6, 6), xticks=[], yticks=[])
 panels[0].legend(loc="lower left", fontsize="small", markerscale=2)
 if len(sys.argv) > 1:

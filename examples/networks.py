@@ -18,7 +18,7 @@ parameters = generator.initialize(rng)  # one flat vector of float32, with named
 optimizer = Adam(parameters, rate=2e-3)
 kernel = cf.Plummer(exponent=1.0, softening=0.3)
 latent = rng.normal(size=(1_000, 2)).astype("float32")
-before, _ = generator.forward(parameters, latent)
+before, cache = generator.forward(parameters, latent)
 
 energies = []
 for _ in range(600):
@@ -30,13 +30,13 @@ for _ in range(600):
     d_samples = cf.field(samples, charges, kernel) / len(samples)  # the energy's derivative by the samples (Eq 34)
     _, gradient = generator.backward(parameters, cache, d_samples, need_dx=False)
     optimizer.update(gradient)
-after, _ = generator.forward(parameters, latent)
+after, cache = generator.forward(parameters, latent)
 
 figure, (left, right) = plt.subplots(1, 2, figsize=(9, 4))
 for points, colour, label in ((data, "#0072B2", "data"), (before, "0.7", "before"), (after, "#D55E00", "after")):
-    left.scatter(*points[:1_000].T, s=4, color=colour, label=label)
+    left.scatter(points[:1_000, 0], points[:1_000, 1], s=4, color=colour, label=label)
 left.set(aspect="equal", xlabel="first coordinate", ylabel="second coordinate")
-left.legend(loc="center")
+left.legend(loc="lower left", bbox_to_anchor=(1.0, 0.0), markerscale=2)
 right.semilogy(energies, linewidth=0.8)
 right.set(xlabel="update", ylabel="energy of the minibatch")
 plt.show()

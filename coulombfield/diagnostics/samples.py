@@ -11,7 +11,6 @@ distance.
 from __future__ import annotations
 
 import functools
-from types import ModuleType
 from typing import Any, NamedTuple
 
 import array_api_compat
@@ -45,7 +44,7 @@ class Root(NamedTuple):
         """The profile with which points stretched by a factor have the values that these points had."""
         return Root(self.factor / factor)
 
-    def value(self, xp: ModuleType, s: Array) -> Array:
+    def value(self, xp, s):  # type: ignore[no-untyped-def]  # Numba compiles it, by the names alone
         """f(s)."""
         return self.factor * xp.sqrt(s)
 
