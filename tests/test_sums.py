@@ -212,11 +212,11 @@ STRICT = array_api_strict.zeros((3, 2), dtype=array_api_strict.float64)
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [
-        ({"targets": [[0.0, 0.0]]}, TypeError, r"^targets: expected an array"),
+        ({"targets": 0.0}, TypeError, r"^targets: expected an array"),
         ({"targets": STRICT}, TypeError, r"^targets: expected a numpy array"),
         ({"targets": np.zeros(2)}, ValueError, r"^targets: expected shape"),
         ({"targets": np.zeros((3, 3))}, ValueError, r"^targets: expected 2 columns like the charges, got 3"),
-        ({"targets": np.zeros((3, 2), int)}, TypeError, r"^targets: expected dtype float32 or float64, got int64"),
+        ({"targets": np.zeros((3, 2), bool)}, TypeError, r"^targets: expected dtype float32 or float64, got bool"),
         ({"targets": np.zeros((3, 2), "float32")}, TypeError, r"^targets: expected dtype float64 like the charges"),
         ({"charges": np.zeros((3, 2))}, TypeError, r"^charges: expected Charges"),
         ({"kernel": 1.0}, TypeError, r"^kernel: expected a RadialKernel"),
