@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import os
 import re
 import tarfile
 
@@ -162,6 +163,12 @@ def test_a_line_without_an_end(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(lines_module, "AT_ONCE", 1 << 18)
     (tmp_path / "a.txt").write_bytes(b"a" * (3 << 20))
     refused(capsys, tmp_path, "a.txt: has a line of more than 1 MiB; is it text?", "text", tmp_path / "a.txt")
+
+
+@pytest.mark.parametrize("kind", ["text", "billion_words"])
+def test_a_pipe_is_not_waited_for(tmp_path, capsys, kind):
+    os.mkfifo(tmp_path / "pipe")
+    refused(capsys, tmp_path, "pipe: expected a file or a folder, which can be read twice", kind, tmp_path / "pipe")
 
 
 def test_places_without_text(tmp_path, capsys):

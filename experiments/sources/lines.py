@@ -164,8 +164,10 @@ def archived(path: Path) -> list[str] | None:
     Raises
     ------
     TextError
-        If it is damaged: a packed one is read to its end, where its checksum is compared.
+        If it is damaged: a packed one is read to its end, where its checksum is compared; or is no file.
     """
+    if not path.is_file():
+        raise TextError(f"{path}: expected a file or a folder, which can be read twice, got a pipe or the like")
     with reading(path, "text", zlib.error, to=TextError):
         _expect_text(path)
         with open_packed(path) as file:
