@@ -162,7 +162,7 @@ def test_changing_a_parameter_compiles_nothing():
 SECOND_PROCESS = """
 import numpy as np
 from coulombfield import Charges, Plummer, potential
-from coulombfield.sums import simd
+from coulombfield.sums.pairs import simd
 charges = Charges(np.zeros((3, 2)), np.ones(3))
 potential(charges.positions, charges, 2.0 * Plummer())
 print(sum(simd._sum_tiles.stats.cache_misses.values()))

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from coulombfield import Coulomb, Gaussian, Laplace, Plummer
 from coulombfield.profiles import GradientSize, Laplacian, Magnitude
-from coulombfield.sums import direct
+from coulombfield.sums import direct, selection
 from coulombfield.sums.fourier import error_scale, nufft, planning, series, transforms
 from coulombfield.sums.pairs import simd
 from coulombfield.sums.request import OutOfReachError, Request
@@ -373,10 +373,10 @@ def test_small_sums_are_exact(monkeypatch, targets, charges):
     monkeypatch.setattr(nufft, "SMALL", 2**22)
     rng = np.random.default_rng(12)
     request = request_for(uniform(rng, charges, 2), rng.standard_normal(charges), targets=uniform(rng, targets, 2))
-    found, exact = nufft.approximate(request, 1e-2), simd.evaluate(request)
+    (found, _), exact = selection.evaluate(request._replace(rtol=1e-2), "nufft"), simd.evaluate(request)
     assert np.array_equal(found.potential, exact.potential)
     assert np.array_equal(found.field, exact.field)
-    assert nufft.seconds(request) == simd.seconds(request)
+    assert nufft.needless(request) == "all pairs are faster up to 4,194,304"
 
 
 def test_refusals(monkeypatch):

@@ -301,7 +301,8 @@ def test_the_estimate_of_time_grows_with_the_work():
 OLD_PROCESSOR = """
 import numpy as np
 from coulombfield import Plummer
-from coulombfield.sums import direct, simd
+from coulombfield.sums import direct
+from coulombfield.sums.pairs import simd
 from coulombfield.sums.request import Request
 rng = np.random.default_rng(0)
 for dtype, exponent in ((np.float32, 3.0), (np.float64, 3.0), (np.float32, 1.7), (np.float64, 1.7)):

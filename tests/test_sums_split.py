@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from coulombfield import Coulomb, Gaussian, Laplace, Plummer
 from coulombfield.profiles import GradientSize, Laplacian, Magnitude
-from coulombfield.sums import direct
+from coulombfield.sums import direct, selection
 from coulombfield.sums.ewald import neighbour_cells, split, splitting
 from coulombfield.sums.request import Request
 from coulombfield.sums.tolerance import within_tolerance
@@ -223,16 +223,16 @@ def test_targets_may_be_the_first_of_the_charges():
 def test_few_pairs_are_summed_exactly():
     positions = np.array([[0.25, 0.5], [0.25, 0.5]])
     request = request_for(KERNELS["3"], positions, positions, np.array([1.0, 0.0]))
-    result = split.approximate(request, 1e-3)
+    result, _ = selection.evaluate(request._replace(rtol=1e-3), "split")
     assert np.array_equal(result.potential, np.full(2, 0.02**-3.0))
     assert np.array_equal(result.field, np.zeros((2, 2)))
-    assert split.seconds(request) < 1e-3
+    assert split.needless(request) == "all pairs are faster up to 4,194,304"
 
 
 @pytest.mark.parametrize(("t", "n"), [(0, 3), (3, 0), (0, 0)])
 def test_nothing_gives_nothing(t, n):
     request = request_for(KERNELS["3"], np.zeros((t, 2)), np.zeros((n, 2)), np.zeros(n))
-    result = split.approximate(request, 1e-3)
+    result, _ = selection.evaluate(request._replace(rtol=1e-3), "split")
     assert np.array_equal(result.potential, np.zeros(t))
     assert np.array_equal(result.field, np.zeros((t, 2)))
 

@@ -23,6 +23,9 @@ class Noisy:
     def refusal(self, request):
         return self.why
 
+    def needless(self, request):
+        return ""
+
     def seconds(self, request):
         return self.estimate
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from coulombfield import Coulomb, Gaussian, Laplace, Plummer
 from coulombfield.calculus import machine_epsilon
 from coulombfield.profiles import GradientSize, Laplacian, Magnitude
-from coulombfield.sums import direct
+from coulombfield.sums import direct, selection
 from coulombfield.sums.pairs import simd
 from coulombfield.sums.request import Request
 from coulombfield.sums.tree import chebyshev, hierarchy, interactions, near_field, tree
@@ -292,7 +292,7 @@ def test_few_pairs_are_summed_as_simd_does(monkeypatch):
     rng = np.random.default_rng(7)
     positions, weights = uniform(rng, 10, 2), rng.standard_normal(10)
     request = Request(positions, positions, weights, Plummer(3.0, 0.02).profile, False, True, True)
-    found, expected = tree.approximate(request, 1e-3), simd.evaluate(request)
+    (found, _), expected = selection.evaluate(request._replace(rtol=1e-3), "tree"), simd.evaluate(request)
     assert np.array_equal(found.potential, expected.potential)
     assert np.array_equal(found.field, expected.field)
 
@@ -301,8 +301,9 @@ def test_no_targets_or_no_charges_make_empty_sums_or_zeros(monkeypatch):
     monkeypatch.undo()
     some, none = np.ones((3, 2)), np.ones((0, 2))
     profile = Plummer().profile
-    assert tree.approximate(Request(none, some, np.ones(3), profile, False, True, True), 1e-3).field.shape == (0, 2)
-    zeros = tree.approximate(Request(some, none, np.ones(0), profile, False, True, True), 1e-3)
+    nothing, _ = selection.evaluate(Request(none, some, np.ones(3), profile, False, True, True, 1e-3), "tree")
+    assert nothing.field.shape == (0, 2)
+    zeros, _ = selection.evaluate(Request(some, none, np.ones(0), profile, False, True, True, 1e-3), "tree")
     assert np.array_equal(zeros.potential, np.zeros(3))
 
 

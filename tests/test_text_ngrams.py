@@ -288,12 +288,12 @@ def test_the_metric_compares_with_the_training_lines_alone(tmp_path):
     data = data_of(prepared(tmp_path, sentences(400)))
     found = metric.Config(samples=50).build(data, None)
     assert found.samples == 50
-    assert list(found.columns) == [f"jsd_{n}" for n in range(1, 7)]
+    assert list(found.columns) == [f"jsd_{n}_of_50" for n in range(1, 7)]
     samples, training = data.held_out.first(50), data.training.first(1000)
     assert len(training) == 280
     values = found.evaluate(samples)
     for n in range(1, 7):
-        assert values[f"jsd_{n}"] == pytest.approx(divergence(samples, training, n), rel=0, abs=1e-12)
+        assert values[f"jsd_{n}_of_50"] == pytest.approx(divergence(samples, training, n), rel=0, abs=1e-12)
     assert found.reference == found.evaluate(data.like_samples.first(50))
     assert found.reference != values
 
@@ -302,7 +302,7 @@ def test_the_metric_refuses_what_it_cannot_measure(tmp_path):
     data = data_of(prepared(tmp_path, sentences(400)))
     with pytest.raises(ValueError, match=r"samples: expected at most data.held_out = 60, got 640"):
         metric.Config().build(data, None)
-    with pytest.raises(ValueError, match=r"data: expected lines of text, whose n-grams can be counted, got images"):
+    with pytest.raises(ValueError, match="kind: this metric is for lines, and the data are images"):
         metric.Config().build(SimpleNamespace(form="images"), None)
     with pytest.raises(ValueError, match="data: expected lines of at least 6 symbols, got 5"):
         metric.Config().build(SimpleNamespace(form="lines", shape=(5, 9)), None)

@@ -93,6 +93,7 @@ def test_a_wrong_engine_shows_its_error_and_a_slow_one_its_estimate(tmp_path, mo
     monkeypatch.setitem(selection.EXACT, "nan", engine(lambda x: x * np.nan))
     broken = engine(lambda x: x + 1)
     broken.approximate = lambda request, tolerance: broken.evaluate(request)
+    broken.needless = lambda request: ""
     monkeypatch.setitem(selection.FAST, "broken", broken)
     rows = {
         (row["engine"], row["dtype"], row["output"]): row
