@@ -101,6 +101,26 @@ def test_report_and_samples_are_text(data, tmp_path, capsys):
     assert loaded.interpolate(*loaded.draw_latent(2), 3).shape == (3, 32)
 
 
+def test_lines_of_another_alphabet_in_the_datas_place(data, tmp_path, capsys):
+    """They are told of by resume, which leaves the folder as it was, and by report, which is made without them."""
+    here = tmp_path / "a.h5"
+    shutil.copy(data, here)
+    assert run("coulomb-text", here, tmp_path / "run") == 0
+    here.unlink()
+    (tmp_path / "b.txt").write_bytes(b"abc\n" * 200)
+    assert main(["data", "prepare", "text", str(tmp_path / "b.txt"), str(here), "--unit", "bytes"]) == 0
+    capsys.readouterr()
+    assert main(["report", str(tmp_path / "run")]) == 0
+    assert "does not fit; have the data been replaced by others?" in capsys.readouterr().out
+    checkpoints = sorted((tmp_path / "run" / "checkpoints").iterdir())
+    checkpoints[-1].unlink()
+    before = (tmp_path / "run" / "provenance.json").read_bytes()
+    assert main(["resume", str(tmp_path / "run")]) == 2
+    assert "update 3 does not fit; have the data been replaced by others?" in capsys.readouterr().err
+    assert (tmp_path / "run" / "provenance.json").read_bytes() == before
+    assert (tmp_path / "run" / "report.html").exists()
+
+
 def test_there_are_no_pictures_of_lines(data, tmp_path, capsys):
     assert run("coulomb-text", data, tmp_path / "run") == 0
     assert main(["sample", str(tmp_path / "run"), "--out", str(tmp_path / "a.png")]) == 2

@@ -134,6 +134,8 @@ def resume(path: Path, say: Say = print, overrides: Sequence[str] = ()) -> Finis
             return Finished(folder, folder.read_summary())
         device = device_of(_recorded_device(folder))
         experiment = build(setup, device)
+        if checkpoint is not None:  # what does not fit leaves the folder as it was
+            _load(experiment, checkpoint, folder)
         say(f"{folder.path}: continuing at update {step} of {total}")
         if step < last:
             _add_start(folder, setup, device, experiment, dict(experiment.provenance()), step, say)
@@ -159,7 +161,7 @@ def restored(
         raise RecordError(f"{folder.path}: no checkpoint yet")
     check_config(setup, checkpoint)
     experiment = _build_anywhere(folder, setup)
-    experiment.load_state(checkpoint.state["experiment"])
+    _load(experiment, checkpoint, folder)
     return experiment, checkpoint
 
 
@@ -189,11 +191,11 @@ def report_again(path: Path, say: Say = print) -> Finished:
     step, seconds, ended = checkpoint.step, checkpoint.state["loop"]["seconds"], _ended(checkpoint)
     try:
         experiment = _build_anywhere(folder, setup)
+        _load(experiment, checkpoint, folder)
     except UserError as error:
         say(f"{error}; the report is made of what the folder holds, with the figures as they are")
         summary = report.rebuild(folder, setup, step, seconds, str(error), ended)
         return _published(folder, named_columns(folder.read_columns(), folder.read_metrics()), summary, say)
-    experiment.load_state(checkpoint.state["experiment"])
     return publish(folder, setup, experiment, step, seconds, say, ended)
 
 
@@ -338,6 +340,17 @@ def _without_loop(configuration: Any) -> dict[str, Any]:
     plain = schema.to_dict(configuration)
     plain["training"] = {k: v for k, v in plain["training"].items() if k not in LoopConfig.__dataclass_fields__}
     return plain
+
+
+def _load(experiment: Experiment, checkpoint: Checkpoint, folder: RunFolder) -> None:
+    """Take an experiment to a checkpoint's state, which data of another shape than the run's do not fit."""
+    try:
+        experiment.load_state(checkpoint.state["experiment"])
+    except (ValueError, KeyError) as error:
+        raise CheckpointError(
+            f"{folder.path}: the checkpoint of update {checkpoint.step} does not fit; have the data been replaced by "
+            f"others? ({error})"
+        ) from error
 
 
 def _take_over(experiment: Experiment, source: Path, say: Say) -> None:
