@@ -191,7 +191,6 @@ def run(mutation: Mutation | None, command: str) -> tuple[int, str]:
         if mutation:
             file = Path(scratch, mutation.file)
             file.write_text(broken(mutation), encoding="utf-8")
-        # Numba's cache doesn't notice an edit in a function that is called from another file.
         variables = {**os.environ, "NUMBA_CACHE_DIR": str(Path(scratch, "numba")), "PYTHONPATH": scratch}
         done = subprocess.run(
             [sys.executable, "-m", "validation", *command.split(), "--quick"],

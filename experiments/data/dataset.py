@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
 from coulombfield.arrays import Array, Device
+
+from .. import DataError
 
 Shape = tuple[int, ...]
 
@@ -112,6 +114,15 @@ class DataConfig:
             Where minibatches go.
         """
         raise NotImplementedError
+
+
+def expect_checksum(found: Mapping[str, str], wanted: str, error: type[DataError]) -> None:
+    """Raise an error where the provenance of stored samples has another checksum than is wanted; empty for any."""
+    if wanted and found["data_sha256"] != wanted:
+        raise error(
+            f"{found['data']}: expected the checksum data.sha256 = {wanted}, got {found['data_sha256']} of "
+            f"{found['data_hashed']}"
+        )
 
 
 class ArrayPart:

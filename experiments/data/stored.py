@@ -20,7 +20,7 @@ from tqdm import tqdm
 from coulombfield.arrays import Array, Device
 
 from ..sources.source import ImageError
-from .dataset import DataConfig
+from .dataset import DataConfig, expect_checksum
 
 IN_MEMORY = 4 << 30  # [bytes]; what is larger is read from disk, one minibatch at a time
 BLOCK = 1024  # images read at once on the way to memory
@@ -286,11 +286,7 @@ class ImageData:
             If an image can't be read, or the checksum is another one than the configuration has.
         """
         found = checksum(self.training.at_hand)
-        if self._sha256 and found["data_sha256"] != self._sha256:
-            raise ImageError(
-                f"{found['data']}: expected the checksum data.sha256 = {self._sha256}, got {found['data_sha256']} of "
-                f"{found['data_hashed']}"
-            )
+        expect_checksum(found, self._sha256, ImageError)
         return found
 
 

@@ -22,7 +22,7 @@ from ..sources.lines import TextError
 from ..text import Alphabet, StoredText
 from ..text.counted import counted
 from ..text.ngrams import NGrams, count
-from .dataset import DataConfig
+from .dataset import DataConfig, expect_checksum
 
 IN_MEMORY = 4 << 30  # [bytes] of codes; what is larger is read from disk, one minibatch at a time
 BLOCK = 64 << 20  # [bytes] of one-hot lines made at once
@@ -193,11 +193,7 @@ class TextData:
             If the lines can't be read or are damaged, or the checksum is another one than the configuration has.
         """
         found = checksum(self.stored)
-        if self._sha256 and found["data_sha256"] != self._sha256:
-            raise TextError(
-                f"{found['data']}: expected the checksum data.sha256 = {self._sha256}, got {found['data_sha256']} of "
-                f"{found['data_hashed']}"
-            )
+        expect_checksum(found, self._sha256, TextError)
         return found
 
 

@@ -7,6 +7,7 @@ that a generator's network gives; of the others, values are clipped to the bound
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from typing import Any
 
@@ -27,7 +28,7 @@ def finish(made: np.ndarray, facts: Facts) -> np.ndarray:
     facts : mapping
         What a sample is.
     """
-    if (form := _file(facts, "finish")) is not None:
+    if (form := _file(facts["form"])) is not None:
         return form.finish(made, facts)
     if "bounds" not in facts:
         return made
@@ -37,18 +38,17 @@ def finish(made: np.ndarray, facts: Facts) -> np.ndarray:
 
 def as_made(samples: np.ndarray, facts: Facts, dtype: str) -> np.ndarray:
     """Samples in the form in which a network takes them, shape (N, *shape)."""
-    form = _file(facts, "as_made")
+    form = _file(facts["form"])
     return samples.astype(dtype, copy=False) if form is None else form.as_made(samples, facts, dtype)
 
 
 def encoders(facts: Facts) -> Mapping[str, Any]:
     """By the ending of a file's name, what turns samples and facts into its content, where a form has its own files."""
-    form = _file(facts, "ENCODERS")
+    form = _file(facts["form"])
     return {} if form is None else form.ENCODERS
 
 
-def _file(facts: Facts, attribute: str) -> Any:
+@functools.cache  # asked for each batch
+def _file(form: str) -> Any:
     """The file of a form, or None if it has none."""
-    return (
-        registry.find("forms", facts["form"], attribute) if facts["form"] in registry.kinds("forms", "finish") else None
-    )
+    return registry.find("forms", form, "finish") if form in registry.kinds("forms", "finish") else None

@@ -68,11 +68,15 @@ def locked(out: Path, *, wait: bool = False) -> Iterator[tuple[Path, int]]:
         os.close(file)
 
 
-def check_disk(out: Path, size: int) -> None:
-    """Raise :class:`WriteError` if there is no room: of very many images, already the file's index takes minutes."""
+def check_disk(out: Path, size: int) -> int:
+    """Bytes that are free; raises :class:`WriteError` if there is no room.
+
+    Of very many images, already the file's index takes minutes.
+    """
     free = shutil.disk_usage(out.parent).free
     if size > free:
         raise _too_large(out, size, free)
+    return free
 
 
 def reserve(file: int, out: Path, size: int) -> None:
@@ -83,10 +87,8 @@ def reserve(file: int, out: Path, size: int) -> None:
     WriteError
         If there is no room, or the system refuses.
     """
-    free = shutil.disk_usage(out.parent).free
+    free = check_disk(out, size)
     try:
-        if size > free:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         os.ftruncate(file, size)
         if hasattr(os, "posix_fallocate"):
             os.posix_fallocate(file, 0, size)
