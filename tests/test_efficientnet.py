@@ -25,7 +25,7 @@ from nets.inference.folding import Normalization, fold
 from nets.primitives.convolution import prepare
 from nets.primitives.depthwise import depthwise
 from nets.primitives.geometry import Geometry, same_padding
-from validation.speed.features_weights import random_tensors
+from validation.speed.features.weights import random_tensors
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +71,7 @@ def test_a_depthwise_convolution_lets_a_nan_through():
 
 def test_the_network_is_that_of_pytorchs_layers(tensors, dtype):
     torch = pytest.importorskip("torch")
-    from validation.speed.torch_features.efficientnet_lite0 import twin
+    from validation.speed.features.torch_peers.efficientnet_lite0 import twin
 
     x = np.random.default_rng(1).uniform(-1, 1, (3, 64, 65, 3)).astype(dtype)
     with torch.inference_mode():

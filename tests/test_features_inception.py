@@ -14,7 +14,7 @@ from experiments.features import inception
 from experiments.features.inception_names import of_graph, of_pytorch, parameters_of
 from experiments.features.tensorflow_resizing import bilinear
 from nets.architectures.inception import convolutions, shapes
-from validation.speed.inception_agreement import parameters
+from validation.speed.inception.agreement import parameters
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +66,7 @@ def test_names_are_the_published_ones():
 
 def test_names_are_those_of_the_twin_of_pytorchs_layers():
     pytest.importorskip("torch")
-    from validation.speed.torch_inception import Inception
+    from validation.speed.inception.torch_peer import Inception
 
     state = {name: tuple(array.shape) for name, array in Inception().state_dict().items() if "num_batches" not in name}
     expected = {

@@ -18,7 +18,7 @@ from experiments.features.inception_names import of_graph, parameters_of
 from experiments.metrics.frechet_distance import Gaussian, frechet_distance
 from experiments.metrics.statistics_file import read_statistics
 from nets.architectures.inception import shapes
-from validation.speed.inception_agreement import parameters
+from validation.speed.inception.agreement import parameters
 
 NETWORK = ["--features", projection.__name__]
 

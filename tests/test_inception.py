@@ -18,7 +18,7 @@ from nets.primitives.convolution import constant, prepare
 from nets.primitives.geometry import Geometry
 from nets.primitives.winograd import Winograd
 from nets.workspace import Workspace
-from validation.speed.inception_agreement import parameters
+from validation.speed.inception.agreement import parameters
 
 EPSILON = 1e-3
 SMALLEST = inception.SMALLEST
@@ -222,7 +222,7 @@ def test_the_network_has_94_convolutions_2048_features_and_1008_classes():
 
 def test_blocks_agree_with_pytorchs_layers(dtype):
     pytest.importorskip("torch")
-    from validation.speed.inception_agreement import differences
+    from validation.speed.inception.agreement import differences
 
     bound = 1e-10 if dtype == np.float64 else 1e-4
     found = differences(dtype, 107, 2)  # the last block has 2 x 2 pixels, whose maxima are not their means

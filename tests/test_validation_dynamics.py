@@ -7,11 +7,11 @@ import pytest
 
 import coulombfield as cf
 from validation.context import Context
-from validation.equations import dynamics
-from validation.equations.dynamics_decay import decay_ode
-from validation.equations.dynamics_exact import CoreAndHalo, shell_paths
-from validation.equations.dynamics_local import velocity
-from validation.equations.dynamics_radial import Shells, couplings, evolve, normal_averages, rate
+from validation.equations.dynamics import entries as dynamics
+from validation.equations.dynamics.decay import decay_ode
+from validation.equations.dynamics.exact import CoreAndHalo, shell_paths
+from validation.equations.dynamics.local import velocity
+from validation.equations.dynamics.radial import Shells, couplings, evolve, normal_averages, rate
 from validation.equations.evidence import Verdict
 from validation.equations.registry import resolve
 

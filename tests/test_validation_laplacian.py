@@ -6,11 +6,11 @@ import pytest
 
 import coulombfield as cf
 from validation.context import Context
-from validation.equations import laplacian_oracle as oracle
 from validation.equations.evidence import Verdict
-from validation.equations.laplacian import ENTRIES
-from validation.equations.laplacian_cases import Case, laplacian, printed, sign_change
-from validation.equations.laplacian_spherical import spherical_terms
+from validation.equations.laplacian import oracle
+from validation.equations.laplacian.cases import Case, laplacian, printed, sign_change
+from validation.equations.laplacian.entries import ENTRIES
+from validation.equations.laplacian.spherical import spherical_terms
 
 DIGITS = 45  # of 50, some are left to the factors of the kernel
 

@@ -10,11 +10,11 @@ import pytest
 import coulombfield as cf
 from experiments.gans.coulomb import CoulombGAN
 from validation.context import Context
-from validation.equations import definitions, definitions_losses, samples, samples_bias
+from validation.equations.definitions import entries as definitions
+from validation.equations.definitions import losses as definitions_losses
 from validation.equations.densities import GaussianMixture, quadrature
 from validation.equations.evidence import Verdict
-from validation.equations.registry import resolve
-from validation.equations.samples_densities import (
+from validation.equations.example_densities import (
     difference,
     generated_density,
     mean_kernel,
@@ -22,7 +22,10 @@ from validation.equations.samples_densities import (
     plummer,
     real_density,
 )
-from validation.equations.samples_discriminator import Regression
+from validation.equations.registry import resolve
+from validation.equations.samples import bias as samples_bias
+from validation.equations.samples import entries as samples
+from validation.equations.samples.discriminator import Regression
 
 ENTRIES = {entry.name: entry for entry in (*definitions.ENTRIES, *samples.ENTRIES)}
 QUICK = Context(quick=True)

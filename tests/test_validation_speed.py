@@ -17,11 +17,15 @@ from coulombfield import Coulomb
 from coulombfield.sums import direct, selection
 from coulombfield.sums.request import Request, Result
 from validation.__main__ import main
-from validation.speed import busy, mixture, sums, sums_memory, timing
-from validation.speed.sums_cases import CASES, DTYPES, Problem
-from validation.speed.sums_oracle import errors, oracle
-from validation.speed.sums_peers import PEERS, Peer
-from validation.speed.sums_rounds import in_turns
+from validation.speed import timing
+from validation.speed.busy import benchmark as busy
+from validation.speed.mixture import benchmark as mixture
+from validation.speed.sums import benchmark as sums
+from validation.speed.sums import memory as sums_memory
+from validation.speed.sums.cases import CASES, DTYPES, Problem
+from validation.speed.sums.oracle import errors, oracle
+from validation.speed.sums.peers import PEERS, Peer
+from validation.speed.sums.rounds import in_turns
 
 TINY = ["--quick", "--largest", "64", "--seconds", "1e-3"]
 # fmt: off
@@ -117,7 +121,7 @@ def test_a_wrong_engine_shows_its_error_and_a_slow_one_its_estimate(tmp_path, mo
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("bare", [False, True])
 def test_the_oracle_sums_pair_by_pair(dtype, bare, monkeypatch):
-    monkeypatch.setattr("validation.speed.sums_oracle.TILE", 60)  # several tiles
+    monkeypatch.setattr("validation.speed.sums.oracle.TILE", 60)  # several tiles
     problem = CASES["cube-0.1-3"].problem(40, dtype)
     found = oracle(problem, softening=0.0, exclude_self=True) if bare else oracle(problem)
     assert len(found.rows) == 40

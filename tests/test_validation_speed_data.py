@@ -7,7 +7,7 @@ import pytest
 
 from experiments.data.image_files import FolderImages
 from validation.__main__ import main
-from validation.speed import data
+from validation.speed.data import benchmark as data
 
 
 def test_every_way_has_a_row(tmp_path, monkeypatch, capsys):
@@ -30,7 +30,7 @@ def test_ways_that_give_other_pixels_are_not_timed(tmp_path, monkeypatch):
 
 
 def test_peers_read_the_same_images(tmp_path):
-    torch_data = pytest.importorskip("validation.speed.torch_data", exc_type=ImportError)
+    torch_data = pytest.importorskip("validation.speed.data.torch_peer", exc_type=ImportError)
     data._write_files(tmp_path / "png", 10)
     paths = sorted((tmp_path / "png").iterdir())
     known = {image.tobytes() for image in FolderImages(tmp_path / "png", data.SIZE, 3).read(np.arange(10))}

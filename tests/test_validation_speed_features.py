@@ -6,8 +6,8 @@ import json
 import pytest
 
 from validation.__main__ import main
-from validation.speed import features
-from validation.speed.features_cases import CASES
+from validation.speed.features import benchmark as features
+from validation.speed.features.cases import CASES
 
 
 def test_quick_run_has_a_row_for_each_network(tmp_path, monkeypatch, capsys):

@@ -20,7 +20,7 @@ from validation.__main__ import main
 from validation.assembly import CONSTANT
 from validation.context import Context
 from validation.gradients.gans import SAMPLES, small
-from validation.speed import gans
+from validation.speed.gans import benchmark as gans
 from validation.speed.gans import memory, settings
 from validation.speed.gans.settings import QUICK, STEADY, Setting, image_presets, kind_of_preset, narrowed, resolved
 from validation.speed.process_memory import Peak
@@ -107,7 +107,7 @@ def test_gradients_agree_with_autograd(kind):
     pytest.importorskip("torch")
     from validation.speed.gans.torch_agreement import differences, has_losses
 
-    assert has_losses(kind), f"expected validation/speed/torch_gans/{kind}.py"
+    assert has_losses(kind), f"expected validation/speed/gans/torch_losses/{kind}.py"
     found = list(differences([kind]))
     assert any("loss" not in each.quantity for each in found)
     assert [each for each in found if not each.difference <= AGREEMENT] == []
@@ -115,7 +115,7 @@ def test_gradients_agree_with_autograd(kind):
 
 def test_wrong_gradients_missing_losses_and_errors_fail(tmp_path, monkeypatch, capsys):
     pytest.importorskip("torch")
-    from validation.speed.torch_gans import coulomb
+    from validation.speed.gans.torch_losses import coulomb
 
     original = coulomb.losses
 
@@ -129,7 +129,7 @@ def test_wrong_gradients_missing_losses_and_errors_fail(tmp_path, monkeypatch, c
     assert {row["table"] for row in rows} == {"agreement"}
     for row in rows:
         if row["name"] == "strange":
-            assert row["note"] == "missing: validation/speed/torch_gans/strange.py"
+            assert row["note"] == "missing: validation/speed/gans/torch_losses/strange.py"
         else:
             assert bool(row["note"]) == ("generator" in row["quantity"])
     assert "missing: " in capsys.readouterr().out
@@ -204,8 +204,8 @@ class Counted:
 
 def test_the_peer_draws_anew_for_each_move(monkeypatch):
     pytest.importorskip("torch")
+    from validation.speed.gans.torch_losses import coulomb
     from validation.speed.gans.torch_peer import Peer
-    from validation.speed.torch_gans import coulomb
 
     gan = small("CoulombGAN of points", Streams(0), Context())
     gan.moves = lambda: ("both", "both")
@@ -236,7 +236,7 @@ def test_the_peer_draws_anew_for_each_move(monkeypatch):
 def test_optimizers_have_our_settings(config):
     torch = pytest.importorskip("torch")
     from validation.speed.gans.torch_peer import optimizer_of
-    from validation.speed.torch_networks import Twin, from_ours
+    from validation.speed.torch_twins import Twin, from_ours
 
     rng = np.random.default_rng(0)
     network = Network(Sequential([Conv2d(1, 2, 3), Flatten(), Linear(8, 2)]))

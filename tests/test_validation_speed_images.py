@@ -5,7 +5,8 @@ import json
 import pytest
 
 from validation.__main__ import main
-from validation.speed import fid, neighbours
+from validation.speed.fid import benchmark as fid
+from validation.speed.neighbours import benchmark as neighbours
 
 
 def test_the_distances_of_both_ways_agree(tmp_path, capsys, monkeypatch):

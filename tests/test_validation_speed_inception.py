@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from validation.__main__ import main
-from validation.speed import inception, inception_memory
+from validation.speed.inception import benchmark as inception
+from validation.speed.inception import memory as inception_memory
 from validation.speed.process_memory import Peak
 from validation.speed.rows import Difference
 

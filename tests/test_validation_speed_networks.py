@@ -10,8 +10,12 @@ import pytest
 
 from nets.layers.conv2d import Conv2d
 from validation.__main__ import main
-from validation.speed import networks, networks_cases, networks_memory, networks_turns, networks_update
-from validation.speed.networks_cases import BACKWARD, DPARAMS, DX, FORWARD, operations, passes_of_layers, players
+from validation.speed import turns as networks_turns
+from validation.speed.networks import benchmark as networks
+from validation.speed.networks import cases as networks_cases
+from validation.speed.networks import memory as networks_memory
+from validation.speed.networks import update as networks_update
+from validation.speed.networks.cases import BACKWARD, DPARAMS, DX, FORWARD, operations, passes_of_layers, players
 
 TINY = ["--quick", "--batch", "2", "--seconds", "1e-3"]
 # fmt: off

@@ -7,12 +7,12 @@ import pytest
 pytest.importorskip("torch")
 
 from nets.primitives.trained_lines import TrainedLines
-from validation.speed import text_updates
 from validation.speed.process_memory import Peak
 from validation.speed.rows import AGREEMENT, OURS
-from validation.speed.text_updates import memory
-from validation.speed.text_updates.settings import MOVES, Setting
-from validation.speed.text_updates.torch_peer import differences
+from validation.speed.text import updates as text_updates
+from validation.speed.text.updates import memory
+from validation.speed.text.updates.settings import MOVES, Setting
+from validation.speed.text.updates.torch_peer import differences
 
 
 @pytest.mark.parametrize("kind", MOVES)

@@ -9,10 +9,12 @@ import pytest
 
 import coulombfield as cf
 from validation.context import Context
-from validation.equations import theorem1_domination, theorem1_rate, theorem1_sign
 from validation.equations.densities import GaussianMixture, sphere_area
 from validation.equations.evidence import Verdict
-from validation.equations.theorem1_densities import (
+from validation.equations.theorem1 import domination as theorem1_domination
+from validation.equations.theorem1 import rate as theorem1_rate
+from validation.equations.theorem1 import sign as theorem1_sign
+from validation.equations.theorem1.densities import (
     counter_example,
     counter_example_for,
     extrema,
@@ -20,7 +22,7 @@ from validation.equations.theorem1_densities import (
     radial,
     sign_change,
 )
-from validation.equations.theorem1_quadrature import (
+from validation.equations.theorem1.quadrature import (
     density_gradient,
     density_laplacian,
     field_divergence,

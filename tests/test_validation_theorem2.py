@@ -4,8 +4,11 @@ import pytest
 
 import coulombfield as cf
 from validation.context import Context
-from validation.equations import theorem2, theorem2_collapse, theorem2_generator, theorem2_nash
 from validation.equations.registry import resolve
+from validation.equations.theorem2 import collapse as theorem2_collapse
+from validation.equations.theorem2 import entries as theorem2
+from validation.equations.theorem2 import generator as theorem2_generator
+from validation.equations.theorem2 import nash as theorem2_nash
 
 ENTRIES = {entry.name: entry for entry in theorem2.ENTRIES}
 QUICK = Context(quick=True)

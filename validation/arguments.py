@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 
 def positive(text: str) -> float:
@@ -50,8 +52,35 @@ def names(text: str) -> list[str]:
     return text.split(",")
 
 
+def some_of(text: str, known: Sequence[str]) -> tuple[str, ...]:
+    """Known names with commas between them, each once."""
+    given = tuple(dict.fromkeys(text.split(",")))
+    if unknown := [name for name in given if name not in known]:
+        expected = ", ".join(known)
+        raise argparse.ArgumentTypeError(f"unknown {', '.join(map(repr, unknown))}; expected some of {expected}")
+    return given
+
+
+def add_network_options(options: argparse.ArgumentParser, names: Callable[[str], Any], batches: str) -> None:
+    """The options of benchmarks that train networks on minibatches beside PyTorch."""
+    options.add_argument("--only", type=names, default=(), metavar="NAME[,NAME]", help="what to measure")
+    options.add_argument(
+        "--batch", type=_batches, default=(), metavar="N[,N]", help=f"sizes of minibatches (default: {batches})"
+    )
+    options.add_argument("--quick", action="store_true", help="narrow networks and small minibatches, in a minute")
+    options.add_argument("--agreement", action="store_true", help="also compare all numbers with PyTorch's in float64")
+    options.add_argument("--memory", action="store_true", help="also measure the peak memory of updates")
+
+
 def add_run_options(parser: argparse.ArgumentParser) -> None:
     """The options that a command with checks has: where, with which random numbers, and results for machines."""
     parser.add_argument("--json", type=output_file, metavar="FILE", help="also write the results to FILE")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="cpu", help="default: %(default)s")
     parser.add_argument("--seed", type=int, default=0, help="of every random number (default: %(default)s)")
+
+
+def _batches(text: str) -> tuple[int, ...]:
+    numbers = tuple(positive(part) for part in text.split(","))
+    if any(number != int(number) or number < 2 for number in numbers):
+        raise argparse.ArgumentTypeError(f"expected whole numbers of at least 2, got {text}")
+    return tuple(int(number) for number in numbers)

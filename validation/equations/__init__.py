@@ -7,10 +7,10 @@ import importlib
 from .registry import Entry
 
 CHAPTERS = ("definitions", "laplacian", "theorem1", "dynamics", "theorem2", "samples")
-"""Modules with entries, in the order of the table."""
+"""Folders with a file of entries each, in the order of the table."""
 
 
 def entries() -> list[Entry]:
     """All entries, in the order of the table."""
-    chapters = (importlib.import_module(f"{__name__}.{chapter}") for chapter in CHAPTERS)
+    chapters = (importlib.import_module(f"{__name__}.{chapter}.entries") for chapter in CHAPTERS)
     return [entry for chapter in chapters for entry in chapter.ENTRIES]

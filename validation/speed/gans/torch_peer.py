@@ -17,17 +17,17 @@ from experiments.gans.gan import GAN
 from experiments.players.optimizer import OptimizerConfig
 
 from ..rows import FORMATS
-from ..torch_networks import Twin, use_all_processors
+from ..torch_twins import Twin, use_all_processors
 from .settings import Setting, noise
 
-LOSSES = "validation.speed.torch_gans"
+LOSSES = "validation.speed.gans.torch_losses"
 """The package with a file of losses for each kind of GAN."""
 
 Tensors = tuple[Tensor | None, ...]
 
 
 class Peer:
-    """The same players, draws and moves, with the losses of :mod:`validation.speed.torch_gans`.
+    """The same players, draws and moves, with the losses of :mod:`validation.speed.gans.torch_losses`.
 
     Parameters
     ----------

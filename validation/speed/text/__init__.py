@@ -1,56 +1,24 @@
-"""Text: counting n-grams and preparing data against plain Python with dictionaries, updates against eager PyTorch.
-
-Each table is a file here with ``run(bench)``, named in :data:`TABLES`.
-"""
+"""Counting n-grams and preparing text against plain Python with dictionaries, updates against PyTorch."""
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Callable, Sequence
+import argparse
 from pathlib import Path
-from typing import Any
 
-from .. import text_updates
-from . import counting, preparing
-from .bench import Bench
+from validation.arguments import some_of
 
-
-def _of_updates(name: str) -> Callable[[Bench], None]:
-    return lambda bench: bench.rows.extend(text_updates.run(bench.seconds, only=(name,), quick=bench.quick))
+SECONDS = 3.0
+"""How long a row is timed if nothing else is asked for [s]."""
 
 
-TABLES: dict[str, Callable[[Bench], None]] = {
-    "counting": counting.run,
-    "preparing": preparing.run,
-    **{name: _of_updates(name) for name in text_updates.TABLES},
-}
+def add_options(options: argparse.ArgumentParser) -> None:
+    """Give a parser what this benchmark can be asked for besides its time."""
+    options.add_argument("--only", type=_names, default=(), metavar="NAME[,NAME]", help="what to measure")
+    options.add_argument("--quick", action="store_true", help="few lines, in seconds")
+    options.add_argument("--text", type=Path, metavar="FILE", help="take its lines (default: made-up ones)")
 
 
-def names() -> tuple[str, ...]:
-    """What ``--only`` takes."""
-    return tuple(TABLES)
+def _names(text: str) -> tuple[str, ...]:
+    from .benchmark import names
 
-
-def run(
-    seconds: float, *, only: Sequence[str] = (), quick: bool = False, text: Path | None = None
-) -> list[dict[str, Any]]:
-    """Time, print, and return a row for each timing.
-
-    Parameters
-    ----------
-    seconds : float
-        Time to spend on each side of a row [s]; at least three calls are timed.
-    only : sequence of str
-        Which of :func:`names`.
-    quick : bool
-        Few lines, for a look at whether all works.
-    text : Path, optional
-        A file of UTF-8 whose lines are taken, over again if they are too few; by default words are made up, of which
-        few are frequent.
-    """
-    with tempfile.TemporaryDirectory() as place:
-        bench = Bench(seconds, Path(place), text, quick=quick)
-        for name, table in TABLES.items():
-            if not only or name in only:
-                table(bench)
-    return bench.rows
+    return some_of(text, names())

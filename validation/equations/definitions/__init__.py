@@ -1,0 +1,1 @@
+"""What the paper defines: densities, fields, energies, losses, training."""

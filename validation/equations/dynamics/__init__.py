@@ -1,0 +1,1 @@
+"""How the density moves along the field."""

@@ -1,0 +1,1 @@
+"""The Laplacian of the Plummer kernel: values, signs, slopes, bounds, the limit."""

@@ -1,0 +1,1 @@
+"""Estimates from minibatches, and what a discriminator makes of them."""

@@ -1,0 +1,1 @@
+"""Theorem 1: local extrema of the density, and how fast they decay."""

@@ -1,0 +1,1 @@
+"""Theorem 2: Nash equilibria, and what a conventional discriminator gives."""

@@ -1,0 +1,96 @@
+"""One update of the 25-Gaussian Coulomb GAN, against the same update in eager PyTorch and in compiled JAX."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from coulombfield.arrays import select_device
+from coulombfield.rng import Streams
+from experiments import config, gan_training
+from experiments.gan_training import Config
+
+from ..timing import Spread, blas_threads, sgemm_rate, take_turns
+
+PRESET = "gaussian-mixture"
+
+
+def run(seconds: float) -> list[dict[str, Any]]:
+    """Time the update, print what was found, and return one row for each peer.
+
+    Parameters
+    ----------
+    seconds : float
+        Time to spend on each side [s].
+    """
+    settings = config.resolve(PRESET).config
+    experiment = gan_training.build(settings, select_device("cpu"), Streams(settings.seed))
+    calls, updates = {"ours": experiment.step} | torch_updates(settings), {}
+    with contextlib.suppress(ImportError):
+        from . import jax_peer
+
+        name = f"JAX, a scan of {jax_peer.SCANNED}"
+        calls[name], updates[name] = jax_peer.updates(settings), jax_peer.SCANNED
+    with blas_threads(settings.training.blas_threads):  # not PyTorch's own products, which have no library beside it
+        spreads = take_turns(calls, seconds)
+    spreads |= {name: Spread(*(time / count for time in spreads[name])) for name, count in updates.items()}
+    _print_ours(settings, spreads["ours"])
+    if len(calls) == 1:
+        print("no peer: neither PyTorch (pip install torch==2.13.0) nor JAX (pip install jax) is installed")
+    return [_row(name, spreads["ours"], spread) for name, spread in spreads.items() if name != "ours"]
+
+
+def torch_updates(settings: Config) -> dict[str, Callable[[], object]]:
+    """The update in PyTorch, by its number of threads; none where it is not installed."""
+    with contextlib.suppress(ImportError):
+        from . import torch_peer
+
+        return torch_peer.updates(settings)
+    return {}
+
+
+def operations(settings: Config) -> int:
+    """Floating-point operations of the matrix products of one update.
+
+    The generator's pass forward and back takes 3 products for each weight matrix but the first, which needs no dx;
+    the discriminator's takes the same on twice the batch, for both players.
+    """
+    batch = settings.training.batch
+    players = settings.players
+    generator = _weights(players["generator"].latent, *players["generator"].layers.hidden, 2)
+    discriminator = _weights(2, *players["discriminator"].layers.hidden, 1)
+    g_products = 3 * sum(generator) - generator[0]
+    d_products = 2 * 3 * sum(discriminator)
+    return 2 * batch * (g_products + d_products)
+
+
+def _weights(*widths: int) -> list[int]:
+    return [int(np.prod(pair)) for pair in itertools.pairwise(widths)]
+
+
+def _print_ours(settings: Config, ours: Spread) -> None:
+    rate, peak = operations(settings) / ours.median, sgemm_rate()
+    print("one update of both players, min / median / max of the timed blocks:")
+    print(f"  {'ours':<28}{ours}   ({1e6 * ours.median / 60:.1f} min for 1M updates)")
+    print(f"  {operations(settings) / 1e6:.1f} MFLOP in matrix products at {rate / 1e9:.0f} GFLOP/s,", end=" ")
+    print(f"{rate / peak:.0%} of this machine's sgemm rate of {peak / 1e9:.0f} GFLOP/s")
+
+
+def _row(name: str, ours: Spread, peer: Spread) -> dict[str, Any]:
+    ratio = peer.median / ours.median
+    print(f"  {name:<28}{peer}   ours is {ratio:.2f}x as fast")
+    return {
+        "name": "gaussian-mixture update",
+        "ours_s": ours.median,
+        "ours_min_s": ours.minimum,
+        "ours_max_s": ours.maximum,
+        "peer": name,
+        "peer_s": peer.median,
+        "peer_min_s": peer.minimum,
+        "peer_max_s": peer.maximum,
+        "ratio": ratio,
+    }
