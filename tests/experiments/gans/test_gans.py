@@ -18,7 +18,7 @@ from experiments.runs import life
 from experiments.runs.checkpoint import CheckpointFolder, leaves
 from nets.workspace import Workspace
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[3]
 KINDS = registry.kinds("gans")
 UPDATES = 60
 SMALL = (

@@ -32,7 +32,7 @@ from tests.test_images import SMALL as IMAGES
 from tests.test_runs_loop import Killed
 from tests.tiny_experiment import write_preset
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 PRESETS = {"points": ("gaussian-mixture-quick", POINTS), "images": ("digits", IMAGES)}
 AVERAGE = "generator.average=0.75"
 

@@ -17,7 +17,7 @@ from experiments.__main__ import main
 from experiments.runs.folder import RunFolder
 from experiments.tables import collection, figure_4
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[3]
 PRESETS = ["figure-4-coulomb", "figure-4-gmmn"]
 SMALL = (
     "training.updates=20",

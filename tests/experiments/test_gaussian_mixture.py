@@ -19,7 +19,7 @@ from experiments import config, gan_training
 from experiments.__main__ import main
 from experiments.runs.checkpoint import CheckpointFolder
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 PRESETS = ("gaussian-mixture", "gaussian-mixture-eq5", "gaussian-mixture-quick")
 SMALL = (
     "training.updates=60",

@@ -13,7 +13,7 @@ from experiments import config
 from experiments.__main__ import main
 from tests.tiny_experiment import write_preset
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")

@@ -39,7 +39,7 @@ def test_without_fcntl_all_but_writing_works(tmp_path):
     write(path, start(), 2)
     (tmp_path / "a.h5md.journal").touch()
     done = subprocess.run(
-        [sys.executable, "-c", WITHOUT, str(path)], cwd=Path(__file__).parent.parent, capture_output=True, text=True
+        [sys.executable, "-c", WITHOUT, str(path)], cwd=Path(__file__).parents[2], capture_output=True, text=True
     )
     assert done.stderr == ""
     frames, refusal = done.stdout.splitlines()

@@ -27,7 +27,7 @@ from tests.test_runs_checkpoint import same
 from tests.test_runs_folder import full_disk
 from tests.tiny_experiment import write_preset
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[3]
 UPDATES = 60
 
 

@@ -56,7 +56,7 @@ with Writer(sys.argv[1], potential=True) as writer:
 def test_a_killed_run_leaves_a_readable_file_that_resumes_bit_for_bit(tmp_path):
     path = tmp_path / "killed.h5md"
     ready = tmp_path / "killed.h5md.ready"
-    child = subprocess.Popen([sys.executable, "-c", CHILD, str(path)], cwd=Path(__file__).parent.parent)
+    child = subprocess.Popen([sys.executable, "-c", CHILD, str(path)], cwd=Path(__file__).parents[3])
     try:
         deadline = time.monotonic() + 100
         while not ready.exists():
