@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
-from coulombfield.arrays import backend, to_numpy
+from coulombfield.arrays import Device, backend, select_device, to_numpy
 
 # A first call may compile for seconds, so a deadline would say nothing.
 settings.register_profile("local", deadline=None, max_examples=20)
@@ -59,16 +59,28 @@ def _library(name: str) -> Library | None:
     return Library(name, backend(array=cupy.zeros(1)), None)
 
 
-LIBRARIES = ["numpy", "strict", "strict-device1", "cupy"]
+LIBRARIES = [name for name in ("numpy", "strict", "strict-device1", "cupy") if _library(name) is not None]
+
+
+def pytest_report_header() -> str:
+    return f"array libraries: {', '.join(LIBRARIES)}"
+
 
 
 @pytest.fixture(scope="session", params=LIBRARIES)
 def library(request: pytest.FixtureRequest) -> Library:
     """Each array library in turn; CuPy only where it can compute."""
-    found = _library(request.param)
-    if found is None:
-        pytest.skip("CuPy is not installed or has no device")
-    return found
+    return _library(request.param)
+
+
+DEVICES = {"numpy": "cpu", "cupy": "cuda"}
+"""Names of devices by those of the libraries that networks and experiments run on."""
+
+
+@pytest.fixture(scope="session", params=[name for name in LIBRARIES if name in DEVICES])
+def device(request: pytest.FixtureRequest) -> Device:
+    """Each of these devices in turn; a GPU only where CuPy can use one."""
+    return select_device(DEVICES[request.param])
 
 
 class Engine(NamedTuple):
@@ -78,14 +90,14 @@ class Engine(NamedTuple):
     library: Library
 
 
-@pytest.fixture(scope="session", params=["simd numpy", "cuda cupy", *(f"direct {name}" for name in LIBRARIES)])
+ENGINES = ["simd numpy", *(["cuda cupy"] if "cupy" in LIBRARIES else []), *(f"direct {name}" for name in LIBRARIES)]
+
+
+@pytest.fixture(scope="session", params=ENGINES)
 def engine(request: pytest.FixtureRequest) -> Engine:
     """Each engine with each library that it serves."""
     method, name = request.param.split()
-    found = _library(name)
-    if found is None:
-        pytest.skip("CuPy is not installed or has no device")
-    return Engine(method, found)
+    return Engine(method, _library(name))
 
 
 @pytest.fixture(scope="session", params=["float32", "float64"])

@@ -5,7 +5,6 @@ import copy
 import array_api_strict
 import numpy as np
 import pytest
-from nets_support import on_each_device
 
 import coulombfield as cf
 from coulombfield import tabulated
@@ -29,7 +28,6 @@ def relative(found, exact):
     return np.linalg.norm(to_numpy(found) - exact) / np.linalg.norm(exact)
 
 
-@on_each_device
 @pytest.mark.parametrize(
     ("m", "kernel", "rtol"),
     [
@@ -69,7 +67,6 @@ def test_charges_of_both_signs():
     assert relative(table(places)[1], cf.field(places, charges, table.kernel)) <= 2e-3
 
 
-@on_each_device
 def test_beyond_the_grid_sums_are_exact(device):
     points, kernel = clusters(2), cf.Plummer(1, 0.5)
     table = cf.TabulatedField(charges_on(device, points), kernel, rtol=1e-2)
@@ -83,7 +80,6 @@ def test_beyond_the_grid_sums_are_exact(device):
     assert np.isnan(field[4]).all()
 
 
-@on_each_device
 def test_no_points(device):
     phi, field = cf.TabulatedField(charges_on(device, clusters(2)), cf.Plummer(1, 0.5))(device.put(np.empty((0, 2))))
     assert phi.shape == (0,)

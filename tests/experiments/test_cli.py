@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.tiny_experiment import write_preset
 
 from experiments import config
 from experiments.__main__ import main
-from tests.tiny_experiment import write_preset
 
 ROOT = Path(__file__).parents[2]
 

@@ -7,11 +7,11 @@ from typing import Annotated, Any, Literal
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.tiny_experiment import Config, write_preset
 
 from experiments import config, registry, schema
 from experiments.config import ConfigError
 from experiments.runs.loop import LoopConfig
-from tests.tiny_experiment import Config, write_preset
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from nets_support import ACTIVATIONS, on_each_device, seeds
+from nets_support import ACTIVATIONS, seeds
 from scipy.stats import truncnorm
 
 from coulombfield.arrays import to_numpy
@@ -112,7 +112,6 @@ def test_variance_scaling_refuses(arguments, message):
         variance_scaling(*arguments)
 
 
-@on_each_device
 @given(seed=seeds)
 @settings(max_examples=5)
 def test_each_dtype_and_device_starts_from_the_same_numbers(device, seed):

@@ -12,7 +12,6 @@ from nets_support import (
     counts,
     in_each_dtype,
     normal,
-    on_each_device,
     seeds,
 )
 
@@ -29,7 +28,6 @@ def draw(device, generated, real, seed, dtype):
 
 
 @each_reduction
-@on_each_device
 @given(generated=counts, real=counts, seed=seeds)
 @settings(max_examples=15)
 def test_the_gradient_of_the_regression_is_its_derivative(device, reduction, generated, real, seed):
@@ -45,7 +43,6 @@ def test_the_gradient_of_the_regression_is_its_derivative(device, reduction, gen
     assert_derivative(value, device.xp.ones(1), exact, truncation=0)  # a parabola has no third derivative
 
 
-@on_each_device
 @given(generated=counts, seed=seeds)
 @settings(max_examples=10)
 def test_the_gradient_of_the_generator_is_its_derivative(device, generated, seed):
@@ -61,7 +58,6 @@ def test_the_gradient_of_the_generator_is_its_derivative(device, generated, seed
     )
 
 
-@on_each_device
 @in_each_dtype
 @given(generated=counts, real=counts, seed=seeds)
 @settings(max_examples=10)
@@ -73,7 +69,6 @@ def test_the_regression_is_equation_9(device, dtype, generated, real, seed):
     assert float(loss) == pytest.approx(expected, rel=16 * float(np.finfo(dtype).eps))
 
 
-@on_each_device
 @in_each_dtype
 @given(count=counts, seed=seeds)
 @settings(max_examples=10)
@@ -86,7 +81,6 @@ def test_the_sum_of_algorithm_1_is_2n_times_equation_9(device, dtype, count, see
 
 
 @each_reduction
-@on_each_device
 @in_each_dtype
 @given(generated=counts, real=counts, seed=seeds)
 @settings(max_examples=5)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from nets_support import assert_derivative, in_each_dtype, normal, on_each_device, seeds
+from nets_support import assert_derivative, in_each_dtype, normal, seeds
 
 from coulombfield.arrays import to_numpy
 from nets.mmd import gaussian_mmd, gaussian_mmd2
@@ -44,7 +44,6 @@ def defined(x, y, unbiased=False):
 
 
 @each_estimate
-@on_each_device
 @in_each_dtype
 @settings(max_examples=10)
 @given(count_x=counts, count_y=counts, shape=features, seed=seeds)
@@ -58,7 +57,6 @@ def test_the_value_is_the_definition(device, dtype, unbiased, count_x, count_y, 
 
 
 @each_estimate
-@on_each_device
 @settings(max_examples=15)
 @given(count_x=counts, count_y=counts, shape=features, seed=seeds)
 def test_the_gradients_are_derivatives(device, unbiased, count_x, count_y, shape, seed):
@@ -77,7 +75,6 @@ def test_the_gradients_are_derivatives(device, unbiased, count_x, count_y, shape
         assert_derivative(moved, device.xp.ones(1), exact, truncation=1e3)
 
 
-@on_each_device
 @pytest.mark.parametrize("shape", [(3,), (FEW + 4,)])
 def test_samples_trade_places_and_move_together(device, shape):
     """MMD is symmetric, knows no origin, and pulls on no common centre: all gradients sum to 0."""
@@ -93,7 +90,6 @@ def test_samples_trade_places_and_move_together(device, shape):
     np.testing.assert_allclose(to_numpy(dx.sum(axis=0) + dy.sum(axis=0)), 0, atol=1e-15)
 
 
-@on_each_device
 @in_each_dtype
 @pytest.mark.parametrize("shape", [(2,), (40,)])
 def test_equal_samples_have_no_discrepancy_and_finite_gradients(device, dtype, shape):
@@ -114,7 +110,6 @@ def test_float32_keeps_small_discrepancies():
     assert float(value) == pytest.approx(float(gaussian_mmd2(x.astype(float), y.astype(float), WIDTHS)[0]), rel=1e-3)
 
 
-@on_each_device
 def test_float32_sees_samples_that_are_close_beside_the_widths(device):
     """Codes of a network with clipped weights: all kernels are 1 to the last digit of float32."""
     rng = np.random.default_rng(5)

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import settings as at_most
 from hypothesis import strategies as st
-from nets_support import DEVICES, assert_same, in_each_dtype, normal, on_each_device, seeds
+from nets_support import CPU, assert_same, in_each_dtype, normal, seeds
 
 import nets.optimizers
 from coulombfield.arrays import to_numpy
@@ -24,7 +24,7 @@ from nets.optimizers import SGD, Adam, Optimizer, RMSprop, add_l2, clip
 from nets.parameters import Layout, Parameters
 from nets.schedules import Exponential, Step
 
-CPU = DEVICES[0]
+CPU = CPU
 sizes = st.integers(1, 40)
 
 
@@ -92,7 +92,6 @@ on_each_optimizer = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind
 
 
 @on_each_optimizer
-@on_each_device
 @in_each_dtype
 @given(data=st.data(), steps=st.integers(1, 12), scale=st.floats(-8, 8), seed=seeds)
 @at_most(max_examples=15)
@@ -117,7 +116,6 @@ def test_an_optimizer_is_its_algorithm(kind, device, dtype, data, steps, scale, 
     assert (abs(to_numpy(params.vector) - expected) <= tolerance).all()
 
 
-@on_each_device
 @given(magnitude=st.floats(-3, 3), rate=st.floats(1e-4, 1), steps=st.integers(1, 30))
 @at_most(max_examples=15)
 def test_adam_moves_by_the_rate_under_a_constant_gradient(device, magnitude, rate, steps):
@@ -127,7 +125,6 @@ def test_adam_moves_by_the_rate_under_a_constant_gradient(device, magnitude, rat
     assert found == pytest.approx(-steps * rate * g / (g + epsilon), rel=1e-11)
 
 
-@on_each_device
 @given(decay=st.floats(0, 0.999), steps=st.integers(1, 30))
 @at_most(max_examples=15)
 def test_rmsprop_begins_with_longer_steps_under_a_constant_gradient(device, decay, steps):
@@ -136,7 +133,6 @@ def test_rmsprop_begins_with_longer_steps_under_a_constant_gradient(device, deca
     assert found == pytest.approx(-math.fsum(0.1 / math.sqrt(1 - decay**t) for t in range(1, steps + 1)), rel=1e-11)
 
 
-@on_each_device
 @given(momentum=st.floats(0, 0.99), steps=st.integers(1, 30))
 @at_most(max_examples=15)
 def test_momentum_sums_a_geometric_series_under_a_constant_gradient(device, momentum, steps):
@@ -176,7 +172,6 @@ def test_a_new_rate_holds_for_past_gradients_too():
 
 
 @on_each_optimizer
-@on_each_device
 @in_each_dtype
 @given(size=sizes, before=st.integers(0, 4), after=st.integers(1, 4), seed=seeds)
 @at_most(max_examples=10)
@@ -202,7 +197,6 @@ def test_a_loaded_state_continues_bit_for_bit(kind, device, dtype, size, before,
 
 
 @on_each_optimizer
-@on_each_device
 @in_each_dtype
 def test_moments_end_at_zero_and_never_become_subnormal(kind, device, dtype):
     """A unit that stops firing: its moments must not linger where arithmetic is slow."""
@@ -223,7 +217,6 @@ def test_moments_end_at_zero_and_never_become_subnormal(kind, device, dtype):
 
 
 @on_each_optimizer
-@on_each_device
 @in_each_dtype
 def test_a_parameter_without_gradient_stays(kind, device, dtype):
     params = parameters(device, np.ones(2, dtype))
@@ -235,7 +228,6 @@ def test_a_parameter_without_gradient_stays(kind, device, dtype):
 
 
 @on_each_optimizer
-@on_each_device
 @in_each_dtype
 def test_a_nan_gradient_is_not_hidden(kind, device, dtype):
     params = parameters(device, np.ones(2, dtype))
@@ -247,7 +239,6 @@ def test_a_nan_gradient_is_not_hidden(kind, device, dtype):
 
 @pytest.mark.parametrize("number", [np.float32, np.float64, int])
 @on_each_optimizer
-@on_each_device
 def test_numpy_scalars_as_settings_change_no_dtype(kind, device, number):
     """A NumPy float64 among the settings would promote float32 arrays."""
     plain, other = (parameters(device, np.ones(3, np.float32)) for _ in range(2))
@@ -320,7 +311,6 @@ LAYOUT = Layout({"a.weight": (2, 3), "a.bias": (3,), "empty": (0,), "b.weight": 
 chosen_names = st.lists(st.sampled_from(sorted(LAYOUT.shapes)), unique=True)
 
 
-@on_each_device
 @in_each_dtype
 @given(seed=seeds, coefficient=st.floats(0, 10), chosen=chosen_names)
 @at_most(max_examples=20)
@@ -340,7 +330,6 @@ def test_l2_adds_the_gradient_of_its_penalty_to_the_named_parameters(device, dty
             assert_same(gradient[name], before[name])
 
 
-@on_each_device
 @in_each_dtype
 @given(seed=seeds, bound=st.floats(0, 2), chosen=st.none() | chosen_names)
 @at_most(max_examples=20)
@@ -430,7 +419,6 @@ def player(device, **settings):
         (SGD, {"kind": "sgd", "momentum": 0.8}),
     ],
 )
-@on_each_device
 def test_a_player_updates_by_the_optimizer_that_its_configuration_names(device, make, settings):
     one, resumed = player(device, l2=0.1, **settings), player(device, l2=0.1, **settings)
     other = player(device).params

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from nets_support import assert_same, in_each_dtype, on_each_device, seeds
+from nets_support import assert_same, in_each_dtype, seeds
 
 from coulombfield.arrays import to_numpy
 from nets.parameters import Layout, Parameters
@@ -16,7 +16,6 @@ from nets.parameters import Layout, Parameters
 shapes = st.lists(st.lists(st.integers(0, 4), min_size=0, max_size=3).map(tuple), min_size=1, max_size=5)
 
 
-@on_each_device
 @in_each_dtype
 @given(shapes=shapes)
 @settings(max_examples=20)
@@ -31,7 +30,6 @@ def test_views_cover_the_vector_once_in_order(device, dtype, shapes):
         assert_same(joined, params.vector)
 
 
-@on_each_device
 @given(shapes=shapes, seed=seeds)
 @settings(max_examples=10)
 def test_writing_to_a_view_writes_to_the_vector_and_the_other_way_round(device, shapes, seed):
@@ -45,7 +43,6 @@ def test_writing_to_a_view_writes_to_the_vector_and_the_other_way_round(device, 
     assert all((to_numpy(view) == 7).all() for view in params.values())
 
 
-@on_each_device
 def test_a_child_shares_the_memory_and_drops_the_prefix(device):
     layout = Layout({"0.weight": (2, 3), "0.bias": (3,), "1.inner.weight": (3, 1), "10.weight": (2,)})
     params = Parameters(layout, device.put(np.arange(14.0)))

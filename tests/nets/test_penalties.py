@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from nets_support import assert_near, assert_same, counts, in_each_dtype, normal, on_each_device, seeds
+from nets_support import assert_near, assert_same, counts, in_each_dtype, normal, seeds
 
 from coulombfield.arrays import to_numpy
 from nets.architectures import mlp
@@ -19,7 +19,6 @@ from nets.penalties import gradient_penalty
 from nets.workspace import Workspace
 
 
-@on_each_device
 @in_each_dtype
 @given(shape=st.lists(counts, min_size=1, max_size=3), batch=counts, target=st.floats(0, 3), seed=seeds)
 @settings(max_examples=10)
@@ -37,7 +36,6 @@ def test_the_penalty_of_a_linear_network_is_that_of_its_weights(device, dtype, s
     assert_same(gradient["1.bias"], device.xp.zeros(1, dtype))
 
 
-@on_each_device
 @in_each_dtype
 def test_a_vanishing_slope_pulls_nothing(device, dtype):
     network = mlp((2, 3, 1), ELU)
@@ -47,7 +45,6 @@ def test_a_vanishing_slope_pulls_nothing(device, dtype):
     assert_same(gradient.vector, device.xp.zeros_like(gradient.vector))
 
 
-@on_each_device
 @given(batch=counts, seed=seeds)
 @settings(max_examples=5)
 def test_the_penalty_is_a_mean_over_samples_and_scales_with_its_weight(device, batch, seed):

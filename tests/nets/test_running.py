@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from hypothesis import given, settings
-from nets_support import assert_near, assert_same, counts, in_each_dtype, normal, on_each_device, seeds
+from nets_support import assert_near, assert_same, counts, in_each_dtype, normal, seeds
 
 from nets.architectures import dcgan_discriminator
 from nets.layers.activations import LeakyReLU
@@ -29,7 +29,6 @@ def mixed(**settings):
     return Network(Sequential([BatchNorm(3, **settings), block, LayerNorm(2), BatchNorm(2, **settings)]))
 
 
-@on_each_device
 @in_each_dtype
 @given(samples=counts, groups=counts, seed=seeds)
 @settings(max_examples=10)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from nets_support import assert_near, assert_same, normal, on_each_device
+from nets_support import assert_near, assert_same, normal
 
 from nets.architectures import wgan_gp_critic
 from nets.layers.activations import ELU, ReLU, Tanh
@@ -38,7 +38,6 @@ def drawn(device, network, shape, dtype=np.float64):
     return rng, params, normal(device, rng, shape, dtype)
 
 
-@on_each_device
 @pytest.mark.parametrize(
     ("network", "shape"),
     [(nested(), (3, 4, 4, 2)), (wgan_gp_critic(8, 2, width=4), (3, 8, 8, 2))],

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from nets_support import DEVICES, normal
+from nets_support import CPU, normal
 
 from coulombfield.arrays import Array, Device, to_numpy
 from coulombfield.rng import Streams
@@ -17,7 +17,7 @@ from nets.layers.activations import ELU
 from nets.network import Network
 from validation.assembly import assemble
 
-__all__ = ["BATCH", "COUNT", "DEVICES", "forward", "host", "normal", "players_of", "small"]
+__all__ = ["BATCH", "COUNT", "CPU", "forward", "host", "normal", "players_of", "small"]
 
 LATENT, BATCH, COUNT = 3, 6, 40
 

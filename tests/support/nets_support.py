@@ -1,104 +1,35 @@
-"""What the tests of ``nets`` share: devices, a table of all layers, and finite differences."""
+"""What the tests of ``nets`` share: dtypes, activations, and finite differences."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import assume
 from hypothesis import strategies as st
 
 from coulombfield.arrays import Array, Device, select_device, to_numpy
 from coulombfield.calculus import best_step, difference_tolerance, directional_derivative
-from nets.layers.activations import ELU, Activation, Identity, LeakyReLU, ReLU, ScaledTanh, Tanh
-from nets.layers.base import Layer
-from nets.layers.linear import Linear
-from nets.layers.scale import Scale
-from nets.network import Network
-from nets.parameters import Parameters
+from nets.layers.activations import Activation
+from validation.gradients.layers import ACTIVATIONS as SAMPLES
 
-
-def _devices() -> Iterator[Device]:
-    cpu = select_device("cpu")
-    yield cpu
-    best = select_device("auto", report=lambda reason: None)
-    if best.xp is not cpu.xp:
-        yield best
-
-
-DEVICES = list(_devices())
-on_each_device = pytest.mark.parametrize("device", DEVICES, ids=lambda device: device.xp.__name__)
+CPU = select_device("cpu")
 in_each_dtype = pytest.mark.parametrize("dtype", [np.float32, np.float64], ids=["float32", "float64"])
 
 seeds = st.integers(0, 2**32 - 1)
 counts = st.integers(1, 6)
 
-ACTIVATIONS: dict[str, Callable[[], Activation]] = {
-    "identity": Identity,
-    "relu": ReLU,
-    "leaky_relu": LeakyReLU,
-    "steep_leaky_relu": lambda: LeakyReLU(0.75),
-    "elu": ELU,
-    "tanh": Tanh,
-    "scaled_tanh": ScaledTanh,
-}
-
-LAYERS: dict[str, Callable[[int, int], Layer]] = {
-    **{name: lambda fan_in, fan_out, make=make: make() for name, make in ACTIVATIONS.items()},
-    **{
-        f"linear_{name}": lambda fan_in, fan_out, make=make: Linear(fan_in, fan_out, make())
-        for name, make in ACTIVATIONS.items()
-    },
-    "linear_without_bias": lambda fan_in, fan_out: Linear(fan_in, fan_out, Tanh(), bias=None),
-    "scale": lambda fan_in, fan_out: Scale(-1.5),
-}
-"""Every layer, made for an input of width ``fan_in``; a layer that has a choice gives ``fan_out``."""
-
-each_layer = pytest.mark.parametrize("make", LAYERS.values(), ids=LAYERS.keys())
+ACTIVATIONS: dict[str, Callable[[], Activation]] = {sample.name: sample.make for sample in SAMPLES}
 each_activation = pytest.mark.parametrize("make", ACTIVATIONS.values(), ids=ACTIVATIONS.keys())
 
 STEP = best_step(np.float64)
-KINK_MARGIN = 16 * STEP
-
-
-class Case(NamedTuple):
-    """A layer as a network, with arguments drawn from a seed."""
-
-    network: Network
-    params: Parameters
-    x: Array
-    dy: Array
-    rng: np.random.Generator
-
-
-def draw_case(
-    device: Device, make: Callable[[int, int], Layer], fan_in: int, fan_out: int, batch: int, seed: int, dtype: Any
-) -> Case:
-    """Parameters, x and dy from N(0, 1): biases too, so that none is 0."""
-    rng = np.random.default_rng(seed)
-    network = Network(make(fan_in, fan_out))
-    params = Parameters(network.layout, normal(device, rng, (network.layout.size,), dtype))
-    x = normal(device, rng, (batch, fan_in), dtype)
-    y, _ = network.forward(params, x)
-    return Case(network, params, x, normal(device, rng, y.shape, dtype), rng)
 
 
 def normal(device: Device, rng: np.random.Generator, shape: tuple[int, ...], dtype: Any) -> Array:
     """Standard normal numbers on the device."""
     return device.put(rng.standard_normal(shape).astype(dtype))
-
-
-def stay_off_kinks(case: Case) -> None:
-    """Reject a case in which a central difference would step over the kink of an activation at 0."""
-    u = to_numpy(case.x)
-    layer = case.network.body
-    if isinstance(layer, Linear):
-        u = u @ to_numpy(case.params["weight"])
-        u += to_numpy(case.params["bias"]) if "bias" in case.params else 0
-    assume(abs(u).min() > KINK_MARGIN * (1 + abs(u).max()))
 
 
 def dot(a: Array, b: Array) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from gan_support import BATCH, COUNT, DEVICES, forward, host, players_of, small
+from gan_support import BATCH, COUNT, CPU, forward, host, players_of, small
 
 from coulombfield import (
     Plummer,
@@ -32,7 +32,6 @@ def build(device, networks=None, **settings):
     return small(Config(**defaults | settings), networks or players_of(), device, updates=updates)
 
 
-@pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("unbiased", [False, True])
 def test_the_loss_is_the_energy_of_the_minibatch(device, unbiased):
     gan = build(device, unbiased=unbiased)
@@ -43,7 +42,6 @@ def test_the_loss_is_the_energy_of_the_minibatch(device, unbiased):
     assert float(losses["generator"]) == pytest.approx(energy, rel=1e-12)
 
 
-@pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("unbiased", [False, True])
 def test_samples_move_along_the_field(device, unbiased):
     """The gradient by the biases of a linear generator is the sum of the samples' gradients."""
@@ -57,7 +55,7 @@ def test_samples_move_along_the_field(device, unbiased):
 
 
 def test_the_softening_follows_its_schedule():
-    gan = build(DEVICES[0], softening=ScheduleConfig(start=3.0, end=1.0))
+    gan = build(CPU, softening=ScheduleConfig(start=3.0, end=1.0))
     assert gan.schedule()["softening"] == gan.kernel.softening == 3.0
     gan.step()
     assert gan.schedule()["softening"] == gan.kernel.softening == pytest.approx(1.0)
@@ -67,9 +65,9 @@ def test_bad_settings_are_refused_by_name(monkeypatch):
     with pytest.raises(ValueError, match="start: expected a positive number, got 0"):
         Config(exponent=ScheduleConfig.of_number(0.0), softening=CONSTANT)
     monkeypatch.setattr("gan_support.BATCH", 1)
-    build(DEVICES[0])
+    build(CPU)
     with pytest.raises(ValueError, match="unbiased: expected false with a batch of 1, got true"):
-        build(DEVICES[0], unbiased=True)
+        build(CPU, unbiased=True)
     for bad, message in (
         ({"real_batch": -1}, "real_batch: expected a number that is not negative, got -1"),
         ({"real": "all", "real_batch": 5}, "real_batch: expected with real = minibatch only, got 5 with all"),
@@ -77,13 +75,12 @@ def test_bad_settings_are_refused_by_name(monkeypatch):
         ({"rtol": 0.01}, "rtol: expected with real = all only, got 0.01 with minibatch"),
     ):
         with pytest.raises(ValueError, match=message):
-            build(DEVICES[0], **bad)
+            build(CPU, **bad)
     monkeypatch.setattr("gan_support.BATCH", 6)
     with pytest.raises(ValueError, match="unbiased: expected false with a real_batch of 1, got true"):
-        build(DEVICES[0], unbiased=True, real_batch=1)
+        build(CPU, unbiased=True, real_batch=1)
 
 
-@pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("unbiased", [False, True])
 def test_there_may_be_other_numbers_of_real_charges(device, unbiased):
     gan = build(device, unbiased=unbiased, real_batch=9)
@@ -99,7 +96,6 @@ def all_of(gan):
     return gan.device.xp.concatenate(list(gan.data.blocks()))
 
 
-@pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("unbiased", [False, True])
 def test_all_real_charges_act_as_a_minibatch_of_all_of_them(device, unbiased):
     """To the error of the table; the losses differ by what the data have alone."""
@@ -123,18 +119,18 @@ def test_in_many_dimensions_and_beside_sharp_kernels_the_sums_are_taken_over_blo
     def gradient(gan):
         return gan.gradients("generator", latent=latent)[1]["generator"].vector.copy()
 
-    whole = build(DEVICES[0], real="all", rtol=1e-4)
+    whole = build(CPU, real="all", rtol=1e-4)
     latent = whole.draw_latent()
     found = [gradient(whole)]
     monkeypatch.setattr(ArrayPart, "blocks", with_blocks)
     monkeypatch.setattr(tabulated, "LARGEST", 100)
-    too_sharp = build(DEVICES[0], real="all", rtol=1e-4)
+    too_sharp = build(CPU, real="all", rtol=1e-4)
     found.append(gradient(too_sharp))
     monkeypatch.setattr(direct, "TABULATED", 1)
-    summed = build(DEVICES[0], real="all")
+    summed = build(CPU, real="all")
     found.append(gradient(summed))
     monkeypatch.setattr(direct, "TABULATED", 3)
-    exact = build(DEVICES[0], real="all", rtol=0.0)
+    exact = build(CPU, real="all", rtol=0.0)
     np.testing.assert_array_equal(gradient(exact), found[-1])
     assert isinstance(whole._made, TabulatedField)
     assert isinstance(summed._made, direct.SummedField)
@@ -144,7 +140,7 @@ def test_in_many_dimensions_and_beside_sharp_kernels_the_sums_are_taken_over_blo
 
 
 def test_a_table_is_made_anew_when_the_kernel_changes_and_not_between():
-    gan = build(DEVICES[0], real="all", softening=ScheduleConfig(start=3.0, end=1.0), updates=4 * direct.TABLES)
+    gan = build(CPU, real="all", softening=ScheduleConfig(start=3.0, end=1.0), updates=4 * direct.TABLES)
     tables = []
     for _ in range(4 * direct.TABLES + 2):
         gan.step()
@@ -157,7 +153,7 @@ def test_a_table_is_made_anew_when_the_kernel_changes_and_not_between():
 
 
 def test_the_exponent_follows_its_schedule():
-    gan = build(DEVICES[0], exponent=ScheduleConfig(start=1.0, end=2.0))
+    gan = build(CPU, exponent=ScheduleConfig(start=1.0, end=2.0))
     assert gan.schedule()["exponent"] == gan.kernel.exponent == 1.0
     gan.step()
     assert gan.kernel.exponent == pytest.approx(2.0)
@@ -166,7 +162,7 @@ def test_the_exponent_follows_its_schedule():
 def test_tables_go_on_bit_for_bit_from_any_update():
     def start():
         schedule = ScheduleConfig(start=3.0, end=1.0)
-        return build(DEVICES[0], real="all", unbiased=True, softening=schedule, updates=60)
+        return build(CPU, real="all", unbiased=True, softening=schedule, updates=60)
 
     whole, first, second = start(), start(), start()
     for _ in range(60):
@@ -181,7 +177,7 @@ def test_tables_go_on_bit_for_bit_from_any_update():
 
 def test_steps_of_a_schedule_fall_where_they_are_set_however_long_the_run_is():
     schedule = ScheduleConfig(start=3.0, kind="step", factor=0.5, milestones=(10,))
-    short, long = (build(DEVICES[0], real="all", softening=schedule, updates=count) for count in (50, 100))
+    short, long = (build(CPU, real="all", softening=schedule, updates=count) for count in (50, 100))
     for _ in range(12):
         assert short.kernel == long.kernel
         assert short.kernel.softening == (3.0 if short.updates < 10 else 1.5)
@@ -194,4 +190,4 @@ def test_steps_of_a_schedule_fall_where_they_are_set_however_long_the_run_is():
 def test_a_kernel_out_of_range_is_refused_at_the_start(settings, real):
     schedules = {name: ScheduleConfig(start=1.0, end=value) for name, value in settings.items()}
     with pytest.raises(ValueError, match=r"softening: .* range of a double"):
-        build(DEVICES[0], real=real, **schedules)
+        build(CPU, real=real, **schedules)

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from gan_support import BATCH, DEVICES, forward, players_of, small
+from gan_support import BATCH, CPU, forward, players_of, small
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,7 +16,7 @@ from experiments.gans.drifting import Config
 seeds = st.integers(0, 2**32 - 1)
 
 
-def build(device=DEVICES[0], *temperatures, **settings):
+def build(device=CPU, *temperatures, **settings):
     return small(Config(temperatures=temperatures or (0.5, 2.0), **settings), players_of(), device)
 
 
@@ -34,7 +34,6 @@ def algorithm_2(x, y, temperature):
     return drift
 
 
-@pytest.mark.parametrize("device", DEVICES)
 def test_the_field_is_that_of_the_paper(device):
     gan = build(device)
     rng = np.random.default_rng(0)
@@ -44,7 +43,6 @@ def test_the_field_is_that_of_the_paper(device):
     np.testing.assert_allclose(to_numpy(drift), algorithm_2(x, y, 0.5) + algorithm_2(x, y, 2.0), rtol=1e-12)
 
 
-@pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("normalize", [False, True])
 def test_the_loss_is_the_mean_square_of_the_drift(device, normalize):
     gan = build(device, normalize=normalize)
@@ -58,7 +56,7 @@ def test_the_loss_is_the_mean_square_of_the_drift(device, normalize):
 @given(seed=seeds)
 def test_a_normalized_field_of_one_temperature_has_size_1_and_goes_with_the_scale(seed):
     """In the unit of the mean distance, over the root of two numbers in a sample."""
-    gan, rng = build(DEVICES[0], 0.1, normalize=True), np.random.default_rng(seed)
+    gan, rng = build(CPU, 0.1, normalize=True), np.random.default_rng(seed)
     x, y = rng.standard_normal((BATCH, 2)), rng.standard_normal((BATCH, 2))
     drift, unit = gan.drift(x, y)
     distances = [math.dist(a, b) for a in x for b in (*x, *y)]
@@ -80,7 +78,7 @@ def test_where_the_origin_is_and_the_order_of_samples_are_nothing(seed, shift):
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_samples_far_from_all_others_drift_to_the_data(dtype):
     """Where each kernel is 0 in the arrays' dtype: the logarithms of its sums are not."""
-    gan = build(DEVICES[0], 0.05)
+    gan = build(CPU, 0.05)
     rng = np.random.default_rng(0)
     x = (rng.standard_normal((BATCH, 2)) + np.array([1000, 0])).astype(dtype)
     y = rng.standard_normal((BATCH, 2)).astype(dtype)

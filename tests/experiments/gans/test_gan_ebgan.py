@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from gan_support import BATCH, DEVICES, forward, host, normal, players_of, small
+from gan_support import BATCH, CPU, forward, host, normal, players_of, small
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from nets_support import assert_derivative, on_each_device, seeds
+from nets_support import assert_derivative, seeds
 
 from coulombfield.arrays import to_numpy
 from experiments.gans.ebgan import Config, pulling_away
@@ -35,7 +35,6 @@ def draw(gan):
 
 
 @each_energy
-@on_each_device
 @pytest.mark.parametrize("margin", [1e-3, 1.0, 1e3])
 def test_losses_are_those_of_the_paper(device, energy, margin):
     """Below the least energy of a generated sample, among them, and above all."""
@@ -58,7 +57,7 @@ def test_losses_are_those_of_the_paper(device, energy, margin):
 
 @each_energy
 def test_beyond_the_margin_generated_samples_do_not_move_the_discriminator(energy):
-    gan = build(DEVICES[0], energy=energy, margin=1e-3)
+    gan = build(CPU, energy=energy, margin=1e-3)
     latent, real = draw(gan)
     _, gradients = gan.gradients("discriminator", latent=latent, real=real)
     first = {name: gradient.vector.copy() for name, gradient in gradients.items()}
@@ -68,12 +67,11 @@ def test_beyond_the_margin_generated_samples_do_not_move_the_discriminator(energ
 
 
 def test_without_a_weight_there_is_no_pulling_away():
-    gan = build(DEVICES[0])
+    gan = build(CPU)
     losses, _ = gan.gradients("generator", latent=gan.draw_latent())
     assert losses.keys() == {"generator"}
 
 
-@on_each_device
 @settings(max_examples=15)
 @given(count=st.integers(2, 6), width=st.integers(1, 5), seed=seeds)
 def test_the_pulling_away_term_is_the_mean_squared_cosine_of_pairs(device, count, width, seed):
@@ -112,7 +110,7 @@ def test_a_code_of_zeros_is_let_alone():
 
 def test_an_error_of_zero_gives_no_slope():
     """Real samples that the autoencoder repeats exactly: the norm's kink, where nothing is pulled back."""
-    gan = build(DEVICES[0])
+    gan = build(CPU)
     for player in ("encoder", "decoder"):
         gan.players[player].params.vector[...] = 0
     _, gradients = gan.gradients("discriminator", latent=gan.draw_latent(), real=np.zeros((BATCH, 2)))
@@ -121,7 +119,7 @@ def test_an_error_of_zero_gives_no_slope():
 
 
 def test_a_state_goes_on_bit_for_bit():
-    gan, other = build(DEVICES[0], pulling_away=0.1), build(DEVICES[0], pulling_away=0.1)
+    gan, other = build(CPU, pulling_away=0.1), build(CPU, pulling_away=0.1)
     for _ in range(2):
         gan.step()
     other.load_state(host(gan.state()))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from gan_support import BATCH, DEVICES, forward, players_of, small
+from gan_support import BATCH, CPU, forward, players_of, small
 
 from coulombfield.arrays import to_numpy
 from experiments.gans.geometric import Config
@@ -25,7 +25,6 @@ def hyperplane(gan):
     return [to_numpy(params[name]).copy() for name in (weight, bias)], [params[name] for name in features]
 
 
-@pytest.mark.parametrize("device", DEVICES)
 def test_losses_are_those_of_a_soft_margin_svm(device):
     gan = build(device, cost=0.25)
     latent, real = gan.draw_latent(), gan.draw_real()
@@ -45,7 +44,7 @@ def test_losses_are_those_of_a_soft_margin_svm(device):
 @pytest.mark.parametrize(("bias", "slope"), [(5.0, 1.0), (-5.0, -1.0), (0.0, 0.0)])
 def test_only_samples_within_their_margins_move_the_hyperplane(bias, slope):
     """Beside so small weights the bias decides: it keeps the margins of all real samples, of all generated, of none."""
-    gan = build(DEVICES[0])
+    gan = build(CPU)
     params = gan.players["discriminator"].params
     *_, weight_name, bias_name = params
     params[weight_name][...], params[bias_name][...] = 1e-3, bias
@@ -53,7 +52,6 @@ def test_only_samples_within_their_margins_move_the_hyperplane(bias, slope):
     assert float(gradients["discriminator"][bias_name][0]) == pytest.approx(slope, abs=1e-12)
 
 
-@pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("setting", ["clip", "radius"])
 def test_what_bounds_the_features_leaves_the_hyperplane(device, setting):
     gan = build(device, **{setting: 0.125})
@@ -69,7 +67,7 @@ def test_what_bounds_the_features_leaves_the_hyperplane(device, setting):
 
 
 def test_an_array_within_the_ball_stays():
-    gan = build(DEVICES[0], radius=1e6)
+    gan = build(CPU, radius=1e6)
     before = gan.players["discriminator"].params.vector.copy()
     gan.after("discriminator", {})
     np.testing.assert_array_equal(gan.players["discriminator"].params.vector, before)
@@ -93,4 +91,4 @@ def test_a_discriminator_without_a_hyperplane_is_refused():
     networks = players_of()
     networks["discriminator"] = Network(Sequential([Reshape((1, 2, 1)), Conv2d(1, 1, (1, 2), (1, 2)), Flatten()]))
     with pytest.raises(ValueError, match="kind: its discriminator ends in a dense layer to one number"):
-        small(Config(), networks, DEVICES[0])
+        small(Config(), networks, CPU)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from gan_support import BATCH, DEVICES, forward, players_of, small
+from gan_support import BATCH, CPU, forward, players_of, small
 
 from coulombfield.arrays import to_numpy
 from experiments.gans.mcgan import Config
@@ -29,7 +29,6 @@ def statistics(gan, latent, real):
         yield features.mean(axis=0), features.T @ features / BATCH
 
 
-@pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("norm", ["l1", "l2"])
 def test_the_best_v_gives_a_norm_of_the_difference_of_the_means(device, norm):
     gan = build(device, mean=norm)
@@ -46,7 +45,7 @@ def test_the_best_v_gives_a_norm_of_the_difference_of_the_means(device, norm):
 
 
 def test_that_norm_is_reached():
-    gan = build(DEVICES[0], clip=0.0)
+    gan = build(CPU, clip=0.0)
     latent, real = gan.draw_latent(), gan.draw_real()
     (mean_x, _), (mean_y, _) = statistics(gan, latent, real)
     gan.players["projection"].params["weight"][:, 0] = (mean_y - mean_x) / np.linalg.norm(mean_y - mean_x)
@@ -54,7 +53,6 @@ def test_that_norm_is_reached():
     assert float(losses["projection"]) == pytest.approx(-np.linalg.norm(mean_y - mean_x), rel=1e-12)
 
 
-@pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("k", [1, 3])
 def test_the_best_u_and_w_give_the_largest_singular_values(device, k):
     gan = build(device, mean="none", components=k, clip=0.0)
@@ -67,7 +65,7 @@ def test_the_best_u_and_w_give_the_largest_singular_values(device, k):
 
 
 def test_the_generator_lowers_what_the_critic_raises():
-    gan = build(DEVICES[0], components=2)
+    gan = build(CPU, components=2)
     latent, real = gan.draw_latent(), gan.draw_real()
     weight = gan.players["projection"].params["weight"]
     features = forward(gan, "discriminator", forward(gan, "generator", latent))
@@ -80,7 +78,6 @@ def test_the_generator_lowers_what_the_critic_raises():
     assert gradients.keys() == {"discriminator", "projection"}
 
 
-@pytest.mark.parametrize("device", DEVICES)
 def test_constraints_hold_from_the_start_and_after_every_update(device):
     gan = build(device, mean="l2", components=2, clip=0.25, critic_steps=3)
     assert list(gan.moves()) == ["critic", "critic", "critic", "generator"]
@@ -93,7 +90,6 @@ def test_constraints_hold_from_the_start_and_after_every_update(device):
         assert abs(gan.players["discriminator"].params.vector).max() <= 0.25
 
 
-@pytest.mark.parametrize("device", DEVICES)
 def test_arrays_are_projected_into_their_ball(device):
     gan = build(device, clip=0.0, radius=0.125)
     gan.after("critic", {})
@@ -103,7 +99,7 @@ def test_arrays_are_projected_into_their_ball(device):
 
 def test_orthonormal_columns_stay_as_they_are():
     """The signs of a QR decomposition are fixed: without them, columns would flip from move to move."""
-    gan = build(DEVICES[0], mean="l1", components=3)
+    gan = build(CPU, mean="l1", components=3)
     weight = gan.players["projection"].params["weight"]
     weight[:, 0] = [3, -3, 0.5, -0.5, 1]
     for sign in (1, -1):

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from gan_support import DEVICES, forward, host, players_of, small
-from nets_support import on_each_device
+from gan_support import CPU, forward, host, players_of, small
 
 from coulombfield.arrays import to_numpy
 from experiments.gans.mmd_gan import Config
@@ -40,7 +39,6 @@ def expected_losses(gan, latent, real):
     return config.reconstruction * sum(errors) - generator, generator
 
 
-@on_each_device
 def test_losses_are_those_of_the_program(device):
     gan = build(device)
     draws = draw(gan)
@@ -55,7 +53,7 @@ def test_losses_are_those_of_the_program(device):
 
 
 def test_without_weights_the_players_have_opposite_losses():
-    gan = build(DEVICES[0], reconstruction=0.0, feasible=0.0)
+    gan = build(CPU, reconstruction=0.0, feasible=0.0)
     draws = draw(gan)
     of_critic, gradients = gan.gradients("critic", **draws)
     assert not gradients["decoder"].vector.any()
@@ -64,18 +62,17 @@ def test_without_weights_the_players_have_opposite_losses():
 
 
 def test_the_critic_moves_as_often_as_the_program_lets_it():
-    gan = build(DEVICES[0])
+    gan = build(CPU)
     often, seldom = ("critic",) * 100 + ("generator",), ("critic",) * 5 + ("generator",)
     turns = {0: often, 24: often, 25: seldom, 499: seldom, 500: often, 501: seldom, 1000: often}
     for updates, moves in turns.items():
         gan.updates = updates
         assert gan.moves() == moves
-    never = build(DEVICES[0], burst_steps=0, critic_steps=2)
+    never = build(CPU, burst_steps=0, critic_steps=2)
     for never.updates in (0, 500):
         assert never.moves() == ("critic", "critic", "generator")
 
 
-@on_each_device
 def test_the_encoder_alone_stays_within_its_bound(device):
     gan = build(device, clip=0.05, burst_steps=0)
 
@@ -90,7 +87,7 @@ def test_the_encoder_alone_stays_within_its_bound(device):
 
 
 def test_the_encoder_is_clipped_after_each_move_of_the_critic():
-    gan = build(DEVICES[0], clip=0.05)
+    gan = build(CPU, clip=0.05)
     encoder = gan.players["encoder"].params.vector
     encoder[...] = 1
     gan.after("generator", {})
@@ -100,7 +97,7 @@ def test_the_encoder_is_clipped_after_each_move_of_the_critic():
 
 
 def test_a_state_goes_on_bit_for_bit():
-    gan, other = (build(DEVICES[0], burst_first=1, burst_steps=7) for _ in range(2))
+    gan, other = (build(CPU, burst_first=1, burst_steps=7) for _ in range(2))
     gan.step()
     other.load_state(host(gan.state()))
     for made in (gan, other):

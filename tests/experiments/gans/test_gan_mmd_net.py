@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from gan_support import BATCH, DEVICES, forward, players_of, small
+from gan_support import BATCH, CPU, forward, players_of, small
 
 from coulombfield.arrays import to_numpy
 from experiments.gans import gmmn
@@ -26,7 +26,6 @@ def sum_of_pairs(a, b, *, without_self=False):
     )
 
 
-@pytest.mark.parametrize("device", DEVICES)
 def test_the_loss_leaves_out_pairs_of_a_sample_with_itself(device):
     gan = small(Config(widths=WIDTHS), players_of(), device)
     latent, real = gan.draw_latent(), gan.draw_real()
@@ -39,7 +38,7 @@ def test_the_loss_leaves_out_pairs_of_a_sample_with_itself(device):
 def test_it_is_nothing_on_average_between_samples_of_the_same_generator():
     """Which the biased estimate is not: the mean is within three standard errors of 0."""
     unbiased, biased = (
-        small(config, players_of(), DEVICES[0]) for config in (Config(widths=WIDTHS), gmmn.Config(widths=WIDTHS))
+        small(config, players_of(), CPU) for config in (Config(widths=WIDTHS), gmmn.Config(widths=WIDTHS))
     )
     found = {unbiased: [], biased: []}
     for gan, values in found.items():
@@ -55,4 +54,4 @@ def test_it_is_nothing_on_average_between_samples_of_the_same_generator():
 def test_a_minibatch_of_one_sample_is_refused(monkeypatch):
     monkeypatch.setattr("gan_support.BATCH", 1)
     with pytest.raises(ValueError, match="kind: its unbiased estimate needs a batch of at least 2, got 1"):
-        small(Config(widths=WIDTHS), players_of(), DEVICES[0])
+        small(Config(widths=WIDTHS), players_of(), CPU)

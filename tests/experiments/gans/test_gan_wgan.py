@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from gan_support import DEVICES, forward, players_of, small
+from gan_support import CPU, forward, players_of, small
 
 from coulombfield.arrays import to_numpy
 from experiments import config
@@ -17,7 +17,6 @@ def build(device, **settings):
     return small(Config(**{"burst_steps": 0, **settings}), players_of(discriminator=(2, 8, 1)), device)
 
 
-@pytest.mark.parametrize("device", DEVICES)
 def test_losses_are_differences_of_means(device):
     gan = build(device)
     latent, real = gan.draw_latent(), gan.draw_real()
@@ -31,7 +30,6 @@ def test_losses_are_differences_of_means(device):
     assert float(losses["generator"]) == pytest.approx(-at_x, rel=1e-12)
 
 
-@pytest.mark.parametrize("device", DEVICES)
 def test_the_generator_moves_its_samples_up_the_critics_slope(device):
     """That of a linear critic is its weights, the gradient by the generator's last bias minus these."""
     gan = small(Config(), {**players_of(), "discriminator": Network(Linear(2, 1))}, device)
@@ -41,7 +39,6 @@ def test_the_generator_moves_its_samples_up_the_critics_slope(device):
     np.testing.assert_allclose(to_numpy(gradients["generator"][last]), -slope, rtol=1e-12)
 
 
-@pytest.mark.parametrize("device", DEVICES)
 def test_a_generator_that_gives_the_real_samples_leaves_the_critic_where_it_is(device):
     gan = build(device)
     latent = gan.draw_latent()
@@ -51,7 +48,6 @@ def test_a_generator_that_gives_the_real_samples_leaves_the_critic_where_it_is(d
     np.testing.assert_allclose(to_numpy(gradients["discriminator"].vector), 0, atol=1e-14)
 
 
-@pytest.mark.parametrize("device", DEVICES)
 def test_only_the_critic_is_clipped_and_all_of_it(device):
     gan = build(device, clip=0.125)
     before = {name: to_numpy(player.params.vector).copy() for name, player in gan.players.items()}
@@ -65,14 +61,14 @@ def test_only_the_critic_is_clipped_and_all_of_it(device):
 
 
 def test_an_update_ends_with_a_clipped_critic():
-    gan = build(DEVICES[0])
+    gan = build(CPU)
     for _ in range(3):
         gan.step()
         assert np.abs(gan.players["discriminator"].params.vector).max() <= 0.01
 
 
 def test_each_move_of_the_critic_has_samples_of_its_own():
-    gan, seen = build(DEVICES[0], critic_steps=3), []
+    gan, seen = build(CPU, critic_steps=3), []
     gradients = gan.gradients
 
     def watching(move, **draws):
@@ -93,7 +89,7 @@ def test_the_critic_moves_more_often_at_first_and_now_and_then():
     assert bursts == [*range(25), 500, 1_000, 1_500]
     assert {published.steps(update) for update in range(2_000)} == {5, 100}
     assert {Config(burst_steps=0).steps(update) for update in range(2_000)} == {5}
-    gan = build(DEVICES[0], critic_steps=2, burst_steps=4, burst_first=1, burst_every=3)
+    gan = build(CPU, critic_steps=2, burst_steps=4, burst_first=1, burst_every=3)
     steps = []
     for _ in range(5):
         steps.append(len(gan.moves()) - 1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from gan_support import BATCH, DEVICES, LATENT, forward, host, players_of, small
+from gan_support import BATCH, CPU, LATENT, forward, host, players_of, small
 
 from coulombfield.arrays import to_numpy
 from experiments import config
@@ -28,7 +28,6 @@ def drawn(gan):
     return {name: getattr(gan, f"draw_{name}")() for name in gan.draws["discriminator"]}
 
 
-@pytest.mark.parametrize("device", DEVICES)
 def test_the_critics_loss_and_gradient_are_sums_of_both_parts(device):
     """As separate passes have them, in memory of their own."""
     gan = build(device, penalty=3.0)
@@ -46,7 +45,6 @@ def test_the_critics_loss_and_gradient_are_sums_of_both_parts(device):
     np.testing.assert_allclose(to_numpy(gradients["discriminator"].vector), expected, rtol=1e-11, atol=1e-13)
 
 
-@pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("slope", [0.5, 1.0, 3.0])
 def test_a_linear_critic_is_drawn_to_a_slope_of_1(device, slope):
     """Its slope w is the same everywhere: P = lambda (||w|| - 1)^2, dP/dw = 2 lambda (||w|| - 1) w / ||w||."""
@@ -61,7 +59,6 @@ def test_a_linear_critic_is_drawn_to_a_slope_of_1(device, slope):
     np.testing.assert_allclose(to_numpy(gradients["discriminator"]["weight"])[:, 0], expected, rtol=1e-12)
 
 
-@pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize(("place", "samples"), [(0.0, "real"), (1.0, "generated")])
 def test_slopes_are_taken_between_real_and_generated_samples(device, place, samples):
     gan = build(device)
@@ -73,7 +70,6 @@ def test_slopes_are_taken_between_real_and_generated_samples(device, place, samp
     assert float(losses["penalty"]) == pytest.approx(float(expected), rel=1e-12)
 
 
-@pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_places_are_uniform_between_0_and_1(device, dtype):
     gan = build(device, dtype)
@@ -87,7 +83,7 @@ def test_places_are_uniform_between_0_and_1(device, dtype):
 
 @pytest.mark.parametrize("steps", [1, 3])
 def test_no_weight_is_clipped_and_there_are_no_bursts(steps):
-    gan = build(DEVICES[0], critic_steps=steps)
+    gan = build(CPU, critic_steps=steps)
     assert gan.moves() == (*["discriminator"] * steps, "generator")
     before = gan.players["discriminator"].params.vector.copy()
     gan.after("discriminator", {})
@@ -95,7 +91,7 @@ def test_no_weight_is_clipped_and_there_are_no_bursts(steps):
 
 
 def test_state_continues_bit_for_bit():
-    gan, other = build(DEVICES[0], "float32"), build(DEVICES[0], "float32")
+    gan, other = build(CPU, "float32"), build(CPU, "float32")
     gan.step()
     other.step(), other.step()
     other.load_state(host(gan.state()))

@@ -15,6 +15,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.test_runs_checkpoint import same
+from tests.test_runs_folder import full_disk
+from tests.tiny_experiment import write_preset
 from threadpoolctl import threadpool_info
 
 from experiments.__main__ import main
@@ -23,9 +26,6 @@ from experiments.runs import loop as training
 from experiments.runs.checkpoint import CheckpointFolder
 from experiments.runs.folder import RunFolder
 from experiments.runs.loop import LoopConfig
-from tests.test_runs_checkpoint import same
-from tests.test_runs_folder import full_disk
-from tests.tiny_experiment import write_preset
 
 ROOT = Path(__file__).parents[3]
 UPDATES = 60

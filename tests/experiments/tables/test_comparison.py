@@ -14,6 +14,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.test_runs_report import Page
+from tests.tiny_experiment import write_preset
 
 from experiments import UserError, schema
 from experiments.__main__ import main
@@ -21,8 +23,6 @@ from experiments.figures.curves import CURVES, colours
 from experiments.files import to_json
 from experiments.runs import comparison, comparison_page, seeds
 from experiments.runs.folder import RunFolder
-from tests.test_runs_report import Page
-from tests.tiny_experiment import write_preset
 
 COLUMNS = {"kl": {"definition": "Divergence <of> two.", "unit": "nat", "axis": "log", "noise": ""}}
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from nets_support import assert_near, in_each_dtype, normal, on_each_device, seeds
+from nets_support import assert_near, in_each_dtype, normal, seeds
 
 from coulombfield.arrays import to_numpy
 from nets import architectures
@@ -262,7 +262,6 @@ def test_a_depth_can_be_given():
 
 
 @in_each_dtype
-@on_each_device
 @each_small_one
 def test_forward_and_backward(device, dtype, sample):
     """Shapes and dtypes are as promised, and every weight has a gradient."""

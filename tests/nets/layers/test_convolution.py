@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from nets_support import assert_same, dot, in_each_dtype, normal, on_each_device, seeds
+from nets_support import assert_same, dot, in_each_dtype, normal, seeds
 
 from coulombfield.arrays import select_device, to_numpy
 from nets.initializers import fan_in_normal, glorot_uniform
@@ -88,7 +88,6 @@ def by_loops(x, w, geometry):
 @each_map
 @in_parts
 @in_each_dtype
-@on_each_device
 @given(data=st.data(), images=counts, channels=counts, filters=counts, seed=seeds)
 @settings(max_examples=10)
 def test_a_convolution_is_the_sum_over_its_windows(device, dtype, parts, way, data, images, channels, filters, seed):
@@ -105,7 +104,6 @@ def test_a_convolution_is_the_sum_over_its_windows(device, dtype, parts, way, da
 @each_map
 @in_parts
 @in_each_dtype
-@on_each_device
 @given(data=st.data(), images=counts, channels=counts, filters=counts, seed=seeds)
 @settings(max_examples=10)
 def test_the_three_maps_are_transposes(device, dtype, parts, way, data, images, channels, filters, seed):
@@ -125,7 +123,6 @@ def test_the_three_maps_are_transposes(device, dtype, parts, way, data, images, 
         assert abs(dot(found, y) - dot(one, other)) <= 4 * np.finfo(dtype).eps * size
 
 
-@on_each_device
 def test_a_batch_of_none_gives_none_and_a_gradient_of_0(device):
     geometry = Geometry((5, 6), (3, 3), (2, 2), ((1, 1), (1, 1)))
     x, w, y = (device.put(array) for array in draw(geometry, 0, 2, 3, 0))
@@ -227,7 +224,6 @@ def as_network(layer, device, seed, dtype=np.float64):
     return network, Parameters(network.layout, normal(device, rng, (network.layout.size,), dtype)), rng
 
 
-@on_each_device
 @given(data=st.data(), channels=counts, filters=counts, seed=seeds)
 @settings(max_examples=10)
 def test_a_transposed_convolution_is_the_transpose_of_the_convolution(device, data, channels, filters, seed):
@@ -245,7 +241,6 @@ def test_a_transposed_convolution_is_the_transpose_of_the_convolution(device, da
     assert abs(left - right) <= 1e-12 * (1 + np.linalg.norm(to_numpy(x)) * np.linalg.norm(to_numpy(params.vector)))
 
 
-@on_each_device
 @given(data=st.data(), seed=seeds)
 @settings(max_examples=10)
 def test_padding_is_the_same_as_zeros_about_the_image(device, data, seed):
@@ -260,7 +255,6 @@ def test_padding_is_the_same_as_zeros_about_the_image(device, data, seed):
     np.testing.assert_allclose(to_numpy(found), to_numpy(expected), rtol=0, atol=1e-13)
 
 
-@on_each_device
 @given(length=st.integers(5, 9), kernel=counts, padding=st.none() | st.tuples(counts, counts), seed=seeds)
 @settings(max_examples=10)
 def test_a_sequence_is_an_image_of_one_row(device, length, kernel, padding, seed):
@@ -345,7 +339,6 @@ def test_fans_are_those_of_tensorflow():
         assert layer.initialize(rng)["weight"].std() == pytest.approx(fan**-0.5, rel=0.05)
 
 
-@on_each_device
 @in_each_dtype
 def test_the_gradient_by_the_bias_of_many_rows_is_the_sum_of_all(device, dtype):
     network, params, rng = as_network(Conv2d(1, 2, 1), device, 0, dtype)
@@ -358,7 +351,6 @@ def test_the_gradient_by_the_bias_of_many_rows_is_the_sum_of_all(device, dtype):
     np.testing.assert_allclose(to_numpy(gradient["bias"]), expected, rtol=0, atol=x.size * np.finfo(dtype).eps)
 
 
-@on_each_device
 def test_a_network_without_bias_has_weights_alone(device):
     network, params, rng = as_network(Conv2d(2, 3, 3, activation=LeakyReLU(), bias=None), device, 0)
     assert set(params) == {"weight"}
@@ -369,7 +361,6 @@ def test_a_network_without_bias_has_weights_alone(device):
     assert_same(y, with_bias.forward(Parameters(with_bias.layout, vector), x)[0])
 
 
-@on_each_device
 @pytest.mark.parametrize("name", LAYERS)
 def test_the_cache_of_the_first_rows_is_that_of_their_own_pass(device, name):
     make, axes = LAYERS[name]
@@ -385,7 +376,6 @@ def test_the_cache_of_the_first_rows_is_that_of_their_own_pass(device, name):
     np.testing.assert_allclose(to_numpy(some[1].vector), to_numpy(alone[1].vector), rtol=0, atol=1e-11)
 
 
-@on_each_device
 @pytest.mark.parametrize("kind", [Conv2d, ConvTranspose2d])
 def test_a_nan_reaches_its_windows_and_no_others(device, kind):
     network, params, rng = as_network(kind(2, 2, 3), device, 0)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from nets_support import assert_same, dot, in_each_dtype, normal, on_each_device, seeds
+from nets_support import assert_same, dot, in_each_dtype, normal, seeds
 
 from coulombfield.arrays import Array, to_numpy
 from nets.layers.activations import Activation
@@ -82,7 +82,6 @@ def assert_near(a: Array, b: Array, roundings: float = ROUNDINGS) -> None:
 
 
 @each_sample
-@on_each_device
 @in_each_dtype
 @given(batch=batches, seed=seeds)
 @few
@@ -103,7 +102,15 @@ def test_backward_is_the_transposed_jacobian(device, dtype, sample, batch, seed)
 
 
 @each_sample
-@on_each_device
+@given(batch=batches, seed=seeds)
+@few
+def test_jvp_without_parameters_is_that_of_a_zero_direction(device, sample, batch, seed):
+    network, params, x, _, v, _ = draw_case(sample, device, batch, seed, np.float64)
+    _, cache = network.forward(params, x)
+    assert_same(network.jvp(params, cache, v), network.jvp(params, cache, v, network.zeros_like(params)))
+
+
+@each_sample
 @given(batch=batches, seed=seeds)
 @few
 def test_float32_gives_what_float64_gives(device, sample, batch, seed):
@@ -127,7 +134,6 @@ def test_float32_gives_what_float64_gives(device, sample, batch, seed):
 
 
 @each_sample
-@on_each_device
 @given(batch=batches, seed=seeds)
 @few
 def test_what_is_not_needed_is_none_and_changes_nothing_else(device, sample, batch, seed):
@@ -143,7 +149,6 @@ def test_what_is_not_needed_is_none_and_changes_nothing_else(device, sample, bat
 
 
 @each_sample
-@on_each_device
 @given(batch=batches, seed=seeds)
 @few
 def test_one_cache_serves_several_gradients_and_no_argument_changes(device, sample, batch, seed):
@@ -170,14 +175,14 @@ def test_one_cache_serves_several_gradients_and_no_argument_changes(device, samp
 
 
 @each_sample
-@on_each_device
 @given(batch=batches, seed=seeds)
 @few
-def test_a_workspace_gives_the_same_bits(device, sample, batch, seed):
+def test_a_workspace_gives_the_same_bits_in_memory_that_it_keeps(device, sample, batch, seed):
     network, params, x, dy, *_ = draw_case(sample, device, batch, seed, np.float32)
     workspace = Workspace()
     y, cache = network.forward(params, x)
     dx, grads = network.backward(params, cache, dy)
+    places = []
     for _ in range(2):
         y2, cache2 = network.forward(params, x, workspace)
         assert_same(y2, y)
@@ -185,6 +190,12 @@ def test_a_workspace_gives_the_same_bits(device, sample, batch, seed):
         assert_same(y2, y)
         assert_same(dx2, dx)
         assert_same(grads2.vector, grads.vector)
+        places.append([address(array) for array in (y2, dx2, grads2.vector)])
+    assert places[0] == places[1]
+
+
+def address(array: Array) -> int:
+    return array.ctypes.data if isinstance(array, np.ndarray) else array.data.ptr
 
 
 def strided(device: Any, array: Array) -> Array:
@@ -196,7 +207,6 @@ def strided(device: Any, array: Array) -> Array:
 
 
 @each_sample
-@on_each_device
 @given(batch=batches, seed=seeds)
 @few
 def test_strided_and_read_only_arguments_give_the_same(device, sample, batch, seed):
@@ -218,7 +228,6 @@ def test_strided_and_read_only_arguments_give_the_same(device, sample, batch, se
 
 
 @each_sample
-@on_each_device
 @given(batch=batches, seed=seeds)
 @few
 def test_first_rows_are_as_if_they_were_the_batch(device, sample, batch, seed):
@@ -252,3 +261,21 @@ def test_a_network_knows_its_output_and_takes_no_other_input(sample):
         network.forward(params, np.ones(wrong))
     with pytest.raises(ValueError, match=r"^shape: [A-Z].* expects .*, got \("):
         network.output_shape(wrong[1:])
+
+
+@each_sample
+def test_initial_values_have_the_shapes_of_the_parameters(sample):
+    layer = network_of(sample).body
+    values = layer.initialize(np.random.default_rng(0))
+    assert {name: value.shape for name, value in values.items()} == layer.shapes()
+    assert all(value.dtype == np.float64 for value in values.values())
+
+
+@each_sample
+def test_a_gradient_of_another_shape_or_dtype_is_refused(sample):
+    network = network_of(sample)
+    params = network.initialize(np.random.default_rng(0), np.float64)
+    y, cache = network.forward(params, np.ones(sample.shape))
+    for dy in (np.ones((len(y) + 1, *y.shape[1:])), np.ones(y.size + 1), np.ones(y.shape, np.float32)):
+        with pytest.raises((TypeError, ValueError), match=r"^dy: expected"):
+            network.backward(params, cache, dy)

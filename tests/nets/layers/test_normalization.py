@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from nets_support import assert_same, each_activation, in_each_dtype, normal, on_each_device, seeds
+from nets_support import assert_same, each_activation, in_each_dtype, normal, seeds
 
 from coulombfield.arrays import to_numpy
 from nets.layers.activations import LeakyReLU
@@ -75,7 +75,6 @@ def error(a, b):
 
 
 @each_kind
-@on_each_device
 @in_each_dtype
 @given(samples=st.integers(1, 4), inner=shapes, channels=st.integers(1, 40), seed=seeds)
 @settings(max_examples=8)
@@ -92,7 +91,6 @@ def test_y_is_that_of_the_formula(device, dtype, kind, samples, inner, channels,
 
 
 @each_kind
-@on_each_device
 @pytest.mark.parametrize(("dtype", "mean"), [(np.float32, 2e3), (np.float64, 1e9)])
 def test_a_large_mean_does_not_cancel(device, kind, dtype, mean):
     """Such an x has few digits, but these are exact, and so are its statistics up to rounding of their own."""
@@ -111,7 +109,6 @@ def test_a_large_mean_does_not_cancel(device, kind, dtype, mean):
     assert error(inverse, np.broadcast_to(1 / deviation, inverse.shape)) <= 8
 
 
-@on_each_device
 @in_each_dtype
 def test_moments_of_many_blocks_are_those_of_all(device, dtype, monkeypatch):
     """Also where blocks have means of their own, and the last one is short."""
@@ -136,7 +133,6 @@ def test_moments_of_many_blocks_are_those_of_all(device, dtype, monkeypatch):
 
 @each_kind
 @each_activation
-@on_each_device
 @given(samples=st.integers(1, 3), inner=shapes, channels=st.integers(1, 6), seed=seeds)
 @settings(max_examples=3)
 def test_a_fused_activation_is_the_layer_and_then_the_activation(device, make, kind, samples, inner, channels, seed):
@@ -195,7 +191,6 @@ def test_bits_do_not_depend_on_the_number_of_threads(kind, dtype, seed):
             assert_same(a, b)
 
 
-@on_each_device
 @in_each_dtype
 @given(samples=st.integers(1, 4), groups=st.integers(1, 3), inner=shapes, channels=st.integers(1, 6), seed=seeds)
 @settings(max_examples=5)
@@ -221,7 +216,6 @@ def test_a_group_is_as_if_it_came_alone(device, dtype, samples, groups, inner, c
     assert_close(gradient.vector, total)
 
 
-@on_each_device
 def test_first_rows_cut_no_group(device):
     _, network, params, x = drawn(device, BatchNorm(2, groups=2), (6, 2), 0, np.float64)
     _, cache = network.forward(params, x)
@@ -235,7 +229,6 @@ def test_first_rows_cut_no_group(device):
 
 
 @each_kind
-@on_each_device
 def test_nan_stays_in_its_set(device, kind):
     layer = kind(2, activation=LeakyReLU())
     rng, network, params, _ = drawn(device, layer, (1,), 0, np.float64)
@@ -248,7 +241,6 @@ def test_nan_stays_in_its_set(device, kind):
     np.testing.assert_array_equal(found, meant)
 
 
-@on_each_device
 @in_each_dtype
 @pytest.mark.parametrize("groups", [1, 2])
 def test_running_statistics_follow_those_of_each_group(device, dtype, groups):
@@ -279,7 +271,6 @@ def test_a_running_variance_of_one_number_is_finite():
     np.testing.assert_allclose(params["running_variance"], 0.99, rtol=1e-14)
 
 
-@on_each_device
 @in_each_dtype
 @given(samples=st.integers(1, 4), inner=shapes, channels=st.integers(1, 6), seed=seeds)
 @settings(max_examples=5)
@@ -361,7 +352,6 @@ def test_a_wrong_input_is_refused(layer, shape, message):
 
 
 @pytest.mark.parametrize("layer", [LayerNorm(3), BatchNorm(3, running=True).frozen()])
-@on_each_device
 def test_no_samples_give_none(device, layer):
     network = Network(layer)
     params = network.initialize(np.random.default_rng(0), np.float64, device.xp)

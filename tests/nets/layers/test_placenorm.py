@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from nets_support import in_each_dtype, normal, on_each_device, seeds
+from nets_support import in_each_dtype, normal, seeds
 
 from coulombfield.arrays import to_numpy
 from nets.layers.activations import Identity, ReLU, Tanh
@@ -16,7 +16,6 @@ from nets.network import Network, Sequential
 from nets.parameters import Parameters
 
 
-@on_each_device
 @in_each_dtype
 @pytest.mark.parametrize("activation", [Identity, ReLU, Tanh])
 @given(

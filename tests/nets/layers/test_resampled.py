@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from nets_support import assert_near, assert_same, in_each_dtype, normal, on_each_device, seeds
+from nets_support import assert_near, assert_same, in_each_dtype, normal, seeds
 
 from nets.layers.activations import ELU, Identity
 from nets.layers.conv2d import Conv2d
@@ -39,7 +39,6 @@ geometries = st.sampled_from(
 
 
 @each_pair
-@on_each_device
 @in_each_dtype
 @given(
     size=st.tuples(st.integers(1, 3), st.integers(1, 3)),

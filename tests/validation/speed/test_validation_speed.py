@@ -243,9 +243,9 @@ def test_a_long_call_is_timed_once_and_a_short_one_several_times():
 
 ALLOCATING = """
 import coulombfield, numpy
-from validation.speed import sums_memory
+from validation.speed.sums import memory
 coulombfield.potential = lambda *arguments, **options: numpy.ones(25_000_000)
-sums_memory.main("mixture", "64", "float64", "potential", "0")
+memory.main("mixture", "64", "float64", "potential", "0")
 """
 
 

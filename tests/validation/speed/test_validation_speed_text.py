@@ -7,8 +7,8 @@ import pytest
 
 from validation.__main__ import main
 from validation.speed.text import benchmark as text
-from validation.speed.text.bench import made_up
 from validation.speed.text import counting, preparing
+from validation.speed.text.bench import made_up
 
 
 def test_both_ways_have_rows_of_time_and_memory(tmp_path, capsys, monkeypatch):

@@ -79,4 +79,4 @@ def _images(case: Case, batch: int, quick: bool, dtype: np.typing.DTypeLike) -> 
 
 
 def _peer(name: str) -> Any:
-    return importlib.import_module(f"{__package__}.torch_features.{name}")
+    return importlib.import_module(f"{__package__}.torch_peers.{name}")

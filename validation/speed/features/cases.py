@@ -1,4 +1,4 @@
-"""The feature networks that are timed; the peer of each is the file of its name in ``torch_features``."""
+"""The feature networks that are timed; the peer of each is the file of its name in ``torch_peers``."""
 
 from __future__ import annotations
 
