@@ -27,7 +27,7 @@ from .energy import (
     softening_gradient,
 )
 from .kernels import Coulomb, Gaussian, Laplace, Plummer, RadialKernel
-from .sums import Explanation, field, laplacian, potential, potential_and_field
+from .sums import Explanation, explain, field, laplacian, potential, potential_and_field
 from .tabulated import TabulatedField
 
 if TYPE_CHECKING:
@@ -50,6 +50,7 @@ __all__ = [
     "electrostatic_energy",
     "electrostatic_energy_gradient",
     "energy_gradient",
+    "explain",
     "field",
     "field_jvp",
     "field_vjp",

@@ -13,7 +13,7 @@ kernel = cf.Plummer(exponent=1.0, softening=1.0)
 
 # Along a line, each place by all pairs; the error of 'rtol' would be measured before the result is given out.
 line = np.column_stack([np.linspace(-30, 30, 200), np.zeros(200)])
-potential, explanation = cf.potential(line, charges, kernel, rtol=1e-6, explain=True)
+potential, explanation = cf.explain(cf.potential, line, charges, kernel, rtol=1e-6)
 print(explanation)
 
 # For many evaluations among charges that stay, a table takes a few operations a place.

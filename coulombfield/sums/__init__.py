@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -17,19 +18,22 @@ from .request import Request, Result, Tangent
 from .selection import Explanation, differentiate, evaluate
 from .unit_of_length import in_double, in_old_unit, is_single, like, overflown, rescaled
 
-__all__ = ["Explanation", "field", "laplacian", "potential", "potential_and_field"]
+__all__ = ["Explanation", "explain", "field", "laplacian", "potential", "potential_and_field"]
+
+A = TypeVar("A")
+"""The type of the targets' arrays, which is that of the results."""
+R = TypeVar("R")
 
 
 def potential(
-    targets: Array,
+    targets: A,
     charges: Charges,
     kernel: RadialKernel,
     *,
     exclude_self: bool = False,
     rtol: float | None = None,
     method: str = "auto",
-    explain: bool = False,
-) -> Any:
+) -> A:
     r"""Potential of point charges at the targets.
 
     .. math:: \hat\Phi(a_i) = \sum_j q_j\, k(a_i, b_j) \qquad \text{(Eq 8)}
@@ -53,14 +57,12 @@ def potential(
         'auto', the fastest; or an engine by name. Exact: 'simd' (NumPy, m ≤ 8), 'gram' (NumPy and CuPy, many
         dimensions), 'cuda' (CuPy, m ≤ 8), 'direct' (any library). To ``rtol``, for m ≤ 3: 'nufft' (ε not far below the
         extent of the points), 'split' (small ε), 'tree' (NumPy, also for clusters).
-    explain : bool
-        Also return an :class:`Explanation` that says which engine was used and why.
 
     Returns
     -------
     array, shape (T,)
-        Φ̂ [charge · kernel], of the library, dtype and device of the targets; with ``explain``, a pair with the
-        explanation.
+        Φ̂ [charge · kernel], of the library, dtype and device of the targets. :func:`explain` also says which engine
+        gave it and why.
 
     Raises
     ------
@@ -79,20 +81,18 @@ def potential(
     exponent 3 among points that are 1e7 ε apart, they are summed in float64, which takes a few times as long.
     """
     request = _request(targets, charges, kernel, exclude_self, rtol, potential=True)
-    (value, _), explanation = _evaluate(request, method, explain)
-    return (value, explanation) if explain else value
+    return _evaluate(request, method)[0].potential
 
 
 def field(
-    targets: Array,
+    targets: A,
     charges: Charges,
     kernel: RadialKernel,
     *,
     exclude_self: bool = False,
     rtol: float | None = None,
     method: str = "auto",
-    explain: bool = False,
-) -> Any:
+) -> A:
     r"""Electric field of point charges at the targets.
 
     .. math:: \hat E(a_i) = -\nabla\hat\Phi(a_i) = -\sum_j q_j\, \nabla_a k(a_i, b_j) \qquad \text{(Eq 34)}
@@ -102,24 +102,21 @@ def field(
     Returns
     -------
     array, shape (T, m)
-        Ê [charge · kernel / length], of the library, dtype and device of the targets; with ``explain``, a pair with the
-        explanation.
+        Ê [charge · kernel / length], of the library, dtype and device of the targets.
     """
     request = _request(targets, charges, kernel, exclude_self, rtol, field=True)
-    (_, value), explanation = _evaluate(request, method, explain)
-    return (value, explanation) if explain else value
+    return _evaluate(request, method)[0].field
 
 
 def potential_and_field(
-    targets: Array,
+    targets: A,
     charges: Charges,
     kernel: RadialKernel,
     *,
     exclude_self: bool = False,
     rtol: float | None = None,
     method: str = "auto",
-    explain: bool = False,
-) -> Any:
+) -> tuple[A, A]:
     r"""Potential and electric field together, for little more than the cost of the field alone.
 
     Parameters, exceptions and notes are those of :func:`potential`.
@@ -130,24 +127,21 @@ def potential_and_field(
         As from :func:`potential`.
     field : array, shape (T, m)
         As from :func:`field`.
-    explanation : Explanation
-        Only with ``explain``.
     """
     request = _request(targets, charges, kernel, exclude_self, rtol, potential=True, field=True)
-    result, explanation = _evaluate(request, method, explain)
-    return (*result, explanation) if explain else tuple(result)
+    result, _ = _evaluate(request, method)
+    return result.potential, result.field
 
 
 def laplacian(
-    targets: Array,
+    targets: A,
     charges: Charges,
     kernel: RadialKernel,
     *,
     exclude_self: bool = False,
     rtol: float | None = None,
     method: str = "auto",
-    explain: bool = False,
-) -> Any:
+) -> A:
     r"""Laplacian of the potential of point charges at the targets, which is minus the divergence of their field.
 
     .. math:: \nabla^2\hat\Phi(a_i) = \sum_j q_j\, \nabla_a^2 k(a_i, b_j) = -\nabla\cdot\hat E(a_i)
@@ -158,13 +152,50 @@ def laplacian(
     Returns
     -------
     array, shape (T,)
-        ∇²Φ̂ [charge · kernel / length²], of the library, dtype and device of the targets; with ``explain``, a pair with
-        the explanation.
+        ∇²Φ̂ [charge · kernel / length²], of the library, dtype and device of the targets.
     """
     request = _request(targets, charges, kernel, exclude_self, rtol, potential=True)
-    request = request._replace(profile=Laplacian.of(request.profile, request.targets.shape[1]))
-    (value, _), explanation = _evaluate(request, method, explain)
-    return (value, explanation) if explain else value
+    return _evaluate(_laplacian_of(request), method)[0].potential
+
+
+def explain(
+    function: Callable[..., R],
+    targets: Any,
+    charges: Charges,
+    kernel: RadialKernel,
+    *,
+    exclude_self: bool = False,
+    rtol: float | None = None,
+    method: str = "auto",
+) -> tuple[R, Explanation]:
+    """Call a function of this module, and say which engine gave its result and why.
+
+    Parameters
+    ----------
+    function : callable
+        :func:`potential`, :func:`field`, :func:`potential_and_field` or :func:`laplacian`. The other parameters and
+        the exceptions are its own.
+
+    Returns
+    -------
+    result : array or pair of arrays
+        What the function returns.
+    explanation : Explanation
+        The engine, the error that was measured, and what other engines said.
+
+    Raises
+    ------
+    TypeError
+        If it is another function.
+    """
+    if function not in (potential, field, potential_and_field, laplacian):
+        raise TypeError(f"function: expected potential, field, potential_and_field or laplacian, got {function!r}")
+    wanted = {"potential": function is not field, "field": function in (field, potential_and_field)}
+    request = _request(targets, charges, kernel, exclude_self, rtol, **wanted)
+    result, explanation = _evaluate(_laplacian_of(request) if function is laplacian else request, method, explain=True)
+    assert explanation is not None
+    values: Any = tuple(value for value in result if value is not None)
+    return values if function is potential_and_field else values[0], explanation
 
 
 def energy(
@@ -205,7 +236,11 @@ def derivative(
     return result
 
 
-def _evaluate(request: Request, method: str, explain: bool) -> tuple[Result, Explanation | None]:
+def _laplacian_of(request: Request) -> Request:
+    return request._replace(profile=Laplacian.of(request.profile, request.targets.shape[1]))
+
+
+def _evaluate(request: Request, method: str, explain: bool = False) -> tuple[Result, Explanation | None]:
     scaled, factor = rescaled(request, 2 if isinstance(request.profile, Laplacian) else int(request.field))
     result, explanation = evaluate(scaled, method, explain=explain)
     if scaled is not request:

@@ -41,6 +41,14 @@ class Explanation(NamedTuple):
     gave_up: str = ""
     """Name of a fast engine that was tried first and did not reach ``rtol``."""
 
+    def __repr__(self) -> str:
+        told = [repr(self.method)]
+        if self.error is not None:
+            told.append(f"error={self.error:.1e}")
+        if self.gave_up:
+            told.append(f"gave_up={self.gave_up!r}")
+        return f"Explanation({', '.join(told)})"
+
     def __str__(self) -> str:
         lines = [f"{self.method}" + (f", measured error {self.error:.1e}" if self.error is not None else "")]
         if self.gave_up:

@@ -5,7 +5,7 @@ import sys
 import numpy as np
 import pytest
 
-from coulombfield import Plummer, arrays, interop, potential, real_charges
+from coulombfield import Plummer, arrays, explain, interop, potential, real_charges
 from coulombfield.packages import trouble_with
 from coulombfield.sums import selection
 
@@ -34,7 +34,7 @@ def test_auto_falls_back_and_says_why(broken, monkeypatch):
     monkeypatch.setattr(selection, "WORTH_A_PLAN", 0.0)
     points = np.random.default_rng(0).standard_normal((50, 2))
     charges, kernel = real_charges(points), Plummer()
-    found, explanation = potential(points, charges, kernel, rtol=1e-3, explain=True)
+    found, explanation = explain(potential, points, charges, kernel, rtol=1e-3)
     np.testing.assert_allclose(found, potential(points, charges, kernel), rtol=1e-2)
     refusals = {candidate.method: candidate.refusal for candidate in explanation.candidates}
     for method in ("nufft", "split"):

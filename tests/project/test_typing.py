@@ -24,6 +24,9 @@ charges: cf.Charges = cf.signed_charges(points, points + 1.0)
 kernel: cf.RadialKernel = cf.Plummer(exponent=1.0, softening=0.5) + 2.0 * cf.Gaussian(width=1.0)
 energy: float = cf.electrostatic_energy(charges, kernel)
 potential: npt.NDArray[np.float64] = cf.potential(points, charges, kernel, rtol=1e-6)
+both: tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]] = cf.potential_and_field(points, charges, kernel)
+values, explanation = cf.explain(cf.potential, points, charges, kernel, rtol=1e-6)
+method: str = explanation.method
 by_hand: cf.Charges = cf.Charges([[0, 0], [1, 0]], [1, -1])
 end, reason = flow.run(
     cf.flow.State(points, points), flow.System(kernel), flow.Euler(step=0.1), until=flow.Stop(steps=1)
@@ -47,6 +50,7 @@ cf.Plummer(exponent="one")  # [arg-type]
 cf.Charges(points)  # [call-arg]
 cf.potential(points, points, cf.Plummer())  # [arg-type]
 cf.potential(points, cf.real_charges(points), cf.Plummer(), tolerance=1e-6)  # [call-arg]
+both: str = cf.potential(points, cf.real_charges(points), cf.Plummer())  # [assignment]
 number: str = cf.self_energy(cf.real_charges(points), cf.Plummer())  # [assignment]
 cf.charges_of(points)  # [attr-defined]
 cf.flow.Eular(0.1)  # [attr-defined]

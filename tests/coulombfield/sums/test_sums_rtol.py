@@ -5,7 +5,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from coulombfield import Charges, Plummer, potential_and_field
+from coulombfield import Charges, Plummer, explain, potential_and_field
 from coulombfield.profiles import GradientSize, Magnitude
 from coulombfield.sums import direct, selection
 from coulombfield.sums.ewald import split
@@ -133,7 +133,7 @@ def test_an_explanation_names_the_engine_that_gave_the_result(method, monkeypatc
     points, charges = rng.random((50, 2)), Charges(rng.random((60, 2)), rng.random(60))
     engine = selection.FAST[method]
     monkeypatch.setattr(engine, "approximate", lambda *_: pytest.fail("it was asked"))
-    *found, explanation = potential_and_field(points, charges, Plummer(), rtol=1e-3, method=method, explain=True)
+    found, explanation = explain(potential_and_field, points, charges, Plummer(), rtol=1e-3, method=method)
     assert explanation.method == "simd"
     assert explanation.error is None
     assert f"{method}: all pairs are faster up to {'16,777,216' if method == 'tree' else '4,194,304'}" in str(

@@ -6,7 +6,7 @@ from charge_clouds import cloud, seeds
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from coulombfield import Charges, Plummer, field, laplacian, potential, potential_and_field
+from coulombfield import Charges, Plummer, explain, field, laplacian, potential, potential_and_field
 from coulombfield.sums import direct, selection, tolerance
 from coulombfield.sums.request import OutOfReachError, Request, Result
 
@@ -54,7 +54,7 @@ def scene(n=200, dtype="float64", sign=1.0):
 
 def test_an_honest_engine_is_asked_once(fast):
     engine, charges = fast(Noisy(factor=1.0)), scene()
-    _, explanation = potential(charges.positions, charges, KERNEL, rtol=1e-6, method="noisy", explain=True)
+    _, explanation = explain(potential, charges.positions, charges, KERNEL, rtol=1e-6, method="noisy")
     assert len(engine.tolerances) == 1
     assert explanation.method == "noisy"
     # All weights positive: the error relative to the magnitudes is the relative error, but for a draw left out.
@@ -65,7 +65,7 @@ def test_an_honest_engine_is_asked_once(fast):
 def test_a_careless_engine_is_tightened_until_rtol_holds(fast, function):
     engine, charges = fast(Noisy(factor=300.0)), scene()
     exact = function(charges.positions, charges, KERNEL)
-    found, explanation = function(charges.positions, charges, KERNEL, rtol=1e-6, explain=True)
+    found, explanation = explain(function, charges.positions, charges, KERNEL, rtol=1e-6)
     assert len(engine.tolerances) == 2
     assert explanation.method == "noisy"
     assert explanation.error <= 1e-6
@@ -78,7 +78,7 @@ def test_what_cannot_be_kept_is_said_or_done_exactly(fast):
         potential(charges.positions, charges, KERNEL, rtol=1e-6, method="noisy")
     assert len(engine.tolerances) == tolerance.ATTEMPTS
     assert np.all(np.diff(engine.tolerances) < 0)
-    found, explanation = potential(charges.positions, charges, KERNEL, rtol=1e-6, explain=True)
+    found, explanation = explain(potential, charges.positions, charges, KERNEL, rtol=1e-6)
     assert explanation.gave_up == "noisy"
     assert "noisy was tried first" in str(explanation)
     assert np.array_equal(found, potential(charges.positions, charges, KERNEL, method=explanation.method))
@@ -245,12 +245,12 @@ def test_the_measured_error_is_relative_to_the_terms_before_they_cancel(n, seed,
 def test_the_fastest_is_taken_and_the_explanation_says_so(fast):
     charges = scene()
     fast(Noisy(estimate=1e9))
-    _, explanation = potential(charges.positions, charges, KERNEL, rtol=1e-3, explain=True)
+    _, explanation = explain(potential, charges.positions, charges, KERNEL, rtol=1e-3)
     assert explanation.method in selection.EXACT
     assert explanation.error is None
     assert "noisy: 1e+09 s estimated" in str(explanation)
     fast(Noisy(refusal="it is Sunday"))
-    _, explanation = potential(charges.positions, charges, KERNEL, rtol=1e-3, explain=True)
+    _, explanation = explain(potential, charges.positions, charges, KERNEL, rtol=1e-3)
     assert "noisy: it is Sunday" in str(explanation)
     engine = fast(Noisy())
     potential(charges.positions, charges, KERNEL)
@@ -279,3 +279,18 @@ def test_a_fast_engine_needs_an_rtol(fast):
         potential(charges.positions, charges, KERNEL, method="noisy")
     with pytest.raises(TypeError, match=r"^rtol: expected a number, got str"):
         potential(charges.positions, charges, KERNEL, rtol="1e-3")
+
+
+@pytest.mark.parametrize("function", [potential, field, potential_and_field, laplacian])
+def test_an_explained_result_has_the_bits_of_the_function(function):
+    charges = scene()
+    found, explanation = explain(function, charges.positions, charges, KERNEL)
+    for one, other in zip(found, function(charges.positions, charges, KERNEL), strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert explanation.method in selection.EXACT
+    assert repr(explanation) == f"Explanation({explanation.method!r})"
+
+
+def test_only_sums_are_explained():
+    with pytest.raises(TypeError, match=r"^function: expected potential, field, potential_and_field or laplacian, got"):
+        explain(np.sum, np.zeros((1, 2)), scene(), KERNEL)

@@ -339,8 +339,11 @@ def _sum(problem: Problem, row: Row) -> tuple[Any, ...]:
     """Potential and field by an engine through the public functions, and the explanation."""
     arguments = problem.points, problem.charges, problem.case.kernel
     if row.output == OUTPUTS[1]:
-        return coulombfield.potential_and_field(*arguments, rtol=row.rtol, method=row.engine, explain=True)
-    potential, explanation = coulombfield.potential(*arguments, rtol=row.rtol, method=row.engine, explain=True)
+        (potential, field), explanation = coulombfield.explain(
+            coulombfield.potential_and_field, *arguments, rtol=row.rtol, method=row.engine
+        )
+        return potential, field, explanation
+    potential, explanation = coulombfield.explain(coulombfield.potential, *arguments, rtol=row.rtol, method=row.engine)
     return potential, None, explanation
 
 
