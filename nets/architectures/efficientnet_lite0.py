@@ -14,7 +14,7 @@ from nets.inference.depthwise import Depthwise
 from nets.inference.folding import Normalization, fold
 from nets.inference.pointwise import Pointwise
 from nets.primitives.bounded import bias_bounded
-from nets.primitives.convolution import prepare
+from nets.primitives.convolution_maps import prepare
 from nets.primitives.geometry import Geometry, same_padding
 
 SIZE = 224

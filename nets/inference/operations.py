@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from coulombfield.arrays import Array
-from nets.primitives.convolution import constant
+from nets.primitives.convolution_maps import constant
 from nets.primitives.geometry import Geometry
 from nets.primitives.inplace import module_of
 from nets.primitives.windows import bias_relu, largest, mean_bias_relu

@@ -9,7 +9,7 @@ from coulombfield.arrays import Array
 from nets.arguments import number_of
 from nets.layers.base import Parameterless
 from nets.parameters import Parameters
-from nets.primitives import activations as primitives
+from nets.primitives import bias_activation as primitives
 from nets.primitives.inplace import module_of
 from nets.workspace import Workspace, allocate
 

@@ -12,7 +12,7 @@ from nets.initializers import Initializer, ones, zeros
 from nets.layers.activations import Activation
 from nets.layers.normalization import Normalization, NormalizationCache
 from nets.parameters import Parameters
-from nets.primitives import normalization as primitives
+from nets.primitives import normalization_passes as primitives
 from nets.primitives.inplace import module_of
 
 

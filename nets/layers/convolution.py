@@ -14,7 +14,7 @@ from nets.initializers import Initializer, glorot_uniform, zeros
 from nets.layers.activations import Activation, Identity, check_gradient
 from nets.layers.base import SecondOrder
 from nets.parameters import Parameters
-from nets.primitives.convolution import Kernel, correlate, prepare
+from nets.primitives.convolution_maps import Kernel, correlate, prepare
 from nets.primitives.geometry import Geometry, Padding, Pair
 from nets.primitives.inplace import module_of
 from nets.workspace import Workspace, allocate, empty, gradient_memory

@@ -8,7 +8,7 @@ from coulombfield.arrays import Array
 from nets.layers.activations import Activation
 from nets.layers.normalization import Normalization, pooled
 from nets.parameters import Parameters
-from nets.primitives import normalization as primitives
+from nets.primitives import normalization_passes as primitives
 from nets.primitives.inplace import module_of
 
 COLUMNS, SHORTEST = 64, 8

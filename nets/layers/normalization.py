@@ -13,7 +13,7 @@ from nets.initializers import Initializer, ones, zeros
 from nets.layers.activations import Activation, Identity, LeakyReLU, check_gradient
 from nets.layers.base import SecondOrder
 from nets.parameters import Parameters
-from nets.primitives import normalization as primitives
+from nets.primitives import normalization_passes as primitives
 from nets.primitives import normalization_tangents as tangents
 from nets.primitives.inplace import module_of
 from nets.workspace import Workspace, allocate, empty
@@ -26,7 +26,7 @@ class Statistics:
     Attributes
     ----------
     values : array, shape (3, G, C)
-        Center, remainder and inverse deviation, as nets.primitives.normalization has them.
+        Center, remainder and inverse deviation, as nets.primitives.normalization_passes has them.
     samples : int
         How many samples a group has; 0 where the statistics are none of the batch's.
     """

@@ -9,7 +9,7 @@ from nets.layers.activations import Activation
 from nets.layers.batchnorm import BatchNorm
 from nets.layers.normalization import NormalizationCache, pooled
 from nets.parameters import Parameters
-from nets.primitives import normalization as primitives
+from nets.primitives import normalization_passes as primitives
 from nets.primitives.inplace import module_of
 from nets.workspace import Workspace
 

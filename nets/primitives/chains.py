@@ -15,7 +15,7 @@ import numpy as np
 from coulombfield.arrays import jit
 from coulombfield.elementary import expm1
 from coulombfield.lanes import LANE_BYTES, compiled_once
-from nets.primitives.activations import (
+from nets.primitives.bias_activation import (
     bias_elu_rows,
     bias_identity_rows,
     bias_leaky_relu_rows,

@@ -45,7 +45,7 @@ class Direct:
         self.geometry = geometry
 
     def convolve(self, x: Array, out: Array, workspace: Workspace | None = None) -> Array:
-        """See :class:`nets.primitives.convolution.Kernel`."""
+        """See :class:`nets.primitives.convolution_maps.Kernel`."""
         if _pointwise(self.geometry):
             return _product(_rows(x), self.weight, _rows(out)).reshape(out.shape)
         if isinstance(x, np.ndarray) and self.weight.shape[0] <= NARROW:
@@ -57,7 +57,7 @@ class Direct:
         return out
 
     def transpose(self, y: Array, out: Array, workspace: Workspace | None = None) -> Array:
-        """See :class:`nets.primitives.convolution.Kernel`."""
+        """See :class:`nets.primitives.convolution_maps.Kernel`."""
         if _pointwise(self.geometry):
             return _product(_rows(y), self.weight.T, _rows(out)).reshape(out.shape)
         for part, windows in _parts(y, self.geometry, self.channels, workspace):
@@ -88,7 +88,7 @@ class Direct:
 
 
 def correlate(x: Array, y: Array, geometry: Geometry, out: Array, workspace: Workspace | None = None) -> Array:
-    """See :func:`nets.primitives.convolution.correlate`."""
+    """See :func:`nets.primitives.convolution_maps.correlate`."""
     if _pointwise(geometry):
         _product(_rows(x).T, _rows(y), _rows(out))
     elif isinstance(x, np.ndarray):

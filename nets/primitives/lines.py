@@ -100,7 +100,7 @@ class Lines:
         self._weights = at_points.reshape(len(at_points), across * channels, filters)
 
     def convolve(self, x: Array, out: Array, workspace: Workspace | None = None) -> Array:
-        """See :class:`nets.primitives.convolution.Constant`."""
+        """See :class:`nets.primitives.convolution_maps.Constant`."""
         line, (points, width, filters) = self._line, self._weights.shape
         zeros = (0,) * points
 

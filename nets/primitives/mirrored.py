@@ -37,16 +37,16 @@ class Mirrored:
         self._mirror = direct.Direct(turned, mirror(geometry))
 
     def convolve(self, x: Array, out: Array, workspace: Workspace | None = None) -> Array:
-        """See :class:`nets.primitives.convolution.Kernel`."""
+        """See :class:`nets.primitives.convolution_maps.Kernel`."""
         return self._mirror.transpose(x, out, workspace)
 
     def transpose(self, y: Array, out: Array, workspace: Workspace | None = None) -> Array:
-        """See :class:`nets.primitives.convolution.Kernel`."""
+        """See :class:`nets.primitives.convolution_maps.Kernel`."""
         return self._mirror.convolve(y, out, workspace)
 
 
 def correlate(x: Array, y: Array, geometry: Geometry, out: Array, workspace: Workspace | None = None) -> Array:
-    """See :func:`nets.primitives.convolution.correlate`."""
+    """See :func:`nets.primitives.convolution_maps.correlate`."""
     kernel_rows, kernel_columns, channels, filters = out.shape
     turned = scratch(workspace, "mirrored", (kernel_rows, kernel_columns, filters, channels), x)
     direct.correlate(y, x, mirror(geometry), turned, workspace)

@@ -96,7 +96,7 @@ class TrainedLines:
         self._weight = weight
 
     def convolve(self, x: Array, out: Array, workspace: Workspace | None = None) -> Array:
-        """See :class:`nets.primitives.convolution.Kernel`."""
+        """See :class:`nets.primitives.convolution_maps.Kernel`."""
         weights, (axis, line) = self._at_points(workspace), self.plan
         channels, filters = weights.shape[1:]
 
@@ -110,7 +110,7 @@ class TrainedLines:
         return out
 
     def transpose(self, y: Array, out: Array, workspace: Workspace | None = None) -> Array:
-        """See :class:`nets.primitives.convolution.Kernel`."""
+        """See :class:`nets.primitives.convolution_maps.Kernel`."""
         weights, (axis, line) = self._at_points(workspace).transpose(0, 2, 1), self.plan
         filters, channels = weights.shape[1:]
 

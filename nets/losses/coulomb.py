@@ -1,4 +1,4 @@
-"""The players' losses; each returns its value and its gradient."""
+"""Losses of the Coulomb GAN's players."""
 
 from __future__ import annotations
 
