@@ -6,10 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from coulombfield.arrays import Array
+from coulombfield.arrays import Array, module_of
 from nets.primitives.convolution_maps import constant
 from nets.primitives.geometry import Geometry
-from nets.primitives.inplace import module_of
 from nets.primitives.windows import bias_relu, largest, mean_bias_relu
 from nets.workspace import Workspace, allocate
 

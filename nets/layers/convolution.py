@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from coulombfield.arrays import Array
+from coulombfield.arrays import Array, module_of
 from coulombfield.threads import share
 from nets.arguments import count_of, counts_of
 from nets.initializers import Initializer, glorot_uniform, zeros
@@ -16,7 +16,6 @@ from nets.layers.base import SecondOrder
 from nets.parameters import Parameters
 from nets.primitives.convolution_maps import Kernel, correlate, prepare
 from nets.primitives.geometry import Geometry, Padding, Pair
-from nets.primitives.inplace import module_of
 from nets.workspace import Workspace, allocate, empty, gradient_memory
 
 BLOCK = 1024

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from coulombfield.arrays import Array
+from coulombfield.arrays import Array, module_of
 from nets.arguments import count_of, number_of
 from nets.initializers import Initializer, ones, zeros
 from nets.layers.activations import Activation, Identity, LeakyReLU, check_gradient
@@ -15,7 +15,6 @@ from nets.layers.base import SecondOrder
 from nets.parameters import Parameters
 from nets.primitives import normalization_passes as primitives
 from nets.primitives import normalization_tangents as tangents
-from nets.primitives.inplace import module_of
 from nets.workspace import Workspace, allocate, empty
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from coulombfield.arrays import Array
+from coulombfield.arrays import Array, module_of
 from nets.arguments import count_of
 from nets.initializers import Initializer, ones, zeros
 from nets.layers.activations import Activation
@@ -10,7 +10,6 @@ from nets.layers.batchnorm import BatchNorm
 from nets.layers.normalization import NormalizationCache, pooled
 from nets.parameters import Parameters
 from nets.primitives import normalization_passes as primitives
-from nets.primitives.inplace import module_of
 from nets.workspace import Workspace
 
 

@@ -22,7 +22,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from coulombfield.arrays import Array, library
+from coulombfield.arrays import Array, library, module_of
 from nets.layers.activations import Identity
 from nets.layers.base import Layer
 from nets.layers.conv2d import Conv2d
@@ -32,7 +32,6 @@ from nets.layers.pooling import AveragePool
 from nets.layers.upsample import Upsample
 from nets.parameters import Parameters
 from nets.primitives.geometry import Geometry, Pair
-from nets.primitives.inplace import module_of
 from nets.primitives.shares import share_numbers
 from nets.workspace import Workspace, allocate, scratch
 

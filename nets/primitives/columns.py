@@ -12,10 +12,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from coulombfield.arrays import Array, Primitive, jit
+from coulombfield.arrays import Array, Primitive, jit, module_of
 from nets.primitives.cuda import launch
 from nets.primitives.geometry import Pair
-from nets.primitives.inplace import module_of
 from nets.primitives.shares import share_numbers
 
 

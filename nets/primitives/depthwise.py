@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from coulombfield.arrays import Array, Primitive, jit
+from coulombfield.arrays import Array, Primitive, jit, module_of
 from coulombfield.lanes import (
     LANE_BYTES,
     add_each,
@@ -25,7 +25,6 @@ from coulombfield.lanes import (
     zero_tile,
 )
 from nets.primitives.geometry import Pair
-from nets.primitives.inplace import module_of
 from nets.primitives.shares import share_numbers
 
 _TILE = (0, 0, 0, 0)

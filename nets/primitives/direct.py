@@ -14,11 +14,10 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
-from coulombfield.arrays import Array
+from coulombfield.arrays import Array, module_of
 from coulombfield.threads import lone_products, share
 from nets.primitives import columns
 from nets.primitives.geometry import Geometry
-from nets.primitives.inplace import module_of
 from nets.workspace import Workspace, scratch
 
 TILE = 256, 512

@@ -11,10 +11,9 @@ three channels made of thirty.
 
 from __future__ import annotations
 
-from coulombfield.arrays import Array
+from coulombfield.arrays import Array, module_of
 from nets.primitives import direct
 from nets.primitives.geometry import Geometry
-from nets.primitives.inplace import module_of
 from nets.workspace import Workspace, scratch
 
 FEW = 16

@@ -19,9 +19,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from coulombfield.arrays import Array, Primitive, jit
+from coulombfield.arrays import Array, Primitive, jit, module_of
 from nets.primitives.cuda import THREADS, launch
-from nets.primitives.inplace import module_of
 from nets.primitives.shares import share_numbers
 
 BLOCK = 2**16

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from coulombfield.arrays import Array, Primitive, jit
+from coulombfield.arrays import Array, Primitive, jit, module_of
 from nets.primitives import normalization_passes as normalization
-from nets.primitives.inplace import module_of
 from nets.primitives.normalization_passes import blocks_of, normal, plain, sloped, writeable
 from nets.primitives.shares import share_numbers
 

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from coulombfield.arrays import Array, Primitive, jit
+from coulombfield.arrays import Array, Primitive, jit, module_of
 from coulombfield.lanes import LANE_BYTES, TILE_ROWS, add_outer, compiled_once, copy_lanes, store_tile, zero_tile
-from nets.primitives.inplace import module_of
 
 LARGEST = 2**25
 """Multiplications of a product [1]: a millisecond or less."""

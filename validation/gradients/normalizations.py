@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from coulombfield.arrays import Array
+from coulombfield.arrays import Array, module_of
 from nets.layers.activations import ELU, Identity, LeakyReLU, ReLU, Tanh
 from nets.layers.base import Cache
 from nets.layers.batchnorm import BatchNorm
@@ -16,7 +16,6 @@ from nets.layers.layernorm import LayerNorm
 from nets.layers.normalization import Normalization
 from nets.layers.placenorm import PlaceNorm
 from nets.parameters import Layout, Parameters
-from nets.primitives.inplace import module_of
 from nets.workspace import Workspace
 
 from .samples import Sample
