@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from coulombfield.arrays import Array, module_of
 from nets.layers.activations import ELU, Identity, LeakyReLU, ReLU, Tanh
-from nets.layers.base import Cache
+from nets.layers.base import Cache, Layer
 from nets.layers.batchnorm import BatchNorm
 from nets.layers.layernorm import LayerNorm
 from nets.layers.normalization import Normalization
@@ -31,6 +31,10 @@ class Frozen:
         self.layer = layer.frozen()
         self._all = Layout(self.layer.shapes())
         self._own = Layout(self.shapes())
+
+    def named_children(self) -> Sequence[tuple[str, Layer]]:
+        """See the layer."""
+        return self.layer.named_children()
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Those of scale and shift."""
