@@ -57,7 +57,7 @@ class _Cache(FunctionCache):
 
     @functools.cached_property
     def _stamp(self) -> tuple[Any, str]:
-        """That of the function's own file, and of all that it may call, which is imported by its first call."""
+        """Stamp of the function's own file, and of all that it may call, which is imported by its first call."""
         return self._cache_file._source_stamp, called_files.digest(self._py_func.__module__)
 
     def _index_key(self, signature: Any, codegen: Any) -> Any:

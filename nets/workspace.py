@@ -14,7 +14,7 @@ BLOCK = 2**26
 of so large a block, where small ones leave holes."""
 
 ALIGNMENT = 64
-"""Of arrays in a block [bytes]: a line of the cache."""
+"""Alignment of arrays in a block [bytes]: a line of the cache."""
 
 
 class Workspace:

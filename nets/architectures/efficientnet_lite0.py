@@ -56,7 +56,7 @@ class Convolved(NamedTuple):
     """Weights of a convolution and of the batch-norm after it."""
 
     weight: np.ndarray
-    """Of shape (kh, kw, C, K), or (kh, kw, C) of a depthwise one."""
+    """Weights, of shape (kh, kw, C, K), or (kh, kw, C) of a depthwise one."""
     norm: Normalization
 
 

@@ -27,7 +27,7 @@ class Operation(Protocol):
     """A step for images of one size."""
 
     shape: Shape
-    """Of a result."""
+    """Shape of a result."""
 
     def apply(self, x: Array, out: Array, target: int, workspace: Workspace) -> None:
         """Write the results of the images x, contiguous, to ``out`` from that channel on."""
@@ -156,7 +156,7 @@ class _Branch:
 
     rest: Chained | None
     of_head: Shape
-    """Of what ``rest`` takes."""
+    """Shape of what ``rest`` takes."""
     target: int
     """Where its results begin among those of all branches."""
     source: int = 0
@@ -165,7 +165,7 @@ class _Branch:
 
     @property
     def shape(self) -> Shape:
-        """Of its results."""
+        """Shape of its results."""
         return self.of_head if self.rest is None else self.rest.shape
 
     def apply(self, x: Array, u: Array, out: Array, target: int, workspace: Workspace) -> None:

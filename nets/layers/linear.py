@@ -75,7 +75,7 @@ class Linear(SecondOrder):
         return (self.fan_out,)
 
     def operations(self, shape: tuple[int, ...]) -> int:
-        """Those of the matrix product."""
+        """Operations of the matrix product."""
         return 2 * self.fan_in * self.fan_out
 
     def forward(self, params: Parameters, x: Array, workspace: Workspace | None = None) -> tuple[Array, LinearCache]:

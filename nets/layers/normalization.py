@@ -281,7 +281,7 @@ class Normalization(SecondOrder):
         return sums
 
     def _slope(self) -> float:
-        """Of the activation for negative u, where it is part of the passes over x; 1 where it takes one of its own."""
+        """Slope of the activation for negative u where it is part of the passes over x; 1 where it has its own."""
         return self.activation.slope if isinstance(self.activation, LeakyReLU) else 1.0
 
     def _groups(self, x: Array) -> int:

@@ -96,11 +96,11 @@ class PlaceNorm(BatchNorm):
         return self._of_row(means)
 
     def _by_place(self, values: Array) -> Array:
-        """Of each number of a row (..., L C), as (..., L, C)."""
+        """Values of each number of a row (..., L C), as (..., L, C)."""
         return values.reshape(*values.shape[:-1], self.places, self.channels)
 
     def _of_row(self, values: Array) -> Array:
-        """Of each place (..., L, 1), as (..., L C) for each number of a row."""
+        """Values of each place (..., L, 1), as (..., L C) for each number of a row."""
         shape = values.shape[:-2]
         xp = module_of(values)
         whole = xp.broadcast_to(values, (*shape, self.places, self.channels))

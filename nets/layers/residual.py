@@ -78,7 +78,7 @@ class Residual(Composed):
         return [shape for _ in self.named_children()]
 
     def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        """That of either branch."""
+        """Shape of either branch's result."""
         of_body = self.body.output_shape(shape)
         of_shortcut = shape if self.shortcut is None else self.shortcut.output_shape(shape)
         if of_body != of_shortcut:

@@ -62,7 +62,7 @@ class Sequential(Composed):
             shape = layer.output_shape(shape)
 
     def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        """That of the last layer."""
+        """Shape of the last layer's result."""
         for layer in self.layers:
             shape = layer.output_shape(shape)
         return shape

@@ -25,11 +25,11 @@ TILE = 256, 512
 HOST_NUMBERS, DEVICE_NUMBERS = 2**22, 2**26
 """Numbers of columns at a time: enough rows that the weights need not be read often."""
 TASK_NUMBERS = 2**20
-"""Of the columns of one task of :func:`correlate`."""
+"""Numbers of the columns of one task of :func:`correlate`."""
 TASKS = 16
-"""Wanted of :func:`correlate`, for threads to share, where partial sums are small enough."""
+"""Tasks that are wanted of :func:`correlate`, for threads to share, where partial sums are small enough."""
 PARTIAL_NUMBERS = 2**22
-"""Of all partial sums of :func:`correlate`."""
+"""Numbers of all partial sums of :func:`correlate`."""
 NARROW, NARROW_NUMBERS = 128, 2**17
 """Windows of at most so many numbers are multiplied by the thread that gathered them, so many numbers at a time: those
 are still in its cache."""

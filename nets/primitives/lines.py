@@ -43,13 +43,13 @@ class Line(NamedTuple):
     above: int
     """Lines of zeros before an image."""
     taps: int
-    """Across a line."""
+    """Taps across a line."""
     results: int
-    """Of a line."""
+    """Results of a line."""
     of_results: int
     """Lines of results."""
     tiles: int
-    """Of a line of results."""
+    """Tiles of a line of results."""
 
 
 def suits(geometry: Geometry, channels: int, filters: int, dtype: np.dtype) -> bool:

@@ -54,7 +54,7 @@ def correlate(x: Array, y: Array, geometry: Geometry, out: Array, workspace: Wor
 
 
 def mirror(geometry: Geometry) -> Geometry:
-    """Of the convolution that maps y's size to x's."""
+    """Geometry of the convolution that maps y's size to x's."""
     rows, columns = (
         (kernel - 1 - before, kernel - 1 - after)
         for kernel, (before, after) in zip(geometry.kernel, geometry.padding, strict=True)

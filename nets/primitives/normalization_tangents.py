@@ -14,7 +14,7 @@ from nets.primitives.normalization_passes import blocks_of, normal, plain, slope
 from nets.primitives.shares import share_numbers
 
 SUMS = 5
-"""Of du, du x_hat, v, v x_hat and du v."""
+"""Sums of du, du x_hat, v, v x_hat and du v."""
 
 
 @Primitive

@@ -45,11 +45,11 @@ POINTS, SIDES, ALONG = (0,) * N, (0,) * RESULTS, (0,) * TAPS
 """Tuples whose lengths tell compiled code how large a tile is."""
 
 NUMBERS = 2**20
-"""At the points of images and results together at a time in a thread (or those of one image)."""
+"""Numbers at the points of images and results together at a time in a thread (or those of one image)."""
 CHUNK = 2**24
-"""Of images or results at the points at a time for the gradient by the weights (or those of one image)."""
+"""Numbers of images or results at the points at a time for the gradient by the weights (or those of one image)."""
 ROWS = 512
-"""Of a product that one thread computes."""
+"""Rows of a product that one thread computes."""
 APART = 80
 """Numbers between the matrices of two points, so that those of one place are not in the same set of a cache."""
 
@@ -62,7 +62,7 @@ class Plan(NamedTuple):
 
     @property
     def tiles(self) -> int:
-        """Of an image."""
+        """Tiles of an image."""
         return self.line.of_results * self.line.tiles
 
 

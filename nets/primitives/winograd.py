@@ -157,7 +157,7 @@ class Plan:
         return products + NUMBER_COST * numbers
 
     def shapes(self, tiles: int = 0) -> list[tuple[int, int]]:
-        """Of each point's matrix: of images (tiles, phases and channels), of weights (phases and channels, filters)."""
+        """Shapes of a point's matrices: images' (tiles, phases and channels), weights' (phases and channels, filters)."""
         widths = [int(phases) * self.channels for phases in self.phases.ravel()]
         return [(tiles, width) if tiles else (width, self.filters) for width in widths]
 

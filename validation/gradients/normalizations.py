@@ -37,11 +37,11 @@ class Frozen:
         return self.layer.named_children()
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
-        """Those of scale and shift."""
+        """Shapes of scale and shift."""
         return {name: shape for name, shape in self.layer.shapes().items() if not name.startswith("running")}
 
     def initialize(self, rng: np.random.Generator) -> dict[str, np.ndarray]:
-        """Those of scale and shift."""
+        """Initial values of scale and shift."""
         return {name: value for name, value in self.layer.initialize(rng).items() if name in self._own.shapes}
 
     def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
