@@ -45,7 +45,7 @@ class Snapshot:
 
     @classmethod
     def of(cls, state: State, motion: Motion) -> Snapshot:
-        """Snapshot of a state; without velocities a kind is at rest if the integrator has inertia or the other kind has some."""
+        """Snapshot of a state; without velocities a kind is at rest, if the integrator or the other kind has it."""
         velocities = None
         given = state.generated_velocities, state.real_velocities
         if not motion.both and given[1] is not None:

@@ -16,19 +16,20 @@ import numpy as np
 from coulombfield.arrays import Array, Primitive, jit, module_of
 from coulombfield.lanes import (
     LANE_BYTES,
+    ONE,
     add_each,
     like,
     load_series,
     multiply_each,
     select,
+    static_size,
     store_series,
     zero_tile,
 )
 from nets.primitives.geometry import Pair
 from nets.primitives.shares import share_numbers
 
-_TILE = (0, 0, 0, 0)
-_ONE = (0,)
+_TILE = static_size(4)
 
 
 @Primitive
@@ -118,9 +119,9 @@ def depthwise_lines(start, stop, x, weight, bias, axes, channels, ceiling, out, 
                         high = min(count, -((begin + b - width) // across))
                         place = (row + begin + b) * channels + c
                         pixels = load_series(x, place, across * channels, low, high, tile)
-                        factor = load_series(weight, (a * kw + b) * channels + c, 0, 0, 1, _ONE)[0]
+                        factor = load_series(weight, (a * kw + b) * channels + c, 0, 0, 1, ONE)[0]
                         sums = add_each(sums, multiply_each(pixels, factor))
-                sums = add_each(sums, load_series(bias, c, 0, 0, 1, _ONE)[0])
+                sums = add_each(sums, load_series(bias, c, 0, 0, 1, ONE)[0])
                 store_series(
                     out, (line * columns + j) * channels + c, channels, 0, count, _bounded(sums, zero, ceiling)
                 )

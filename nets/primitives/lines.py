@@ -18,7 +18,7 @@ import numba
 import numpy as np
 
 from coulombfield.arrays import Array, jit
-from coulombfield.lanes import LANE_BYTES, load_series, store_series
+from coulombfield.lanes import LANE_BYTES, load_series, static_size, store_series
 from coulombfield.threads import lone_products, share
 from nets.primitives.geometry import Geometry
 from nets.workspace import Workspace, scratch
@@ -102,12 +102,12 @@ class Lines:
     def convolve(self, x: Array, out: Array, workspace: Workspace | None = None) -> Array:
         """See :class:`nets.primitives.convolution_maps.Constant`."""
         line, (points, width, filters) = self._line, self._weights.shape
-        zeros = (0,) * points
+        size = static_size(points)
 
         def convolve_part(images: Array, results: Array, values: Array, products: Array) -> None:
-            lines_to_points(0, len(images), images.reshape(-1), x.shape[3], self._axis, line, *flat(values), zeros)
+            lines_to_points(0, len(images), images.reshape(-1), x.shape[3], self._axis, line, *flat(values), size)
             np.matmul(values, self._weights, out=products)
-            points_to_lines(0, len(images), *flat(products), filters, self._axis, line, results.reshape(-1), zeros)
+            points_to_lines(0, len(images), *flat(products), filters, self._axis, line, results.reshape(-1), size)
 
         by_parts(convolve_part, x, out, (points, line.of_results * line.tiles), (width, filters), NUMBERS, workspace)
         return out

@@ -24,7 +24,7 @@ from typing import NamedTuple
 import numpy as np
 
 from coulombfield.arrays import Array, jit
-from coulombfield.lanes import LANE_BYTES, add_series, load_series, store_series
+from coulombfield.lanes import LANE_BYTES, add_series, load_series, static_size, store_series
 from nets.workspace import Workspace, scratch
 
 from . import winograd
@@ -41,8 +41,8 @@ from .shares import share_numbers
 
 TAPS = 5
 N = TAPS + RESULTS - 1
-POINTS, SIDES, ALONG = (0,) * N, (0,) * RESULTS, (0,) * TAPS
-"""Tuples whose lengths tell compiled code how large a tile is."""
+POINTS, SIDES, ALONG = static_size(N), static_size(RESULTS), static_size(TAPS)
+"""How large a tile is, for compiled code."""
 
 NUMBERS = 2**20
 """Numbers at the points of images and results together at a time in a thread (or those of one image)."""

@@ -25,6 +25,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ...lanes import static_size
 from ...profiles import Added, InversePower, Laplacian, Scaled, cast, numbers_of
 from ...rng import Streams
 from ...threads import share
@@ -192,7 +193,7 @@ def _evaluate(request: Request, plan: Plan) -> Result:
     found = lists(tree, plan.smooth.touching, plan.smooth.order**dimension, plan.few)
     proxies = _proxies(tree, plan.smooth.order, plan.dtype)
     exact, profile = request.profile, cast(request.profile, plan.dtype.type)
-    axes = (0,) * dimension
+    axes = static_size(dimension)
     _charge(particles, tree, proxies)
     _act(exact, tree, found, proxies)
     receivers = np.flatnonzero(found.incoming_first[1:] > found.incoming_first[:-1])
