@@ -133,6 +133,7 @@ def gather(images, columns, first, rows, stride, step, top, left):
     for line in range(lines):
         n, i = (first + line) // rows, (first + line) % rows
         for j in range(windows):
+            # the window's run of numbers of a row, kw C, of which those from low to high are the image's
             begin = j * step - left
             low = min(max(-begin, 0), run)
             high = max(min(length - begin, run), low)

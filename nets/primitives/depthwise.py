@@ -107,14 +107,16 @@ def depthwise_lines(start, stop, x, weight, bias, axes, channels, ceiling, out, 
     for line in range(start, stop):
         image, i = divmod(line, rows)
         first = down * i - above
+        # a vector of channels of several results: their sums stay in registers over all taps
         for c in range(0, whole, lane):
             for j in range(0, columns, len(tile)):
                 count = min(len(tile), columns - j)
-                begin = across * j - left
+                begin = across * j - left  # the first result's first pixel
                 sums = zero_tile(x, tile)
                 for a in range(max(0, -first), min(kh, height - first)):
                     row = (image * height + first + a) * width
                     for b in range(kw):
+                        # results whose pixel 0 <= begin + b + across r < width; the others read a zero
                         low = -((begin + b) // across)
                         high = min(count, -((begin + b - width) // across))
                         place = (row + begin + b) * channels + c
@@ -125,7 +127,7 @@ def depthwise_lines(start, stop, x, weight, bias, axes, channels, ceiling, out, 
                 store_series(
                     out, (line * columns + j) * channels + c, channels, 0, count, _bounded(sums, zero, ceiling)
                 )
-        for c in range(whole, channels):
+        for c in range(whole, channels):  # channels that fill no vector
             for j in range(columns):
                 begin = across * j - left
                 total = bias[c]

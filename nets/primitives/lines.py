@@ -171,17 +171,19 @@ def lines_to_points(start, stop, images, channels, axis, line, values, matrix, p
     A point's values are ``matrix`` numbers behind those of the point before.
     """
     n, lane = len(points), LANE_BYTES // images.itemsize
+    # steps in the flat array along the line and from line to line; lines are rows, or columns of pixels
     along = channels if axis == 1 else line.lines * channels
     across = line.size * channels if axis == 1 else channels
     place = start * line.of_results * line.tiles * line.taps * channels
     for image in range(start, stop):
         for i in range(line.of_results):
             for tile in range(line.tiles):
+                # result o reads data from o - padding on
                 first = tile * RESULTS - line.padding
                 low, high = max(0, -first), min(n, line.size - first)
                 for a in range(line.taps):
                     source = i + a - line.above
-                    there = 0 <= source < line.lines
+                    there = 0 <= source < line.lines  # beyond the image's edge all data are 0
                     corner = image * line.size * line.lines * channels + source * across + first * along
                     for c in range(0, channels, lane):
                         d = load_series(images, corner + c, along, low, high if there else low, points)
