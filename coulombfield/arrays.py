@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import sys
 import warnings
 from collections.abc import Callable
 from types import ModuleType
@@ -28,6 +29,7 @@ Array = Any
 PLAIN = (np.ndarray, np.memmap)
 """NumPy's arrays that are nothing but their numbers."""
 _NUMPY = array_api_compat.array_namespace(np.empty(0))
+_modules: dict[type, ModuleType] = {}
 
 
 def jit(function: Callable[..., Any] | None = None, **options: Any) -> Any:
@@ -55,7 +57,7 @@ class _Cache(FunctionCache):
 
     @functools.cached_property
     def _stamp(self) -> tuple[Any, str]:
-        """That of the function's own file, and of all that it may call, which is imported by its first call."""
+        """Stamp of the function's own file, and of all that it may call, which is imported by its first call."""
         return self._cache_file._source_stamp, called_files.digest(self._py_func.__module__)
 
     def _index_key(self, signature: Any, codegen: Any) -> Any:
@@ -222,6 +224,17 @@ def _check_array(name: str, array: Any) -> None:
 def library(array_type: type) -> str:
     """Name of the package that defines an array type: 'numpy', 'cupy', 'torch', ..."""
     return array_type.__module__.partition(".")[0]
+
+
+def module_of(array: Array) -> ModuleType:
+    """NumPy or CuPy itself, whichever made ``array``: a look-up by type, cheap enough for every call.
+
+    Where in-place operations with ``out=`` are wanted, which the namespaces of :func:`backend` don't promise.
+    """
+    module = _modules.get(type(array))
+    if module is None:
+        module = _modules[type(array)] = sys.modules[library(type(array))]
+    return module
 
 
 class Primitive:

@@ -143,7 +143,7 @@ class SquaredExponential(NamedTuple):
         return math.sqrt(-1 / self.rate)
 
     def stretched(self, factor: float) -> SquaredExponential:
-        """As for :class:`InversePower`."""
+        """See :class:`InversePower`."""
         return SquaredExponential(self.rate / (factor * factor))
 
     def value(self, xp, s):
@@ -173,7 +173,7 @@ class Exponential(NamedTuple):
         return -1 / self.rate
 
     def stretched(self, factor: float) -> Exponential:
-        """As for :class:`InversePower`."""
+        """See :class:`InversePower`."""
         return self._replace(rate=self.rate / factor, floor=self.floor * factor)
 
     def value(self, xp, s):
@@ -198,11 +198,11 @@ class Scaled(NamedTuple):
 
     @property
     def length(self) -> float | None:
-        """That of the other profile."""
+        """Length of the other profile."""
         return self.profile.length
 
     def stretched(self, factor: float) -> Scaled:
-        """As for :class:`InversePower`."""
+        """See :class:`InversePower`."""
         return Scaled(self.weight, self.profile.stretched(factor))
 
     def value(self, xp, s):
@@ -230,7 +230,7 @@ class Added(NamedTuple):
         return min((length for length in (self.left.length, self.right.length) if length is not None), default=None)
 
     def stretched(self, factor: float) -> Added:
-        """As for :class:`InversePower`."""
+        """See :class:`InversePower`."""
         return Added(self.left.stretched(factor), self.right.stretched(factor))
 
     def value(self, xp, s):

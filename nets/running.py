@@ -3,15 +3,30 @@
 from __future__ import annotations
 
 import copy
+from typing import Protocol, runtime_checkable
 
 from nets.arguments import count_of
 from nets.layers.base import Cache, Layer
-from nets.layers.batchnorm import BatchNorm
-from nets.layers.composition import rebuilt
-from nets.layers.residual import Residual
-from nets.network import Network, Sequential
+from nets.layers.composition import rebuilt, with_caches
+from nets.network import Network
 from nets.parameters import Parameters
 from nets.passes import Pass, check_parameters, check_pass
+
+
+@runtime_checkable
+class BatchStatistics(Protocol):
+    """A layer that normalises by statistics of its batch; see :class:`~nets.layers.batchnorm.BatchNorm`."""
+
+    running: bool
+
+    def in_groups_of(self, samples: int) -> Layer:
+        """A layer with the same parameters, and statistics of each ``samples`` successive samples."""
+
+    def frozen(self) -> Layer:
+        """A layer with the same parameters that normalises by its running statistics."""
+
+    def update_running(self, params: Parameters, cache: Cache) -> None:
+        """Move the running statistics towards those of a forward pass."""
 
 
 def in_groups_of(network: Network, samples: int) -> Network:
@@ -35,7 +50,7 @@ def in_groups_of(network: Network, samples: int) -> Network:
     samples = count_of("samples", samples)
 
     def change(layer: Layer) -> Layer:
-        return layer.in_groups_of(samples) if isinstance(layer, BatchNorm) else copy.copy(layer)
+        return layer.in_groups_of(samples) if isinstance(layer, BatchStatistics) else copy.copy(layer)
 
     return Network(rebuilt(network.body, change))
 
@@ -50,7 +65,11 @@ def frozen(network: Network) -> Network:
     ValueError
         If a batch-norm keeps no running statistics.
     """
-    return Network(rebuilt(network.body, lambda layer: layer.frozen() if isinstance(layer, BatchNorm) else layer))
+
+    def change(layer: Layer) -> Layer:
+        return layer.frozen() if isinstance(layer, BatchStatistics) else layer
+
+    return Network(rebuilt(network.body, change))
 
 
 def update_running(network: Network, params: Parameters, cache: Pass) -> None:
@@ -76,12 +95,7 @@ def update_running(network: Network, params: Parameters, cache: Pass) -> None:
 
 
 def _update(layer: Layer, params: Parameters, cache: Cache) -> None:
-    if isinstance(layer, Sequential):
-        for i, (child, of_child) in enumerate(zip(layer.layers, layer.caches(cache), strict=True)):
-            _update(child, params.child(str(i)), of_child)
-    elif isinstance(layer, Residual):
-        _update(layer.body, params.child("body"), cache.body)
-        if layer.shortcut is not None:
-            _update(layer.shortcut, params.child("shortcut"), cache.shortcut)
-    elif isinstance(layer, BatchNorm) and layer.running:
+    if isinstance(layer, BatchStatistics) and layer.running:
         layer.update_running(params, cache)
+    for name, child, of_child in with_caches(layer, cache):
+        _update(child, params.child(name), of_child)

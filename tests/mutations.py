@@ -140,14 +140,14 @@ MUTATIONS = (
     ),
     Mutation(
         "generator's loss: the factor 1/2",
-        "nets/losses.py",
+        "nets/losses/coulomb.py",
         "factor = -0.5 / _count(values)",
         "factor = -1.0 / _count(values)",
         "equations --only 10",
     ),
     Mutation(
         "discriminator's loss: N_x and N_y swapped",
-        "nets/losses.py",
+        "nets/losses/coulomb.py",
         "gradient[:generated] *= 0.5 / generated",
         "gradient[:generated] *= 0.5 / (total - generated)",
         "gradients --only potential_regression",
@@ -168,7 +168,7 @@ MUTATIONS = (
     ),
     Mutation(
         "batch-norm: the gradient's second projection left out",
-        "nets/primitives/normalization.py",
+        "nets/primitives/normalization_passes.py",
         "bend = inverse * scale, inverse * inverse * means[1]",
         "bend = inverse * scale, inverse * means[1]",
         "gradients --only BatchNorm",

@@ -45,7 +45,7 @@ class Snapshot:
 
     @classmethod
     def of(cls, state: State, motion: Motion) -> Snapshot:
-        """Of a state; what has no velocities is at rest, if the integrator knows inertia or the other kind has some."""
+        """Snapshot of a state; without velocities a kind is at rest, if the integrator or the other kind has it."""
         velocities = None
         given = state.generated_velocities, state.real_velocities
         if not motion.both and given[1] is not None:
@@ -61,7 +61,7 @@ class Snapshot:
 
     @cached_property
     def state(self) -> State:
-        """As what is saved, and goes on bit for bit."""
+        """State that is saved, and goes on bit for bit."""
         generated, real = self.motion.unpack(self.positions, self.motion.real)
         moving = (None, None) if self.velocities is None else self.motion.unpack(self.velocities, None)
         return State(generated, real, self.step, self.time, moving[0], moving[1], self.softening, self.memory)

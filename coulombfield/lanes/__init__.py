@@ -37,10 +37,12 @@ from .points import (
 )
 from .products import TILE_ROWS, add_outer, copy_lanes, store_tile, zero_tile
 from .series import add_series, load_series, store_series
+from .static import ONE, static_size
 from .vectors import Lanes, intrinsic
 
 __all__ = [
     "LANE_BYTES",
+    "ONE",
     "TILE_ROWS",
     "Lanes",
     "add_each",
@@ -64,6 +66,7 @@ __all__ = [
     "reciprocal_root_estimate",
     "row_of",
     "select",
+    "static_size",
     "store_series",
     "store_tile",
     "subtract_each",

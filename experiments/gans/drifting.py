@@ -42,9 +42,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from coulombfield.arrays import Array
+from coulombfield.arrays import Array, module_of
 from nets.primitives.distances import squared_distances
-from nets.primitives.inplace import module_of
 
 from ..data.dataset import Source
 from ..players.player import Player, Role, Shape

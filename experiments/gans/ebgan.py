@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
-from coulombfield.arrays import Array
-from nets.primitives.inplace import module_of
+from coulombfield.arrays import Array, module_of
 
 from ..data.dataset import Source
 from ..players.player import Player, Role, Shape

@@ -7,8 +7,8 @@ minibatch of samples and one of data, under a sum of Gaussian kernels (their Eq 
           \qquad k(a, b) = \sum_\sigma e^{-\|a - b\|^2 / 2 \sigma^2}
 
 The chain rule has three factors: :math:`dL_G/dM^2 = 1 / (2 M)`, the gradient of :math:`M^2` by each sample
-(:func:`nets.mmd.gaussian_mmd`), and the generator's backward pass of what comes out. The root keeps the gradient from
-vanishing together with the discrepancy.
+(:func:`nets.losses.gaussian_mmd`), and the generator's backward pass of what comes out. The root keeps the gradient
+from vanishing together with the discrepancy.
 
 Notes
 -----
@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from coulombfield.arrays import Array
-from nets.mmd import gaussian_mmd
+from nets.losses import gaussian_mmd
 
 from ..data.dataset import Source
 from ..players.player import Player, Role, Shape

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from coulombfield.arrays import Array
-from nets.mmd import gaussian_mmd
+from nets.losses import gaussian_mmd
 from nets.network import first_rows
 from nets.optimizers import clip
 
@@ -69,7 +69,7 @@ class MMDGAN(GAN):
     r"""The players of an MMD-GAN and their moves (Li et al. 2017, Algorithm 1, and the authors' program).
 
     With codes f of generated samples x = G(z) and real samples y, the root M of the biased squared discrepancy of
-    :func:`nets.mmd.gaussian_mmd`, means over a minibatch, and C numbers in a code
+    :func:`nets.losses.gaussian_mmd`, means over a minibatch, and C numbers in a code
 
     .. math:: L_G = M(f(x), f(y)) - \lambda_{rg} H, \qquad
               L_D = -M(f(x), f(y)) + \lambda_{rg} H + \lambda_{AE} \bigl(R(x) + R(y)\bigr), \qquad

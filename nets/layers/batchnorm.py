@@ -6,14 +6,13 @@ import copy
 
 import numpy as np
 
-from coulombfield.arrays import Array
+from coulombfield.arrays import Array, module_of
 from nets.arguments import count_of, number_of
 from nets.initializers import Initializer, ones, zeros
 from nets.layers.activations import Activation
 from nets.layers.normalization import Normalization, NormalizationCache
 from nets.parameters import Parameters
-from nets.primitives import normalization as primitives
-from nets.primitives.inplace import module_of
+from nets.primitives import normalization_passes as primitives
 
 
 class BatchNorm(Normalization):

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from coulombfield.arrays import Array
+from coulombfield.arrays import Array, module_of
 from nets.arguments import count_of
 from nets.initializers import Initializer, ones, zeros
 from nets.layers.activations import Activation
 from nets.layers.batchnorm import BatchNorm
 from nets.layers.normalization import NormalizationCache, pooled
 from nets.parameters import Parameters
-from nets.primitives import normalization as primitives
-from nets.primitives.inplace import module_of
+from nets.primitives import normalization_passes as primitives
 from nets.workspace import Workspace
 
 
@@ -97,11 +96,11 @@ class PlaceNorm(BatchNorm):
         return self._of_row(means)
 
     def _by_place(self, values: Array) -> Array:
-        """Of each number of a row (..., L C), as (..., L, C)."""
+        """Values of each number of a row (..., L C), as (..., L, C)."""
         return values.reshape(*values.shape[:-1], self.places, self.channels)
 
     def _of_row(self, values: Array) -> Array:
-        """Of each place (..., L, 1), as (..., L C) for each number of a row."""
+        """Values of each place (..., L, 1), as (..., L C) for each number of a row."""
         shape = values.shape[:-2]
         xp = module_of(values)
         whole = xp.broadcast_to(values, (*shape, self.places, self.channels))

@@ -23,6 +23,7 @@ from numba.extending import overload
 from ...arrays import jit
 from ...lanes import (
     LANE_BYTES,
+    ONE,
     add_each,
     add_to_rows,
     compiled_once,
@@ -33,6 +34,7 @@ from ...lanes import (
     polynomial,
     row_of,
     select,
+    static_size,
     subtract_each,
     zero_lane,
     zeros,
@@ -133,7 +135,7 @@ def short_sums(
         real(split.cutoff),
         real(2 / split.cutoff),
         tuple(polynomials),
-        (0,) * dimension,
+        static_size(dimension),
         out,
     )
 
@@ -169,14 +171,14 @@ def _counting_sort(cells, starts, order):
     starts[0] = 0
 
 
-# In what follows ``axes`` is a tuple of m zeros, whose length is compiled in, and ``polynomials`` a tuple of the
-# coefficients of the smooth part and, for fields, of its slope: its length says which of both functions is called.
+# In what follows ``axes`` is the static size m, and ``polynomials`` a tuple of the coefficients of the smooth part and,
+# for fields, of its slope: its length says which of both functions is called.
 
 
 @jit(no_cpython_wrapper=True)
 def _potential_lanes(near, blocks, target, own, profile, cutoff, scale, polynomials, axes, sums):
     rows = (*axes, 0)
-    nothing = zeros(load_rows(near[0], rows), (0,))
+    nothing = zeros(load_rows(near[0], rows), ONE)
     total = nothing
     for block in range(blocks):
         tile = load_rows(near[block], rows)
@@ -191,7 +193,7 @@ def _potential_lanes(near, blocks, target, own, profile, cutoff, scale, polynomi
 @jit(no_cpython_wrapper=True)
 def _both_lanes(near, blocks, target, own, profile, cutoff, scale, polynomials, axes, sums):
     rows = (*axes, 0)
-    nothing = zeros(load_rows(near[0], rows), (0,))
+    nothing = zeros(load_rows(near[0], rows), ONE)
     total = nothing
     total_field = zeros(load_rows(near[0], rows), axes)
     for block in range(blocks):

@@ -45,7 +45,7 @@ class Split(NamedTuple):
     cutoff: float
     """Square of the range r_c of the short part [length²]."""
     coefficients: np.ndarray
-    """Of the powers of 2 s / cutoff − 1, in ascending order."""
+    """Coefficients of the powers of 2 s / cutoff − 1, in ascending order."""
 
     @property
     def slopes(self) -> np.ndarray:

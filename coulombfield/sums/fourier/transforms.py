@@ -164,7 +164,7 @@ def to_points(modes: Array, angles: list[Array], tolerance: float, oversampling:
 
 
 def _bounds(count: int, shares: int) -> list[int]:
-    return [count * share // shares for share in range(shares + 1)]
+    return [count * part // shares for part in range(shares + 1)]
 
 
 def _plan(

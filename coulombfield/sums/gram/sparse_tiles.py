@@ -69,7 +69,7 @@ class Nonzeros(NamedTuple):
         return self.counts <= self.places.shape[1]
 
     def at(self, rows: np.ndarray) -> Nonzeros:
-        """Those of some points."""
+        """The same of some points."""
         return Nonzeros(*(array[rows] for array in self))
 
 

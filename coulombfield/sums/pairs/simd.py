@@ -27,6 +27,7 @@ from ...lanes import (
     load_rows,
     multiply_each,
     row_of,
+    static_size,
     subtract_each,
     zero_lane,
     zeros,
@@ -71,7 +72,7 @@ def evaluate(request: Request) -> Result:
     value_scale, slope_scale, _, profile = quickened(
         profile, targets.dtype.type, largest_square(targets, positions), int(want_field)
     )
-    axes = (0,) * dimension
+    axes = static_size(dimension)
     wanted = axes[:want_potential], axes if want_field else ()
     potential = np.empty(count if want_potential else 0, targets.dtype)
     field = np.empty((count if want_field else 0, dimension), targets.dtype)
@@ -91,8 +92,8 @@ def evaluate(request: Request) -> Result:
     return Result(potential if want_potential else None, field if want_field else None)
 
 
-# In what follows ``axes``, ``value_axes`` and ``field_axes`` are tuples of zeros: m, one or none, m or none. Their
-# lengths are part of their types, so that the compiler sees what is wanted and unrolls loops over axes.
+# In what follows ``axes``, ``value_axes`` and ``field_axes`` are static sizes: m, 1 or 0, m or 0, so that the
+# compiler sees what is wanted and unrolls loops over axes.
 
 
 def _terms(value_axes, field_axes, profile, weight, difference):

@@ -15,6 +15,7 @@ from ...lanes import (
     load_rows,
     multiply_each,
     row_of,
+    static_size,
     subtract_each,
     zero_lane,
     zeros,
@@ -55,7 +56,7 @@ def jvp(request: Request, tangent: Tangent) -> Result:
     ]
     targets, positions, weights = plain(targets), plain(positions), plain(weights)
     rest = merged(profile, targets.dtype.type, largest_square(targets, positions), 2 if want_field else 1)
-    axes = (0,) * dimension
+    axes = static_size(dimension)
     arguments = (
         (targets, positions, weights),
         tuple(moves),

@@ -52,7 +52,7 @@ class Proxies(NamedTuple):
     nodes: np.ndarray
     """Coordinates of the proxies along an axis, in half-widths."""
     factors: np.ndarray
-    """Of the Lagrange polynomials."""
+    """Factors of the Lagrange polynomials."""
     scaled: np.ndarray
     """Shape (m, p^m): coordinates in half-widths."""
     charges: np.ndarray

@@ -27,7 +27,7 @@ class Particles(NamedTuple):
     """Index of the charge that each target is and must leave out; empty if no term is left out."""
 
 
-# In what follows ``axes`` is a tuple of m zeros, m ≤ 2. Its length is part of its type and hence known to the compiler.
+# In what follows ``axes`` is the static size m ≤ 2.
 # Arrays go into these loops one by one: a named tuple of them takes Numba many times as long. Where a sum begins with
 # the first source, 0 is written out: knowing that no index is negative, LLVM fills the vector registers.
 

@@ -25,6 +25,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ...lanes import static_size
 from ...profiles import Added, InversePower, Laplacian, Scaled, cast, numbers_of
 from ...rng import Streams
 from ...threads import share
@@ -96,18 +97,18 @@ def seconds(request: Request) -> float:
     if plan is None:
         return np.inf
     dimension, proxies = request.targets.shape[1], plan.smooth.order ** request.targets.shape[1]
-    share = min(1.0, SAMPLED_A_LEAF / plan.leaf)
-    if share == 1 or share * min(count, charges) < plan.leaf:
-        share = 1.0
-    sample = _sampled(request, share)
-    leaf = max(1, round(plan.leaf * share))
+    fraction = min(1.0, SAMPLED_A_LEAF / plan.leaf)
+    if fraction == 1 or fraction * min(count, charges) < plan.leaf:
+        fraction = 1.0
+    sample = _sampled(request, fraction)
+    leaf = max(1, round(plan.leaf * fraction))
     _, _, tree = _planted(sample, plan._replace(leaf=leaf))
-    found = lists(tree, plan.smooth.touching, proxies * share, plan.few * share**2)
+    found = lists(tree, plan.smooth.touching, proxies * fraction, plan.few * fraction**2)
     # What is summed pair by pair: charges at targets, charges at proxies, proxies at targets.
     sizes = tree.targets[:, 1] - tree.targets[:, 0]
-    near = float(np.sum((found.near[:, 2] - found.near[:, 1]) * sizes[found.near[:, 0]])) / share**2
-    incoming = float(np.sum(found.incoming[:, 2] - found.incoming[:, 1])) * proxies / share
-    outgoing = float(np.sum(sizes[found.outgoing[:, 0]])) * proxies / share
+    near = float(np.sum((found.near[:, 2] - found.near[:, 1]) * sizes[found.near[:, 0]])) / fraction**2
+    incoming = float(np.sum(found.incoming[:, 2] - found.incoming[:, 1])) * proxies / fraction
+    outgoing = float(np.sum(sizes[found.outgoing[:, 0]])) * proxies / fraction
     moved = charges + count * (1 + request.field * dimension / 2)
     single = 0.5 if plan.dtype == np.float32 else 1.0
     return (
@@ -120,14 +121,14 @@ def seconds(request: Request) -> float:
     )
 
 
-def _sampled(request: Request, share: float) -> Request:
-    """The request for a share of its points."""
-    if share == 1:
+def _sampled(request: Request, fraction: float) -> Request:
+    """The request for a fraction of its points."""
+    if fraction == 1:
         return request
     rng = Streams(seed=0).stream("points")
 
     def draw(points: np.ndarray) -> np.ndarray:
-        return points[rng.integers(0, points.shape[0], round(share * points.shape[0]))]
+        return points[rng.integers(0, points.shape[0], round(fraction * points.shape[0]))]
 
     positions = draw(request.positions)
     targets = positions if request.targets is request.positions else draw(request.targets)
@@ -192,7 +193,7 @@ def _evaluate(request: Request, plan: Plan) -> Result:
     found = lists(tree, plan.smooth.touching, plan.smooth.order**dimension, plan.few)
     proxies = _proxies(tree, plan.smooth.order, plan.dtype)
     exact, profile = request.profile, cast(request.profile, plan.dtype.type)
-    axes = (0,) * dimension
+    axes = static_size(dimension)
     _charge(particles, tree, proxies)
     _act(exact, tree, found, proxies)
     receivers = np.flatnonzero(found.incoming_first[1:] > found.incoming_first[:-1])

@@ -74,7 +74,7 @@ class Row(NamedTuple):
     ratio: float | None = None
     """median_s over that of 'auto' in the same turns."""
     error_potential: float | None = None
-    """As rtol is defined."""
+    """Error of the potential, relative as rtol is defined."""
     error_field: float | None = None
     l2_potential: float | None = None
     """Plain relative error."""
