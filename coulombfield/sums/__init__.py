@@ -78,7 +78,7 @@ def potential(
     float32 the error is a few units of rounding of Σ|q k|; where float32 can't hold the terms, such as a field's of
     exponent 3 among points that are 1e7 ε apart, they are summed in float64, which takes a few times as long.
     """
-    request = _request(targets, charges, kernel, exclude_self, rtol, potential=True)
+    request = checked_request(targets, charges, kernel, exclude_self, rtol, potential=True)
     (value, _), explanation = _evaluate(request, method, explain)
     return (value, explanation) if explain else value
 
@@ -105,7 +105,7 @@ def field(
         Ê [charge · kernel / length], of the library, dtype and device of the targets; with ``explain``, a pair with the
         explanation.
     """
-    request = _request(targets, charges, kernel, exclude_self, rtol, field=True)
+    request = checked_request(targets, charges, kernel, exclude_self, rtol, field=True)
     (_, value), explanation = _evaluate(request, method, explain)
     return (value, explanation) if explain else value
 
@@ -133,7 +133,7 @@ def potential_and_field(
     explanation : Explanation
         Only with ``explain``.
     """
-    request = _request(targets, charges, kernel, exclude_self, rtol, potential=True, field=True)
+    request = checked_request(targets, charges, kernel, exclude_self, rtol, potential=True, field=True)
     result, explanation = _evaluate(request, method, explain)
     return (*result, explanation) if explain else tuple(result)
 
@@ -161,7 +161,7 @@ def laplacian(
         ∇²Φ̂ [charge · kernel / length²], of the library, dtype and device of the targets; with ``explain``, a pair with
         the explanation.
     """
-    request = _request(targets, charges, kernel, exclude_self, rtol, potential=True)
+    request = checked_request(targets, charges, kernel, exclude_self, rtol, potential=True)
     request = request._replace(profile=Laplacian.of(request.profile, request.targets.shape[1]))
     (value, _), explanation = _evaluate(request, method, explain)
     return (value, explanation) if explain else value
@@ -177,7 +177,7 @@ def energy(
 ) -> float:
     """½ Σ_i q_i Φ(b_i); for :mod:`coulombfield.energy`."""
     check_charges(charges)
-    request = _request(charges.positions, charges, kernel, exclude_self, rtol, potential=True)
+    request = checked_request(charges.positions, charges, kernel, exclude_self, rtol, potential=True)
     value = selection.energy(rescaled(request)[0], method)
     if is_single(request) and not math.isfinite(value) and request.finite:
         return selection.energy(in_double(request), method)
@@ -196,7 +196,7 @@ def derivative(
     method: str = "auto",
 ) -> Result:
     """Derivatives along a tangent, in the arguments of :func:`potential`; for :mod:`coulombfield.derivatives`."""
-    request = _request(targets, charges, kernel, exclude_self, None, potential=potential, field=field)
+    request = checked_request(targets, charges, kernel, exclude_self, None, potential=potential, field=field)
     scaled, factor = rescaled(request, 1 + field)
     result = in_old_unit(differentiate(scaled, tangent.moved(factor, scaled), method), request, factor)
     if overflown(result, request):
@@ -230,7 +230,7 @@ def _without_overflow(result: Result, request: Request) -> Result:
     return result
 
 
-def _request(
+def checked_request(
     targets: Any,
     charges: Any,
     kernel: Any,
@@ -240,7 +240,7 @@ def _request(
     potential: bool = False,
     field: bool = False,
 ) -> Request:
-    """The request that these arguments make, once they are checked."""
+    """The request that these arguments make, once they are checked; for what else sums over charges."""
     check_charges(charges)
     check_kernel(kernel)
     if not isinstance(exclude_self, bool):
