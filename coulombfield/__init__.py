@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from . import diagnostics as diagnostics
     from . import flow as flow
     from . import interop as interop
+    from . import out_of_core as out_of_core
+    from . import parallel as parallel
     from . import trajectory as trajectory
 
 __all__ = [
@@ -67,7 +69,7 @@ __all__ = [
     "softening_gradient",
 ]
 
-ON_USE = ("diagnostics", "flow", "interop", "trajectory")
+ON_USE = ("diagnostics", "flow", "interop", "out_of_core", "parallel", "trajectory")
 """Packages that are imported when they are first used, as ``cf.flow``, since what they need takes its time."""
 
 

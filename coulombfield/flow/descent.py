@@ -8,6 +8,7 @@ import numpy as np
 
 from ..arrays import Array, to_numpy
 from .integrator import first_order
+from .motion import Motion
 from .parameters import store_number
 from .snapshot import Snapshot
 
@@ -67,7 +68,7 @@ class Descent:
         motion = start.motion
         motion.check(start.field, f"as field at step {start.step}")
         velocities = motion.signs * start.field
-        energy, descent = start.moving_energy, _descent(motion.weights, start.field)
+        energy, descent = start.moving_energy, _descent(motion, start.field)
         h = 2 * start.memory[MEMORY] if MEMORY in start.memory else self.step
         while descent and h >= SHORTEST * self.step:
             positions = start.positions + h * velocities
@@ -82,7 +83,8 @@ class Descent:
         return None
 
 
-def _descent(weights: Array, field: Array) -> float:
+def _descent(motion: Motion, field: Array) -> float:
     """Σ_i |q_i| ‖E_i‖² in float64."""
     host = to_numpy(field).astype(float)
-    return float(np.abs(to_numpy(weights)).astype(float) @ np.sum(host * host, axis=1))
+    weights = np.abs(to_numpy(motion.weights)).astype(float)
+    return motion.processes.product(weights, np.sum(host * host, axis=1))

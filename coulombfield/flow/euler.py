@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from .integrator import first_order
-from .noise import check_seed, normals
+from .noise import check_seed
 from .parameters import store_number
 from .snapshot import Snapshot
 
@@ -62,5 +62,5 @@ class Euler:
         positions = start.positions + (self.step * start.motion.signs) * start.field
         if self.temperature:
             strength = math.sqrt(2 * self.step * self.temperature)
-            positions = positions + strength * normals(self.seed, start.step, positions)
+            positions = positions + strength * start.motion.normals(self.seed, start.step, positions)
         return Snapshot(start.motion, start.step + 1, start.time + self.step, positions)

@@ -18,11 +18,11 @@ import array_api_compat
 import numpy as np
 
 from ..arrays import Array, to_numpy
-from ..charges import Charges, generated_charges, real_charges
-from ..energy import electrostatic_energy, self_energy
+from ..charges import Charges, shares
 from ..kernels import RadialKernel, value_at_zero
-from ..sums import field, potential_and_field
 from .annealing import softening_of, with_softening
+from .noise import normals
+from .processes import HERE, Processes, weighted
 from .state import State
 from .system import System
 
@@ -59,6 +59,8 @@ class Motion:
         Whether potential and energy are computed along with every field.
     integrator : Integrator, optional
         What takes the steps, if it is one for all.
+    processes : Processes
+        Among which the particles are spread.
 
     Attributes
     ----------
@@ -83,7 +85,15 @@ class Motion:
         energies: bool,
         *,
         integrator: Integrator | None = None,
+        processes: Processes = HERE,
     ):
+        self.processes = processes
+        self._numbers = {name: processes.counts(getattr(state, name).shape[0]) for name in KINDS}
+        processes.together(lambda: self._start(system, state, schedule, energies, integrator))
+
+    def _start(
+        self, system: System, state: State, schedule: Schedule | None, energies: bool, integrator: Integrator | None
+    ) -> None:
         self.xp = xp = array_api_compat.array_namespace(state.generated)
         self.system, self.energies, self.integrator = system, energies, integrator
         self.both = system.moving == "both"
@@ -96,8 +106,10 @@ class Motion:
         for name in ("generated", "real", "generated_velocities", "real_velocities"):
             check_finite(name, getattr(state, name), "to start from")
         given = [_column(system, f"{name}_weights", getattr(state, name)) for name in KINDS]
-        self.generated_weights: Array = generated_charges(state.generated).weights if given[0] is None else given[0]
-        self.real_weights: Array = real_charges(state.real).weights if given[1] is None else given[1]
+        self.generated_weights, self.real_weights = (
+            shares(name, points, self._numbers[name][1]) if weights is None else weights
+            for name, points, weights in zip(KINDS, (state.generated, state.real), given, strict=True)
+        )
         self._all_weights = xp.concat([self.real_weights, self.generated_weights])
         self.weights = self._all_weights if self.both else self.generated_weights
         given = [_column(system, f"{name}_masses", getattr(state, name), positive=True) for name in KINDS]
@@ -131,7 +143,9 @@ class Motion:
         energies = self.energies if energies is None else energies
         if self.both:
             potential, field_of_all = self._sums(rows, Charges(rows, self.weights), kernel, energies, own=True)
-            return Sums(field_of_all, potential, 0.5 * _weighted(self.weights, potential) if energies else None)
+            return Sums(
+                field_of_all, potential, 0.5 * weighted(self.processes, self.weights, potential) if energies else None
+            )
         if not energies and not self._leaves_out:
             everything = Charges(self.xp.concat([self.real, rows]), self._all_weights)
             return Sums(self._sums(rows, everything, kernel, False)[1], None, None)
@@ -139,8 +153,22 @@ class Motion:
         of_real, real_field = self._sums(rows, Charges(self.real, self.real_weights), kernel, energies)
         if not energies:
             return Sums(own_field + real_field, None, None)
-        energy = _weighted(self.weights, of_real) + 0.5 * _weighted(self.weights, of_own)
+        energy = weighted(self.processes, self.weights, of_real) + 0.5 * weighted(self.processes, self.weights, of_own)
         return Sums(own_field + real_field, of_own + of_real, energy)
+
+    def normals(self, seed: int, step: int, like: Array) -> Array:
+        """Standard normal numbers for the particles that move, the same for any number of processes."""
+        parts = [self._numbers[name] for name in (("real", "generated") if self.both else ("generated",))]
+        if all(first == 0 for first, _ in parts) and sum(count for _, count in parts) == like.shape[0]:
+            return normals(seed, step, like)
+        # All are drawn and the own ones taken: how many numbers a generator spends on one is not known.
+        drawn = normals(seed, step, like, sum(count for _, count in parts))
+        own, start = [], 0
+        held = [self._count_real, like.shape[0] - self._count_real] if self.both else [like.shape[0]]
+        for (first, count), rows in zip(parts, held, strict=True):
+            own.append(drawn[start + first : start + first + rows, ...])
+            start += count
+        return self.xp.concat(own)
 
     def at_fixed(self, rows: Array, time: float) -> tuple[Array, Array]:
         """Potential and field at the fixed data."""
@@ -157,8 +185,8 @@ class Motion:
         if softening not in self._fixed:
             own = Charges(self.real, self.real_weights)
             options: dict[str, Any] = {"exclude_self": self._leaves_out, "rtol": system.rtol, "method": system.method}
-            energy = electrostatic_energy(own, kernel, **options)
-            known = self_energy(own, kernel) if system.exclude_self and not self._leaves_out else 0.0
+            energy = self.processes.energy(own, kernel, **options)
+            known = self.processes.self_energy(own, kernel) if system.exclude_self and not self._leaves_out else 0.0
             self._fixed = {softening: energy - known}
         return self._fixed[softening]
 
@@ -167,7 +195,7 @@ class Motion:
         if velocities is None:
             return 0.0
         host = to_numpy(velocities).astype(float)
-        return 0.5 * float(np.sum(to_numpy(self.masses).astype(float) * host**2))
+        return 0.5 * self.processes.total(to_numpy(self.masses).astype(float) * host**2)
 
     def check(self, rows: Array, when: str) -> None:
         """Raise if a number of the particles that move is not finite; ``when`` says what it is, and when.
@@ -177,9 +205,13 @@ class Motion:
         ArithmeticError
             With the row's number and what may help.
         """
-        try:
+
+        def check_all() -> None:
             for name, part in zip(KINDS, self.unpack(rows, None), strict=True):
                 check_finite(name, part, when)
+
+        try:
+            self.processes.together(check_all)
         except ValueError as error:
             raise ArithmeticError(
                 f"{error}; take a shorter step, or a softened kernel such as Plummer if charges coincide"
@@ -202,8 +234,8 @@ class Motion:
         exclude, system = own and self._leaves_out, self.system
         options: dict[str, Any] = {"exclude_self": exclude, "rtol": system.rtol, "method": system.method}
         if not potential:
-            return None, field(targets, charges, kernel, **options)
-        values, fields = potential_and_field(targets, charges, kernel, **options)
+            return None, self.processes.field(targets, charges, kernel, **options)
+        values, fields = self.processes.potential_and_field(targets, charges, kernel, **options)
         if own and system.exclude_self and not exclude:
             values = values - charges.weights * value_at_zero(kernel)
         return values, fields
@@ -241,8 +273,3 @@ def _column(system: System, name: str, points: Array, *, positive: bool = False)
     if positive and not bool(xp.all(given > 0)):
         raise ValueError(f"{name}: expected positive numbers, got one of {float(xp.min(given)):g}")
     return given
-
-
-def _weighted(weights: Array, values: Array) -> float:
-    """Σ_i q_i Φ_i in float64."""
-    return float(np.sum(to_numpy(weights).astype(float) * to_numpy(values)))

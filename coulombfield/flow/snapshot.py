@@ -113,9 +113,9 @@ class Snapshot:
     def largest_field(self) -> float:
         """Largest ‖E‖ at a particle that moves, its force per unit of charge; 0 without particles."""
         xp = self.motion.xp
-        if not self.positions.shape[0]:
-            return 0.0
-        return float(xp.max(xp.sqrt(xp.sum(self.field * self.field, axis=1))))
+        field = self.field  # also without particles: other processes may have some, and all sum together
+        own = float(xp.max(xp.sqrt(xp.sum(field * field, axis=1)))) if field.shape[0] else 0.0
+        return self.motion.processes.largest(own)
 
     @property
     def generated_potential(self) -> Array:
@@ -152,7 +152,7 @@ class Snapshot:
         """
         xp = self.motion.xp
         moved = [values for values in (self.positions, self.velocities) if values is not None]
-        if all(bool(xp.all(xp.isfinite(values))) for values in moved):
+        if self.motion.processes.every(all(bool(xp.all(xp.isfinite(values))) for values in moved)):
             return
         self.motion.check(start.field, f"as field at step {start.step}")
         for values in moved:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from .noise import check_seed, normals
+from .noise import check_seed
 from .parameters import store_number
 from .snapshot import Snapshot
 
@@ -79,7 +79,7 @@ class Verlet:
             v = math.exp(-self.friction * h) * v
             if self.temperature:
                 strength = math.sqrt(-math.expm1(-2 * self.friction * h) * self.temperature)
-                v = v + (strength * motion.xp.sqrt(motion.warmth)) * normals(self.seed, start.step, v)
+                v = v + (strength * motion.xp.sqrt(motion.warmth)) * motion.normals(self.seed, start.step, v)
             x = x + (h / 2) * v
         else:
             x = x + h * v

@@ -80,7 +80,7 @@ def potential(
     float32 the error is a few units of rounding of Σ|q k|; where float32 can't hold the terms, such as a field's of
     exponent 3 among points that are 1e7 ε apart, they are summed in float64, which takes a few times as long.
     """
-    request = _request(targets, charges, kernel, exclude_self, rtol, potential=True)
+    request = checked_request(targets, charges, kernel, exclude_self, rtol, potential=True)
     return _evaluate(request, method)[0].potential
 
 
@@ -104,7 +104,7 @@ def field(
     array, shape (T, m)
         Ê [charge · kernel / length], of the library, dtype and device of the targets.
     """
-    request = _request(targets, charges, kernel, exclude_self, rtol, field=True)
+    request = checked_request(targets, charges, kernel, exclude_self, rtol, field=True)
     return _evaluate(request, method)[0].field
 
 
@@ -128,7 +128,7 @@ def potential_and_field(
     field : array, shape (T, m)
         As from :func:`field`.
     """
-    request = _request(targets, charges, kernel, exclude_self, rtol, potential=True, field=True)
+    request = checked_request(targets, charges, kernel, exclude_self, rtol, potential=True, field=True)
     result, _ = _evaluate(request, method)
     return result.potential, result.field
 
@@ -154,7 +154,7 @@ def laplacian(
     array, shape (T,)
         ∇²Φ̂ [charge · kernel / length²], of the library, dtype and device of the targets.
     """
-    request = _request(targets, charges, kernel, exclude_self, rtol, potential=True)
+    request = checked_request(targets, charges, kernel, exclude_self, rtol, potential=True)
     return _evaluate(_laplacian_of(request), method)[0].potential
 
 
@@ -191,7 +191,7 @@ def explain(
     if function not in (potential, field, potential_and_field, laplacian):
         raise TypeError(f"function: expected potential, field, potential_and_field or laplacian, got {function!r}")
     wanted = {"potential": function is not field, "field": function in (field, potential_and_field)}
-    request = _request(targets, charges, kernel, exclude_self, rtol, **wanted)
+    request = checked_request(targets, charges, kernel, exclude_self, rtol, **wanted)
     result, explanation = _evaluate(_laplacian_of(request) if function is laplacian else request, method, explain=True)
     assert explanation is not None
     values: Any = tuple(value for value in result if value is not None)
@@ -208,7 +208,7 @@ def energy(
 ) -> float:
     """½ Σ_i q_i Φ(b_i); for :mod:`coulombfield.energy`."""
     check_charges(charges)
-    request = _request(charges.positions, charges, kernel, exclude_self, rtol, potential=True)
+    request = checked_request(charges.positions, charges, kernel, exclude_self, rtol, potential=True)
     value = selection.energy(rescaled(request)[0], method)
     if is_single(request) and not math.isfinite(value) and request.finite:
         return selection.energy(in_double(request), method)
@@ -227,7 +227,7 @@ def derivative(
     method: str = "auto",
 ) -> Result:
     """Derivatives along a tangent, in the arguments of :func:`potential`; for :mod:`coulombfield.derivatives`."""
-    request = _request(targets, charges, kernel, exclude_self, None, potential=potential, field=field)
+    request = checked_request(targets, charges, kernel, exclude_self, None, potential=potential, field=field)
     scaled, factor = rescaled(request, 1 + field)
     result = in_old_unit(differentiate(scaled, tangent.moved(factor, scaled), method), request, factor)
     if overflown(result, request):
@@ -265,7 +265,7 @@ def _without_overflow(result: Result, request: Request) -> Result:
     return result
 
 
-def _request(
+def checked_request(
     targets: Any,
     charges: Any,
     kernel: Any,
@@ -275,7 +275,7 @@ def _request(
     potential: bool = False,
     field: bool = False,
 ) -> Request:
-    """The request that these arguments make, once they are checked."""
+    """The request that these arguments make, once they are checked; for what else sums over charges."""
     check_charges(charges)
     check_kernel(kernel)
     if not isinstance(exclude_self, bool):

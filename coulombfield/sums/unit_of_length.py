@@ -26,7 +26,7 @@ _ROOM = 2.0**2  # that sums and products with small numbers leave below the larg
 _VALUE_ORDERS, _ORDERS = 120.0, 150.0  # binary: how far f, and what is wanted of f, f′ and f″, may fall with distance
 
 
-def rescaled(request: Request, derivatives: int = 0) -> tuple[Request, float]:
+def rescaled(request: Request, derivatives: int = 0, reach: float | None = None) -> tuple[Request, float]:
     """The request in a unit of length, or in float64, that suits it, and the factor that points were stretched by.
 
     Parameters
@@ -35,6 +35,8 @@ def rescaled(request: Request, derivatives: int = 0) -> tuple[Request, float]:
         The sums; those of a Laplacian are taken as those of the kernel inside it.
     derivatives : int
         How many derivatives by s their terms need.
+    reach : float, optional
+        The largest finite coordinate in size, where it is not that of the request's own points.
 
     Raises
     ------
@@ -43,9 +45,8 @@ def rescaled(request: Request, derivatives: int = 0) -> tuple[Request, float]:
     """
     if not is_single(request):
         return request, 1.0
-    reach = _reach(request.positions)
-    if request.targets is not request.positions:
-        reach = max(reach, _reach(request.targets))
+    if reach is None:
+        reach = reach_of(request)
     laplacian = isinstance(request.profile, Laplacian)
     kernel = request.profile.profile if laplacian else request.profile
     factor = _factor(kernel)
@@ -204,6 +205,12 @@ def _powers(profile: Any) -> Iterator[InversePower]:
         for part in profile:
             if isinstance(part, tuple):
                 yield from _powers(part)
+
+
+def reach_of(request: Request) -> float:
+    """The largest finite coordinate in size of a request's points."""
+    reach = _reach(request.positions)
+    return reach if request.targets is request.positions else max(reach, _reach(request.targets))
 
 
 def _reach(points: Array) -> float:

@@ -70,9 +70,14 @@ def seconds(request: Request) -> float:
     if found is None:
         return math.inf
     points = request.targets.shape[0] + request.positions.shape[0]
+    return seconds_of(found, points * request.targets.shape[1], numba.get_num_threads())
+
+
+def seconds_of(found: Plan, coordinates: int, threads: int) -> float:
+    """Time by a plan, for so many coordinates of targets and charges in sum."""
     modes = math.prod(found.layout.shape)
-    rest = SECONDS_AT_LEAST + SECONDS_A_COORDINATE * points * request.targets.shape[1] + SECONDS_A_MODE * modes
-    return rest + found.transforms / numba.get_num_threads()
+    rest = SECONDS_AT_LEAST + SECONDS_A_COORDINATE * coordinates + SECONDS_A_MODE * modes
+    return rest + found.transforms / threads
 
 
 def approximate(request: Request, tolerance: float) -> Result:

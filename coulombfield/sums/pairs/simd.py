@@ -63,15 +63,14 @@ def seconds(request: Request) -> float:
     return SECONDS_A_CALL + request.pairs * operations * SECONDS_AN_OPERATION[itemsize] / threads
 
 
-def evaluate(request: Request) -> Result:
-    """The sums."""
+def evaluate(request: Request, bound: float | None = None) -> Result:
+    """The sums; ``bound`` is one of all squared distances, where it is not that of the request's own points."""
     targets, positions, weights, profile, exclude_self, want_potential, want_field, _ = request
     count, dimension = targets.shape
     same, targets = targets is positions, plain(targets)
     positions = targets if same else plain(positions)
-    value_scale, slope_scale, _, profile = quickened(
-        profile, targets.dtype.type, largest_square(targets, positions), int(want_field)
-    )
+    bound = largest_square(targets, positions) if bound is None else bound
+    value_scale, slope_scale, _, profile = quickened(profile, targets.dtype.type, bound, int(want_field))
     axes = static_size(dimension)
     wanted = axes[:want_potential], axes if want_field else ()
     potential = np.empty(count if want_potential else 0, targets.dtype)
