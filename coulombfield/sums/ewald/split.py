@@ -20,13 +20,14 @@ from typing import NamedTuple
 import numpy as np
 
 from ...rng import Streams
+from ..costs import table
 from ..fourier import transforms
 from ..fourier.error_scale import Sample, sample
 from ..fourier.periodic import Budget, Layout, box_of, constant, layout, sums
 from ..pairs.tiles import unfit
 from ..request import OutOfReachError, Request, Result
 from . import neighbour_cells
-from .splitting import Split, inverse_powers, split
+from .splitting import Split, split
 
 MAX_DIMENSION = 3
 SMALL = 2**22  # pairs: simd sums them in the milliseconds that preparations take here
@@ -36,8 +37,6 @@ MOST_GRID_POINTS = 2**25  # 512 MiB
 SERIES, FIRST, SECOND = 1.5, 0.5, 1.0
 EXTRA_DIGITS = 0.5  # of β over the series' digits: the split's own error is then below that of the series
 
-# Measured on two cores, in float64.
-SECONDS_A_NEIGHBOUR, SECONDS_A_POINT, SECONDS_A_GRID_POINT, SECONDS_AT_LEAST = 1.6e-9, 4e-7, 2e-8, 0.02
 REACHES = 2.0 ** (np.arange(-72, 1) / 6)  # tried for r_c, as parts of the longest side of the box
 NEIGHBOURHOOD = {1: 2.2, 2: 4.6, 3: 9.0}  # pairs that are looked at for each in the same cell of size r_c
 CENSUS = 2**12  # points sampled for the number of neighbours
@@ -47,7 +46,7 @@ def refusal(request: Request) -> str:
     """Why this engine can't serve the arrays or the kernel, or an empty string if it can."""
     if reason := unfit(request.targets, MAX_DIMENSION):
         return reason
-    terms = inverse_powers(request.profile)
+    terms = request.profile.inverse_powers()
     if not terms:
         return "it takes inverse powers and their sums only"
     if not request.exclude_self and any(term.shift == 0 for term in terms):
@@ -74,11 +73,11 @@ def approximate(request: Request, tolerance: float) -> Result:
     OutOfReachError
         If they would take too many modes, or their sizes are 0 or leave the range of a double.
     """
-    targets, positions, weights, _, exclude_self, potential, field, _ = request
-    nothing = constant(targets, math.nan, math.nan, potential, field)
+    targets, positions, weights = request.targets, request.positions, request.weights
+    nothing = constant(targets, math.nan, math.nan, request.potential, request.field)
     finite = np.isfinite(targets).all(axis=1)
     if not finite.all():
-        if targets is positions or exclude_self or not finite.any():
+        if targets is positions or request.exclude_self or not finite.any():
             return nothing
         part = approximate(request._replace(targets=targets[finite]), tolerance)
         for whole, values in zip(nothing, part, strict=True):
@@ -99,9 +98,19 @@ def approximate(request: Request, tolerance: float) -> Result:
     grid = neighbour_cells.Grid.over(
         scene.low, scene.low + scene.extents, reach, max(targets.shape[0], positions.shape[0])
     )
-    near = neighbour_cells.short_sums(targets, positions, weights, plan.split, grid, exclude_self, potential, field)
+    near = neighbour_cells.short_sums(
+        targets, positions, weights, plan.split, grid, request.exclude_self, request.potential, request.field
+    )
     far = sums(
-        targets, positions, weights, plan.radial, plan.layout, plan.budget, potential, field, exclude_self=exclude_self
+        targets,
+        positions,
+        weights,
+        plan.radial,
+        plan.layout,
+        plan.budget,
+        request.potential,
+        request.field,
+        exclude_self=request.exclude_self,
     )
     for whole, one, other in zip(nothing, near, far, strict=True):
         if whole is not None:
@@ -153,27 +162,28 @@ class _Plan(NamedTuple):
 
 def _scene(request: Request) -> _Scene | None:
     """None if something is not finite, or there are no weights, no distances or no kernel but 0."""
-    targets, positions, weights, profile, exclude_self, *_ = request
+    targets, positions, weights = request.targets, request.positions, request.weights
     centre, extents = box_of(targets, positions)
     largest = float(np.max(np.abs(weights), initial=0.0))
     if not np.isfinite([*centre, *extents, largest]).all() or largest == 0 or not np.max(extents) > 0:
         return None
-    if not any(term.factor for term in inverse_powers(profile) or ()):  # such as the Laplacian of 1/r where m = 3
+    # All may be 0, such as the Laplacian of 1/r where m = 3.
+    if not any(term.factor for term in request.profile.inverse_powers() or ()):
         return None
     low = centre - extents / 2
     # A charge's term with itself is too rare in a sample and too large to be left to chance.
     same = targets is positions
-    pairs = sample(request._replace(exclude_self=exclude_self or same), largest)
+    pairs = sample(request._replace(exclude_self=request.exclude_self or same), largest)
     own = math.sqrt(float(np.mean(np.square(weights, dtype=np.float64)))) / largest
     potential = field = math.inf
     apart = pairs.s > 0
     s = np.where(apart, pairs.s, 1.0)
     if request.potential:
-        at_zero = 0.0 if exclude_self else float(profile.value(np, np.zeros(1))[0])
-        potential = pairs.magnitude(pairs.weights * np.where(apart, profile.value(np, s), at_zero))
+        at_zero = 0.0 if request.exclude_self else float(request.profile.value(np, np.zeros(1))[0])
+        potential = pairs.magnitude(pairs.weights * np.where(apart, request.profile.value(np, s), at_zero))
         potential = math.hypot(potential, own * at_zero) if same else potential
     if request.field:
-        field = pairs.magnitude(np.where(apart, pairs.weights * 2 * profile.slope(np, s) * np.sqrt(s), 0.0))
+        field = pairs.magnitude(np.where(apart, pairs.weights * 2 * request.profile.slope(np, s) * np.sqrt(s), 0.0))
     if not 0 < min(potential, field) < math.inf:
         return None
     total = float(np.sum(np.abs(weights), dtype=np.float64)) / largest
@@ -187,7 +197,7 @@ def _best(request: Request, scene: _Scene, tolerance: float) -> tuple[float, flo
     dimension = len(scene.extents)
     points = request.targets.shape[0] + request.positions.shape[0]
     transforms_made = 1 + (request.potential + dimension * request.field + 1) // 2
-    best = 0.0, math.inf
+    best, costs = (0.0, math.inf), table()
     for reach in REACHES * float(np.max(scene.extents)):
         digits, length = _digits(request, scene, reach, tolerance)
         sizes = 4 * (digits / (math.pi * length) * (scene.extents + 1.5 * length) + 1)
@@ -195,13 +205,13 @@ def _best(request: Request, scene: _Scene, tolerance: float) -> tuple[float, flo
         if grid_points > MOST_GRID_POINTS:
             continue
         evaluated = NEIGHBOURHOOD[dimension] * request.pairs * _share_in_cells(scene, reach)
-        if SECONDS_A_NEIGHBOUR * evaluated > best[1]:
+        if costs.split_neighbour * evaluated > best[1]:
             break
         time = (
-            SECONDS_AT_LEAST
-            + SECONDS_A_NEIGHBOUR * evaluated
-            + SECONDS_A_POINT * points
-            + SECONDS_A_GRID_POINT * grid_points * transforms_made
+            costs.split_call
+            + costs.split_neighbour * evaluated
+            + costs.split_point * points
+            + costs.split_grid_point * grid_points * transforms_made
         )
         best = min(best, (float(reach), float(time)), key=lambda pair: pair[1])
     return best
@@ -221,7 +231,7 @@ def _share_in_cells(scene: _Scene, side: float) -> float:
 def _digits(request: Request, scene: _Scene, reach: float, tolerance: float) -> tuple[float, float]:
     """Natural logarithm of 1 / (error allowed of the series, relative to its peak), and the length R."""
     peak, length = 0.0, math.inf
-    terms = inverse_powers(request.profile)
+    terms = request.profile.inverse_powers()
     assert terms, "refused before"
     for factor, numerator, shift, d in terms:
         square = reach * reach + shift

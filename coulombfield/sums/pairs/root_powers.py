@@ -27,7 +27,6 @@ from ...lanes import fused, like, next_powers, reciprocal_root_estimate, select,
 from ...profiles import (
     Added,
     GradientSize,
-    InversePower,
     Laplacian,
     Magnitude,
     Scaled,
@@ -207,7 +206,7 @@ def _quickened(profile, scalar, largest, derivatives):
     def inner(profile, derivatives=derivatives):
         return _quickened(profile, scalar, largest, derivatives)
 
-    if isinstance(profile, InversePower):
+    if profile.is_power:
         return _quick_power(profile, scalar, largest, derivatives)
     if isinstance(profile, Scaled):
         value, slope, curvature, rest = inner(profile.profile)
