@@ -26,7 +26,7 @@ from .energy import (
     self_energy,
     softening_gradient,
 )
-from .kernels import Coulomb, Gaussian, Laplace, Plummer, RadialKernel
+from .kernels import Coulomb, Custom, Gaussian, Laplace, Plummer, RadialKernel
 from .sums import Explanation, explain, field, laplacian, potential, potential_and_field
 from .tabulated import TabulatedField
 
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Charges",
     "Coulomb",
+    "Custom",
     "EnergyGradient",
     "Explanation",
     "Gaussian",

@@ -10,7 +10,7 @@ import contextlib
 import functools
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import ModuleType
 from typing import Any, ClassVar, NamedTuple
 
@@ -61,12 +61,19 @@ class _Cache(FunctionCache):
         return self._cache_file._source_stamp, called_files.digest(self._py_func.__module__)
 
     def _index_key(self, signature: Any, codegen: Any) -> Any:
-        """What a compiled form is looked up by, in an index that is of these files."""
+        """What a compiled form is looked up by, in an index that is of these files.
+
+        What it calls by its arguments' types, such as a kernel's formulas, is in files that its own need not import.
+        """
         self._cache_file._source_stamp = self._stamp
-        return super()._index_key(signature, codegen)
+        types = _types_in(getattr(signature, "args", signature))
+        modules = sorted({kind.instance_class.__module__ for kind in types if hasattr(kind, "instance_class")})
+        return *super()._index_key(signature, codegen), *map(called_files.digest, modules)
 
     def load_overload(self, *arguments: Any) -> Any:
         """What was compiled earlier; None also where its file is damaged or may not be read."""
+        if _calls_functions(arguments[0]):
+            return None
         try:
             return self._loaded(*arguments)
         except Exception:  # unpickling raises whatever it comes across
@@ -85,10 +92,25 @@ class _Cache(FunctionCache):
 
     def save_overload(self, *arguments: Any) -> None:
         """Keep what has been compiled, unless the disk is full or has become read-only."""
+        if _calls_functions(arguments[0]):
+            return
         try:
             super().save_overload(*arguments)
         except OSError as error:
             _tell(error.strerror or type(error).__name__)
+
+
+def _types_in(kinds: Any) -> Iterator[Any]:
+    """Numba's types of arguments, or of a tuple's elements, and of what is in them."""
+    for kind in kinds:
+        yield kind
+        if isinstance(kind, numba.types.BaseTuple):
+            yield from _types_in(kind)
+
+
+def _calls_functions(signature: Any) -> bool:
+    """Whether one is a function, which another process can't tell from others."""
+    return any(isinstance(kind, numba.types.Dispatcher) for kind in _types_in(getattr(signature, "args", signature)))
 
 
 @functools.cache

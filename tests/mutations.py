@@ -44,33 +44,34 @@ class Mutation(NamedTuple):
     command: str
 
 
-PROFILES, ENERGY, DIRECT = "coulombfield/profiles.py", "coulombfield/energy.py", "coulombfield/sums/direct.py"
+POWER, PROFILES = "coulombfield/kernels/inverse_power.py", "coulombfield/profiles.py"
+ENERGY, DIRECT = "coulombfield/energy.py", "coulombfield/sums/direct.py"
 
 MUTATIONS = (
     Mutation(
         "kernel: exponent d for d/2",
-        PROFILES,
+        POWER,
         "half = exponent / 2",
         "half = exponent",
         "equations --only 5",
     ),
     Mutation(
         "kernel: exponent 3 off by one",
-        PROFILES,
+        POWER,
         "self.peak * (fraction * xp.sqrt(fraction))",
         "self.peak * fraction",
         "equations --only 5",
     ),
     Mutation(
         "slope: the sign",
-        PROFILES,
+        POWER,
         "factors = -half / numerator,",
         "factors = half / numerator,",
         "equations --only 6",
     ),
     Mutation(
         "curvature: d/2 for d/2 + 1",
-        PROFILES,
+        POWER,
         "-(half + 1) / numerator",
         "-half / numerator",
         "equations --only 14",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..arrays import Array
-from ..kernels import RadialKernel, value_at_zero
+from ..kernels import RadialKernel, check_kernel, value_at_zero
 
 MOVING = ("generated", "both")
 
@@ -63,8 +63,7 @@ class System:
     method: str = "auto"
 
     def __post_init__(self) -> None:
-        if not isinstance(self.kernel, RadialKernel):
-            raise TypeError(f"kernel: expected a RadialKernel such as Plummer(), got {type(self.kernel).__name__}")
+        check_kernel(self.kernel)
         if self.moving not in MOVING:
             raise ValueError(f"moving: expected {' or '.join(MOVING)}, got {self.moving!r}")
         if not isinstance(self.exclude_self, bool):

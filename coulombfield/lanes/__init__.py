@@ -8,6 +8,7 @@ Formulas see no difference: ``+ - * / <``, ``numpy.sqrt`` and their kin work lan
 every lane. A product and a sum may be contracted to a fused one, which rounds less.
 """
 
+from .calls import each_lane
 from .functions import (
     exponent_and_fraction,
     exponent_and_fraction_from_one,
@@ -52,6 +53,7 @@ __all__ = [
     "compiled_once",
     "copy_lanes",
     "dot",
+    "each_lane",
     "exponent_and_fraction",
     "exponent_and_fraction_from_one",
     "fused",

@@ -9,11 +9,12 @@ from typing import Any
 import numba
 import numpy as np
 
+from ..sums.costs import table
 from ..sums.engines import EXACT, FAST
 from ..sums.fourier.nufft import SMALL
 from ..sums.pairs.simd import MAX_DIMENSION
 from ..sums.request import OutOfReachError, Request, Result
-from ..sums.selection import WORTH_A_PLAN, Candidate, Explanation
+from ..sums.selection import Candidate, Explanation
 from ..sums.unit_of_length import in_double, in_old_unit, is_single, like, reach_of, rescaled
 from . import fast, pairs
 from .ranks import Ranks
@@ -76,8 +77,8 @@ class Job:
         if self.method in FAST and self.pairs <= SMALL:
             reason = f"all pairs are faster up to {SMALL:,}"
             return self._exact(request, exact, reach), Explanation(exact, (Candidate(self.method, reason, math.inf),))
-        seconds = self._seconds(request, exact)
-        if self.method == "auto" and (request.rtol is None or seconds <= WORTH_A_PLAN or self.pairs <= SMALL):
+        seconds = self.ranks.decided(lambda: self._seconds(request, exact))  # whose costs may differ
+        if self.method == "auto" and (request.rtol is None or seconds <= table().worth_a_plan or self.pairs <= SMALL):
             return self._exact(request, exact, reach), Explanation(exact, (Candidate(exact, "", seconds),))
         scene = fast.Scene.of(self.ranks, request, self.deterministic)
         chosen, candidates = self.ranks.decided(lambda: self._chosen(request, scene, exact, seconds))

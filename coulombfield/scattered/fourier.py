@@ -11,7 +11,6 @@ import math
 import numpy as np
 
 from ..sums.fourier.error_scale import CHARGES, TARGETS, paired
-from ..sums.fourier.nufft import shortest_length
 from ..sums.fourier.periodic import Budget, Layout, Series, Waves
 from ..sums.fourier.planning import Facts, Plan, in_reach, planned
 from ..sums.request import OutOfReachError, Request, Result
@@ -44,7 +43,7 @@ def plan_of(wanted: Request, targets: Survey, charges: Survey, tolerance: float)
     OutOfReachError
         If there is none.
     """
-    length = shortest_length(wanted.profile)
+    length = wanted.profile.smooth_length
     assert length is not None, "refused before"
     _, extents = box_of(targets, charges)
     if not targets.finite or not charges.finite:

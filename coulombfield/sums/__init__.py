@@ -11,7 +11,7 @@ import numpy as np
 from ..arguments import finite_number
 from ..arrays import Array, backend, floating, library, to_numpy
 from ..charges import Charges, check_charges, check_like, check_points
-from ..kernels import RadialKernel, check_kernel
+from ..kernels import RadialKernel, check_derivatives, check_kernel
 from ..profiles import Laplacian
 from . import selection
 from .request import Request, Result, Tangent
@@ -228,6 +228,7 @@ def derivative(
 ) -> Result:
     """Derivatives along a tangent, in the arguments of :func:`potential`; for :mod:`coulombfield.derivatives`."""
     request = checked_request(targets, charges, kernel, exclude_self, None, potential=potential, field=field)
+    check_derivatives(request.profile, 1 + field)
     scaled, factor = rescaled(request, 1 + field)
     result = in_old_unit(differentiate(scaled, tangent.moved(factor, scaled), method), request, factor)
     if overflown(result, request):
@@ -237,6 +238,7 @@ def derivative(
 
 
 def _laplacian_of(request: Request) -> Request:
+    check_derivatives(request.profile, 2)
     return request._replace(profile=Laplacian.of(request.profile, request.targets.shape[1]))
 
 

@@ -20,6 +20,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ...rng import Streams
+from ..costs import table
 from ..fourier import transforms
 from ..fourier.error_scale import Sample, sample
 from ..fourier.periodic import Budget, Layout, box_of, constant, layout, sums
@@ -27,7 +28,7 @@ from ..fourier.planning import Facts
 from ..pairs.tiles import unfit
 from ..request import OutOfReachError, Request, Result
 from . import neighbour_cells
-from .splitting import Split, inverse_powers, split
+from .splitting import Split, split
 
 MAX_DIMENSION = 3
 SMALL = 2**22  # pairs: simd sums them in the milliseconds that preparations take here
@@ -37,8 +38,6 @@ MOST_GRID_POINTS = 2**25  # 512 MiB
 SERIES, FIRST, SECOND = 1.5, 0.5, 1.0
 EXTRA_DIGITS = 0.5  # of β over the series' digits: the split's own error is then below that of the series
 
-# Measured on two cores, in float64.
-SECONDS_A_NEIGHBOUR, SECONDS_A_POINT, SECONDS_A_GRID_POINT, SECONDS_AT_LEAST = 1.6e-9, 4e-7, 2e-8, 0.02
 REACHES = 2.0 ** (np.arange(-72, 1) / 6)  # tried for r_c, as parts of the longest side of the box
 NEIGHBOURHOOD = {1: 2.2, 2: 4.6, 3: 9.0}  # pairs that are looked at for each in the same cell of size r_c
 CENSUS = 2**12  # points sampled for the number of neighbours
@@ -48,7 +47,7 @@ def refusal(request: Request) -> str:
     """Why this engine can't serve the arrays or the kernel, or an empty string if it can."""
     if reason := unfit(request.targets, MAX_DIMENSION):
         return reason
-    terms = inverse_powers(request.profile)
+    terms = request.profile.inverse_powers()
     if not terms:
         return "it takes inverse powers and their sums only"
     if not request.exclude_self and any(term.shift == 0 for term in terms):
@@ -75,11 +74,11 @@ def approximate(request: Request, tolerance: float) -> Result:
     OutOfReachError
         If they would take too many modes, or their sizes are 0 or leave the range of a double.
     """
-    targets, positions, weights, _, exclude_self, potential, field, _ = request
-    nothing = constant(targets, math.nan, math.nan, potential, field)
+    targets, positions, weights = request.targets, request.positions, request.weights
+    nothing = constant(targets, math.nan, math.nan, request.potential, request.field)
     finite = np.isfinite(targets).all(axis=1)
     if not finite.all():
-        if targets is positions or exclude_self or not finite.any():
+        if targets is positions or request.exclude_self or not finite.any():
             return nothing
         part = approximate(request._replace(targets=targets[finite]), tolerance)
         for whole, values in zip(nothing, part, strict=True):
@@ -94,10 +93,19 @@ def approximate(request: Request, tolerance: float) -> Result:
             raise OutOfReachError("can't tell the size of the sums")
         return nothing
     plan = planned(request, scene, tolerance)
-    grid = plan.grid
-    near = neighbour_cells.short_sums(targets, positions, weights, plan.split, grid, exclude_self, potential, field)
+    near = neighbour_cells.short_sums(
+        targets, positions, weights, plan.split, plan.grid, request.exclude_self, request.potential, request.field
+    )
     far = sums(
-        targets, positions, weights, plan.radial, plan.layout, plan.budget, potential, field, exclude_self=exclude_self
+        targets,
+        positions,
+        weights,
+        plan.radial,
+        plan.layout,
+        plan.budget,
+        request.potential,
+        request.field,
+        exclude_self=request.exclude_self,
     )
     for whole, one, other in zip(nothing, near, far, strict=True):
         if whole is not None:
@@ -156,7 +164,7 @@ class Plan(NamedTuple):
 
 def _scene(request: Request) -> Scene | None:
     """None if something is not finite, or there are no weights, no distances or no kernel but 0."""
-    targets, positions, weights, *_ = request
+    targets, positions, weights = request.targets, request.positions, request.weights
     centre, extents = box_of(targets, positions)
     largest = float(np.max(np.abs(weights), initial=0.0))
     if not can_be_told(request, centre, extents, largest):
@@ -178,7 +186,7 @@ def can_be_told(wanted: Request, centre: np.ndarray, extents: np.ndarray, larges
     if not np.isfinite([*centre, *extents, largest]).all() or largest == 0 or not np.max(extents) > 0:
         return False
     # There may be none, such as in the Laplacian of 1/r where m = 3.
-    return any(term.factor for term in inverse_powers(wanted.profile) or ())
+    return any(term.factor for term in wanted.profile.inverse_powers() or ())
 
 
 def scene_of(wanted: Request, facts: Facts, same: bool, drawn: tuple[np.ndarray, np.ndarray]) -> Scene | None:
@@ -233,7 +241,7 @@ def best_reach(wanted: Request, scene: Scene, tolerance: float) -> tuple[float, 
     dimension = len(scene.extents)
     points = scene.targets + scene.charges
     transforms_made = 1 + (wanted.potential + dimension * wanted.field + 1) // 2
-    best = 0.0, math.inf
+    best, costs = (0.0, math.inf), table()
     for reach in REACHES * float(np.max(scene.extents)):
         digits, length = _digits(wanted, scene, reach, tolerance)
         sizes = 4 * (digits / (math.pi * length) * (scene.extents + 1.5 * length) + 1)
@@ -241,13 +249,13 @@ def best_reach(wanted: Request, scene: Scene, tolerance: float) -> tuple[float, 
         if grid_points > MOST_GRID_POINTS:
             continue
         evaluated = NEIGHBOURHOOD[dimension] * (scene.targets * scene.charges) * _share_in_cells(scene, reach)
-        if SECONDS_A_NEIGHBOUR * evaluated > best[1]:
+        if costs.split_neighbour * evaluated > best[1]:
             break
         time = (
-            SECONDS_AT_LEAST
-            + SECONDS_A_NEIGHBOUR * evaluated
-            + SECONDS_A_POINT * points
-            + SECONDS_A_GRID_POINT * grid_points * transforms_made
+            costs.split_call
+            + costs.split_neighbour * evaluated
+            + costs.split_point * points
+            + costs.split_grid_point * grid_points * transforms_made
         )
         best = min(best, (float(reach), float(time)), key=lambda pair: pair[1])
     return best
@@ -267,7 +275,7 @@ def _share_in_cells(scene: Scene, side: float) -> float:
 def _digits(wanted: Request, scene: Scene, reach: float, tolerance: float) -> tuple[float, float]:
     """Natural logarithm of 1 / (error allowed of the series, relative to its peak), and the length R."""
     peak, length = 0.0, math.inf
-    terms = inverse_powers(wanted.profile)
+    terms = wanted.profile.inverse_powers()
     assert terms, "refused before"
     for factor, numerator, shift, d in terms:
         square = reach * reach + shift

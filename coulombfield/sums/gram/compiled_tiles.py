@@ -55,7 +55,7 @@ def sums(request: Request) -> Result:
 @np.errstate(invalid="ignore", over="ignore")  # what is not finite gets its answer with the near pairs
 def add_sums(request: Request, potential: np.ndarray, field: np.ndarray | None) -> None:
     """Add the sums, of :func:`.tiles.plain` arrays, to ``potential``, which is of float64, and to ``field``."""
-    targets, positions, weights = request[:3]
+    targets, positions, weights = request.targets, request.positions, request.weights
     dtype = targets.dtype
     (T, m), S = targets.shape, positions.shape[0]
     profile = cast(request.profile, dtype.type)

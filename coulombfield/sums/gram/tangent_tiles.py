@@ -25,7 +25,8 @@ from .near_pairs import nearness
 
 def jvp(request: Request, tangent: Tangent) -> Result:
     """The derivatives, for at least one charge and one target."""
-    targets, positions, weights, profile, *_ = request
+    targets, positions, weights = request.targets, request.positions, request.weights
+    profile = request.profile
     xp, device = array_api_compat.array_namespace(targets), array_api_compat.device(targets)
     T, S = targets.shape[0], positions.shape[0]
     # A motion that all points share cancels from δ, and so from the second product too if it is left out.

@@ -35,7 +35,6 @@ from ...lanes import (
 from ...profiles import (
     Added,
     GradientSize,
-    InversePower,
     Laplacian,
     Magnitude,
     Scaled,
@@ -215,7 +214,7 @@ def _quickened(profile, scalar, largest, derivatives):
     def inner(profile, derivatives=derivatives):
         return _quickened(profile, scalar, largest, derivatives)
 
-    if isinstance(profile, InversePower):
+    if profile.is_power:
         return _quick_power(profile, scalar, largest, derivatives)
     if isinstance(profile, Scaled):
         value, slope, curvature, rest = inner(profile.profile)

@@ -48,32 +48,29 @@ def jvp(request: Request, tangent: Tangent) -> Result:
     Result
         δΦ and δE, as far as the request wants Φ and E.
     """
-    targets, positions, weights, profile, exclude_self, want_potential, want_field, _ = request
-    count, dimension = targets.shape
-    moves = [
-        np.zeros_like(array) if move is None else plain(move)
-        for array, move in zip((targets, positions, weights), tangent, strict=True)
-    ]
-    targets, positions, weights = plain(targets), plain(positions), plain(weights)
-    rest = merged(profile, targets.dtype.type, largest_square(targets, positions), 2 if want_field else 1)
+    given = request.targets, request.positions, request.weights
+    count, dimension = request.targets.shape
+    moves = [np.zeros_like(array) if move is None else plain(move) for array, move in zip(given, tangent, strict=True)]
+    targets, positions, weights = (plain(array) for array in given)
+    profile = merged(request.profile, targets.dtype.type, largest_square(targets, positions), 2 if request.field else 1)
     axes = static_size(dimension)
     arguments = (
         (targets, positions, weights),
         tuple(moves),
-        rest,
+        profile,
         axes,
-        axes[:want_potential],
-        axes if want_field else (),
-        exclude_self,
+        axes[: request.potential],
+        axes if request.field else (),
+        request.exclude_self,
     )
-    potential = np.empty(count if want_potential else 0, targets.dtype)
-    field = np.empty((count if want_field else 0, dimension), targets.dtype)
+    potential = np.empty(count if request.potential else 0, targets.dtype)
+    field = np.empty((count if request.field else 0, dimension), targets.dtype)
     tiles = -(-count * targets.itemsize // LANE_BYTES)
     if count * positions.shape[0] < PARALLEL_PAIRS:
         _derivatives(0, tiles, *arguments, potential, field)
     else:
         share(lambda start, stop: _derivatives(start, stop, *arguments, potential, field), tiles)
-    return Result(potential if want_potential else None, field if want_field else None)
+    return Result(potential if request.potential else None, field if request.field else None)
 
 
 def _terms(value_axes, field_axes, profile, weight, moved_weight, difference, move):
