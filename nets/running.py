@@ -1,4 +1,4 @@
-"""What all batch-norms of a network normalise by: groups of a batch in training, running statistics for sampling."""
+"""What all batch-norms of a network normalise by: groups of a batch, be it over processes, or running statistics."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import copy
 
 from nets.arguments import count_of
 from nets.layers.base import Cache, Layer
-from nets.layers.batchnorm import BatchNorm
-from nets.layers.composition import rebuilt
+from nets.layers.batchnorm import BatchNorm, Exchange
+from nets.layers.composition import leaves_of, rebuilt
 from nets.layers.residual import Residual
 from nets.network import Network, Sequential
 from nets.parameters import Parameters
@@ -38,6 +38,32 @@ def in_groups_of(network: Network, samples: int) -> Network:
         return layer.in_groups_of(samples) if isinstance(layer, BatchNorm) else copy.copy(layer)
 
     return Network(rebuilt(network.body, change))
+
+
+def over_processes(network: Network, exchange: Exchange) -> Network:
+    """A network with the same parameters whose batch-norms take statistics over all parts of a batch.
+
+    Each process passes its own part through such a network, and all of them have to do so in the same order, backward
+    passes too. Gradients by parameters are those of a process's own samples; see
+    :class:`~nets.layers.batchnorm.BatchNorm` for what the processes' gradients by samples are.
+
+    Parameters
+    ----------
+    network : Network
+        No layer is shared with it.
+    exchange : Exchange
+        How arrays come from process to process, and how large each part is.
+    """
+
+    def change(layer: Layer) -> Layer:
+        return layer.over_processes(exchange) if isinstance(layer, BatchNorm) else copy.copy(layer)
+
+    return Network(rebuilt(network.body, change))
+
+
+def has_batch_norm(network: Network) -> bool:
+    """Whether a sample's output depends on the others of its batch."""
+    return any(isinstance(layer, BatchNorm) for layer in leaves_of(network.body))
 
 
 def frozen(network: Network) -> Network:
