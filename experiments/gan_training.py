@@ -223,8 +223,8 @@ class GANTraining:
         before, now = len(streams_of(state)), self.ranks.size
         if before != now:
             self.renewed = (
-                f"ranks: {before} before, {now} now: random streams begin anew, and the run goes on, but not to the same "
-                "bits"
+                f"ranks: {before} before, {now} now: random streams begin anew, and the run goes on, but not to "
+                "the same bits"
             )
         if "plateaus" in state:
             self._plateaus.load_state(state["plateaus"])
@@ -330,8 +330,8 @@ def _refuse_uneven(players: Mapping[str, Player], batch: int, ranks: Ranks) -> N
     for name, player in players.items():
         if name != "generator" and has_batch_norm(player.network):
             raise ConfigError(
-                f"training.batch: expected a multiple of the {ranks.size} ranks, got {batch}: this GAN has derivatives of "
-                f"second order of the {name}'s batch-norms over all samples; or set ranks.batch_norm = local"
+                f"training.batch: expected a multiple of the {ranks.size} ranks, got {batch}: this GAN has derivatives "
+                f"of second order of the {name}'s batch-norms over all samples; or set ranks.batch_norm = local"
             )
 
 

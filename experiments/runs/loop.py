@@ -269,8 +269,8 @@ class Training:
         others = [str(rank) for rank, which in enumerate(found) if which != found[0]]
         if others:
             raise DriftedError(
-                f"stopped at step {self.step}: parameters of rank {', '.join(others)} are no longer those of rank 0, as "
-                f"where processors of other kinds round otherwise; {self._last_good()}"
+                f"stopped at step {self.step}: parameters of rank {', '.join(others)} are no longer those of rank 0, "
+                f"as where processors of other kinds round otherwise; {self._last_good()}"
             )
 
     def _save_generator(self) -> None:
