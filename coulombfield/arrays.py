@@ -314,11 +314,12 @@ class Device(NamedTuple):
         return self.xp.asarray(array)
 
 
-def select_device(request: str = "auto", report: Callable[[str], None] = print) -> Device:
+def select_device(request: str = "auto", report: Callable[[str], None] = print, index: int = 0) -> Device:
     """Device for ``auto``, ``cpu`` or ``cuda``.
 
     ``auto`` takes the GPU where CuPy can use one and otherwise the CPU; where CuPy is installed but can't use
-    a GPU, ``report`` is told why, once.
+    a GPU, ``report`` is told why, once. Of several GPUs it is the current one, or for an ``index`` the one so many
+    places behind it, starting over behind the last; that is then the current one.
 
     Raises
     ------
@@ -333,7 +334,7 @@ def select_device(request: str = "auto", report: Callable[[str], None] = print) 
         return Device(np, "cpu")
     quiet = False
     try:
-        return _cuda_device()
+        return _cuda_device(index)
     except Exception as error:  # the driver and each CUDA library have exception classes of their own
         reason = f"CuPy can't use a GPU here: {error}"
         if isinstance(error, ModuleNotFoundError) and error.name == "cupy":
@@ -345,11 +346,13 @@ def select_device(request: str = "auto", report: Callable[[str], None] = print) 
     return Device(np, "cpu")
 
 
-def _cuda_device() -> Device:
+def _cuda_device(index: int) -> Device:
     import cupy
 
     if not cupy.cuda.is_available():
         raise RuntimeError("no CUDA device is visible")
+    if index:
+        cupy.cuda.Device((cupy.cuda.Device().id + index) % cupy.cuda.runtime.getDeviceCount()).use()
     if float(cupy.ones(2) @ cupy.ones(2)) != 2.0:
         raise RuntimeError("a product of two vectors came out wrong")
     return Device(cupy, f"cuda:{cupy.cuda.Device().id}")
@@ -364,6 +367,34 @@ def to_numpy(array: Array) -> np.ndarray:
     if not hasattr(array, "__dlpack__"):  # Dask, which computes what it has promised
         return np.asarray(array)
     return np.from_dlpack(array, device="cpu")
+
+
+def current_gpu() -> str:
+    """What tells the current GPU from all others of its machine."""
+    import cupy
+
+    device = cupy.cuda.Device()
+    return f"{device.id} {device.pci_bus_id}"
+
+
+def nccl_version() -> int:
+    """Version of NCCL that CuPy finds, as a number; 0 where it finds none."""
+    try:
+        from cupy.cuda import nccl
+
+        return int(nccl.get_version()) if nccl.available else 0
+    except Exception:  # a library that isn't there, or not the right one, shows as anything
+        return 0
+
+
+def nccl_communicator(size: int, rank: int) -> Any:
+    """CuPy's communicator of as many processes, each with a GPU of its own, which find each other by mpi4py.
+
+    All of them have to call this.
+    """
+    from cupyx.distributed import init_process_group
+
+    return init_process_group(size, rank, use_mpi=True)
 
 
 def number_in(array: Array, *, untold: float) -> float:

@@ -15,8 +15,12 @@ from typing import Any
 
 from . import UserError
 from .files import print_whatever_comes
+from .ranks import launch
 
 NEEDED = ("array_api_compat", "h5py", "matplotlib", "numba", "numpy", "PIL", "scipy", "threadpoolctl", "tqdm")
+
+TOGETHER = ("run", "resume")
+"""Commands for several processes (``mpiexec``)."""
 
 MOST_DIGITS = 1000  # Python makes no integer of several thousand
 MOST_SEEDS = 10_000  # in a range: more is a slip of the finger
@@ -26,6 +30,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; return its exit status: 0, 2 for the user's mistakes, 1 for a failed run, 128 + a signal."""
     print_whatever_comes()
     arguments = _parser().parse_args(argv)
+    if status := _join(arguments):
+        return status
+    try:
+        return _command(arguments)
+    except SystemExit:
+        raise
+    except BaseException:
+        launch.fail()
+        raise
+
+
+def _command(arguments: argparse.Namespace) -> int:
+    """What :func:`main` returns for a command."""
     try:
         from . import commands
     except ModuleNotFoundError as error:
@@ -41,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except commands.StoppedError as error:
         return _fail(str(error), error.exit_code)
     except UserError as error:
-        return _fail(f"error: {error}", error.exit_code)
+        return _fail(f"error: {error}", error.exit_code, each=getattr(error, "each_rank", False))
     except OSError as error:  # what the system refuses, such as too long a name
         file = f"{error.filename}: " if error.filename else ""
         return _fail(f"error: {file}{error.strerror or error}", 1)
@@ -54,9 +71,25 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _fail(message: str, status: int) -> int:
-    print(message, file=sys.stderr, flush=True)
-    return status
+def _join(arguments: argparse.Namespace) -> int:
+    """Join the processes that ``mpiexec`` started with this one; an exit status other than 0 where that can't be."""
+    try:
+        launch.begin()
+    except UserError as error:
+        if launch.first():
+            print(f"error: {error}", file=sys.stderr, flush=True)
+        return error.exit_code
+    size = launch.size()
+    if size > 1 and (arguments.command not in TOGETHER or getattr(arguments, "seeds", None)):
+        name = arguments.command if arguments.command not in TOGETHER else "run --seeds"
+        return _fail(f"error: {name}: expected one process, got {size}; run and resume are for several", 2)
+    if size > 1 and not launch.first():
+        warnings.simplefilter("ignore")  # the first rank tells of the same
+    return 0
+
+
+def _fail(message: str, status: int, *, each: bool = False) -> int:
+    return launch.leave(message, status, each=each)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -1,4 +1,4 @@
-"""What all batch-norms of a network normalise by: groups of a batch in training, running statistics for sampling."""
+"""What all batch-norms of a network normalise by: groups of a batch, be it over processes, or running statistics."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import Protocol, runtime_checkable
 
 from nets.arguments import count_of
 from nets.layers.base import Cache, Layer
-from nets.layers.composition import rebuilt, with_caches
+from nets.layers.batchnorm import Exchange
+from nets.layers.composition import leaves_of, rebuilt, with_caches
 from nets.network import Network
 from nets.parameters import Parameters
 from nets.passes import Pass, check_parameters, check_pass
@@ -18,6 +19,9 @@ class BatchStatistics(Protocol):
     """A layer that normalises by statistics of its batch; see :class:`~nets.layers.batchnorm.BatchNorm`."""
 
     running: bool
+
+    def over_processes(self, exchange: Exchange) -> Layer:
+        """A layer with the same parameters whose groups have a part on each of several processes."""
 
     def in_groups_of(self, samples: int) -> Layer:
         """A layer with the same parameters, and statistics of each ``samples`` successive samples."""
@@ -53,6 +57,32 @@ def in_groups_of(network: Network, samples: int) -> Network:
         return layer.in_groups_of(samples) if isinstance(layer, BatchStatistics) else copy.copy(layer)
 
     return Network(rebuilt(network.body, change))
+
+
+def over_processes(network: Network, exchange: Exchange) -> Network:
+    """A network with the same parameters whose batch-norms take statistics over all parts of a batch.
+
+    Each process passes its own part through such a network, and all of them have to do so in the same order, backward
+    passes too. Gradients by parameters are those of a process's own samples; see
+    :class:`~nets.layers.batchnorm.BatchNorm` for what the processes' gradients by samples are.
+
+    Parameters
+    ----------
+    network : Network
+        No layer is shared with it.
+    exchange : Exchange
+        How arrays come from process to process, and how large each part is.
+    """
+
+    def change(layer: Layer) -> Layer:
+        return layer.over_processes(exchange) if isinstance(layer, BatchStatistics) else copy.copy(layer)
+
+    return Network(rebuilt(network.body, change))
+
+
+def has_batch_norm(network: Network) -> bool:
+    """Whether a sample's output depends on the others of its batch."""
+    return any(isinstance(layer, BatchStatistics) for layer in leaves_of(network.body))
 
 
 def frozen(network: Network) -> Network:

@@ -91,7 +91,8 @@ class Drifting(GAN):
 
     Notes
     -----
-    Memory of the field: a few matrices of batch x 2 batch numbers.
+    Memory of the field: a few matrices of batch x 2 batch numbers, on each rank those of all samples that act on each
+    other.
     """
 
     draws: ClassVar = {"generator": ("latent", "real")}
@@ -116,7 +117,8 @@ class Drifting(GAN):
             Its gradient in the generator's parameters.
         """
         samples, cache = self.forward("generator", draws["latent"])
-        drift, unit = self.drift(samples, draws["real"])
+        drift, unit = self.drift(self.all_acting(samples), self.all_acting(draws["real"]))
+        drift = drift[self.acting.rows]
         drift /= unit
         loss = (drift * drift).mean()
         drift *= -2 / drift.size

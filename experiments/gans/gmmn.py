@@ -64,7 +64,8 @@ class GMMN(GAN):
 
     Notes
     -----
-    Memory of the loss: a few matrices of batch x batch numbers.
+    Memory of the loss: a few matrices of batch x batch numbers, on each rank those of all samples that act on each
+    other.
     """
 
     draws: ClassVar = {"generator": ("latent", "real")}
@@ -89,7 +90,8 @@ class GMMN(GAN):
             Its gradient in the generator's parameters.
         """
         x, cache = self.forward("generator", draws["latent"])
-        loss, dx = self._discrepancy(x, draws["real"])
+        loss, dx = self._discrepancy(self.all_acting(x), self.all_acting(draws["real"]))
+        dx = self.own_part(dx)
         return {"generator": loss}, {"generator": self.pull_dparams("generator", cache, dx)}
 
     def _discrepancy(self, x: Array, y: Array) -> tuple[Array, Array]:

@@ -159,13 +159,14 @@ class MMDGAN(GAN):
 
     def _discrepancy(self, code: Array, need_real: bool) -> tuple[Array, Array, Array]:
         """M, H, and the slopes of M - lambda_rg H by the codes of generated and, where wanted, of real samples."""
-        batch, weight, xp = self.batch, self.config.feasible, self.device.xp
-        value, of_generated, of_real = gaussian_mmd(code[:batch], code[batch:], self.config.widths, need_dy=need_real)
-        excess = code[:batch].mean(axis=0) - code[batch:].mean(axis=0)
+        weight, xp = self.config.feasible, self.device.xp
+        generated, real = (self.all_acting(part) for part in (code[: self.batch], code[self.batch :]))
+        value, of_generated, of_real = gaussian_mmd(generated, real, self.config.widths, need_dy=need_real)
+        excess = generated.mean(axis=0) - real.mean(axis=0)
         hinge = xp.maximum(excess, 0).mean()
-        slope = xp.where(excess > 0, weight / code[:batch].size, 0).astype(code.dtype)
+        slope = xp.where(excess > 0, weight / generated.size, 0).astype(code.dtype)
         of_generated -= slope
         if of_real is None:
-            return value, hinge, of_generated
+            return value, hinge, self.own_part(of_generated)
         of_real += slope
-        return value, hinge, xp.concatenate([of_generated, of_real])
+        return value, hinge, xp.concatenate([self.own_part(of_generated), self.own_part(of_real)])

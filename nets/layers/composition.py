@@ -45,7 +45,7 @@ def with_shapes(layer: Layer, shape: tuple[int, ...]) -> Iterator[tuple[str, Lay
 
 def refuse_repeated(layer: Layer) -> None:
     """Raise ValueError if one layer stands in two places of another: each owns its memory in a workspace."""
-    found = list(_leaves(layer))
+    found = list(leaves_of(layer))
     for i, leaf in enumerate(found):
         if any(leaf is earlier for earlier in found[:i]):
             raise ValueError(f"layers: the same {type(leaf).__name__} stands in two places; make one for each")
@@ -215,9 +215,10 @@ def _second_order(layer: Layer) -> SecondOrder:
     return layer
 
 
-def _leaves(layer: Layer) -> Iterator[Layer]:
+def leaves_of(layer: Layer) -> Iterator[Layer]:
+    """Layers that are not made of layers, in the order of their parameters."""
     children = layer.named_children()
     if not children:
         yield layer
     for _, child in children:
-        yield from _leaves(child)
+        yield from leaves_of(child)

@@ -301,19 +301,29 @@ class Normalization(SecondOrder):
         raise NotImplementedError
 
 
-def pooled(moments: Array, epsilon: float) -> Array:
-    """Center, remainder and inverse deviation (3, ..., 1) of sets from the moments (3, ..., k) of their equal parts."""
+def pooled(moments: Array, epsilon: float, weights: Array | None = None) -> Array:
+    """Center, remainder and inverse deviation (3, ..., 1) of sets from the moments (3, ..., k) of their parts.
+
+    The parts are equal, or have these weights (k,), whose sum is 1.
+    """
     xp = module_of(moments)
     center, remainder, variance = moments.astype(xp.float64)
     origin = center[..., :1]  # means are counted from it: so they have digits to spare for the remainder
     means = (center - origin) + remainder
-    mean = means.mean(axis=-1, keepdims=True)
-    variance = (variance + xp.square(means - mean)).mean(axis=-1, keepdims=True)
+    mean = _mean(means, weights)
+    variance = _mean(variance + xp.square(means - mean), weights)
     statistics = xp.empty((3, *mean.shape), moments.dtype)
     statistics[0] = origin + mean
     statistics[1] = (origin - statistics[0]) + mean
     statistics[2] = (variance + epsilon) ** -0.5
     return statistics
+
+
+def _mean(values: Array, weights: Array | None) -> Array:
+    """Mean over the last axis, which stays."""
+    if weights is None:
+        return values.mean(axis=-1, keepdims=True)
+    return (values * weights).sum(axis=-1, keepdims=True)
 
 
 def _rows(cache: NormalizationCache, *arrays: Array) -> list[Array]:

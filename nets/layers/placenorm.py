@@ -88,10 +88,16 @@ class PlaceNorm(BatchNorm):
         return self._by_place(sums).sum(axis=-1)
 
     def _statistics(self, params: Parameters, x: Array) -> Array:
-        return self._of_row(pooled(self._by_place(primitives.moments(x)), self.epsilon))
+        moments = primitives.moments(x)
+        if self._exchange is None:
+            return self._of_row(pooled(self._by_place(moments), self.epsilon))
+        xp, parts = module_of(x), self._by_place(self._exchange.gathered(moments))
+        columns = xp.moveaxis(parts, 0, -2).reshape(*parts.shape[1:-1], -1)  # those of one process, then of the next
+        weights = xp.repeat(self._weights(x) / self.channels, self.channels)
+        return self._of_row(pooled(columns, self.epsilon, weights))
 
     def _average(self, sums: Array, x: Array) -> Array:
-        means = self._by_place(sums).mean(axis=-1, keepdims=True)
+        means = self._by_place(self._added(sums)).mean(axis=-1, keepdims=True)
         means /= max(1, x.shape[1])
         return self._of_row(means)
 
