@@ -248,7 +248,7 @@ def best_reach(wanted: Request, scene: Scene, tolerance: float) -> tuple[float, 
         grid_points = math.prod(sizes[scene.extents > 0])
         if grid_points > MOST_GRID_POINTS:
             continue
-        evaluated = NEIGHBOURHOOD[dimension] * (scene.targets * scene.charges) * _share_in_cells(scene, reach)
+        evaluated = NEIGHBOURHOOD[dimension] * (scene.targets * scene.charges) * share_in_cells(scene.drawn, reach)
         if costs.split_neighbour * evaluated > best[1]:
             break
         time = (
@@ -261,10 +261,10 @@ def best_reach(wanted: Request, scene: Scene, tolerance: float) -> tuple[float, 
     return best
 
 
-def _share_in_cells(scene: Scene, side: float) -> float:
+def share_in_cells(drawn: tuple[np.ndarray, np.ndarray], side: float) -> float:
     """The share of all pairs of a target and a charge that are in the same cell of that size."""
     keys = []
-    for points in scene.drawn:
+    for points in drawn:
         numbers = np.floor(points / side).astype(np.int64)
         # There are fewer than 2^13 cells along each axis.
         keys.append(np.sort(np.ravel(numbers @ (8192 ** np.arange(points.shape[1])))))

@@ -142,7 +142,7 @@ def sums(
     A charge's term with itself is F(0), and its field 0, up to the transforms' error.
     """
     xp = array_api_compat.array_namespace(targets)
-    series = Series(radial, plan, budget, float(xp.max(xp.abs(weights))), potential, field)
+    series = Series(Coefficients.of(radial, plan), plan, budget, float(xp.max(xp.abs(weights))), potential, field)
     result = constant(targets, 0.0, 0.0, potential, field)
     if series.vanishes:
         return result
@@ -165,12 +165,30 @@ class Waves(NamedTuple):
     """What the field's modes are multiplied by [length]."""
 
 
+class Coefficients(NamedTuple):
+    """A kernel's Fourier series."""
+
+    series: np.ndarray
+    """Of the modes k ≥ 0, shape (K_1 + 1, ..., K_m + 1), in units of ``peak``."""
+    peak: float
+    """About the kernel's largest size."""
+    at_zero: float
+    """What a charge's own term in the series is: the kernel's value at distance 0, where its field is 0."""
+
+    @classmethod
+    def of(cls, radial: Radial, plan: Layout) -> Coefficients:
+        """Those of a kernel that is made periodic beyond the box of all points."""
+        return cls(*coefficients(plan.axes, radial), float(radial(np.zeros(1))[0]))
+
+
 class Series:
     """A plan with its kernel's coefficients: charges → modes → targets, each for all points or for some at a time.
 
     Parameters
     ----------
-    radial, plan, budget, potential, field
+    kernel : Coefficients
+        Those of the kernel.
+    plan, budget, potential, field
         As for :func:`sums`.
     largest : float
         Largest size of a charge, of all that there are.
@@ -181,13 +199,13 @@ class Series:
         All sums are 0.
     """
 
-    def __init__(self, radial: Radial, plan: Layout, budget: Budget, largest: float, potential: bool, field: bool):
+    def __init__(
+        self, kernel: Coefficients, plan: Layout, budget: Budget, largest: float, potential: bool, field: bool
+    ):
         self.plan, self.budget, self.largest = plan, budget, largest
         self._wanted = potential, field
-        self._series, self._peak = coefficients(plan.axes, radial)
+        self._series, self._peak, self._at_zero = kernel
         self.vanishes = largest == 0 or self._peak == 0
-        # The series' own value at distance 0 is F(0), and its field 0.
-        self._at_zero = float(radial(np.zeros(1))[0])
         # In units of the largest weight and value, so that single precision holds all numbers.
         self._scale = largest * self._peak
         if plan.axes and not self.vanishes:
