@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -39,6 +40,7 @@ from .lattice import coefficients
 
 STEPS_A_DIGIT = 2  # of β: that plans of steps whose sums differ a little are the same
 STRETCH = 1.05  # between the extents along axes that aren't periodic, for the same reason
+STRIDE = 4  # between ranges that are tried first
 EDGE = 0.1  # of the error allowed: what the bend along such an axis may add
 
 
@@ -157,28 +159,39 @@ def planned(scene: Scene, tolerance: float, *, stretch: float = 1.0) -> Plan:
 
 
 def _best_reach(scene: Scene, tolerance: float) -> float:
-    """The range that should be fastest."""
-    dimension = len(scene.extents)
-    periodic = np.array(scene.box.periodic)
-    best = math.inf, 0.0
-    for reach in REACHES * float(np.max(scene.extents)):
-        digits, length = _digits(scene, reach, tolerance)
-        spread = np.where(periodic, scene.extents, 2 * scene.extents + 3 * length)
-        grid_points = math.prod(2 * (digits / (math.pi * length) * spread[scene.extents > 0] + 1))
-        if grid_points > MOST_GRID_POINTS:
-            continue
-        images = math.prod(1 + 2 * reach / scene.box.sides)
-        neighbours = NEIGHBOURHOOD[dimension] * scene.targets * scene.charges
-        # A range that is a large part of the box has neighbours in images too, which the census does not see.
-        neighbours *= share_in_cells(scene.drawn, reach) * math.prod(np.maximum(reach / scene.box.sides, 1))
-        if SECONDS_A_NEIGHBOUR * neighbours > best[0]:
-            break
-        time = SECONDS_A_NEIGHBOUR * neighbours + SECONDS_A_GRID_POINT * grid_points * 3
-        time += SECONDS_A_POINT * (scene.targets + scene.charges * images)
-        best = min(best, (float(time), float(reach)))
-    if not best[1]:
+    """The range that should be fastest: of some, from long to short ones, and then of those between the best three."""
+    reaches = REACHES * float(np.max(scene.extents))
+    times: dict[int, float] = {}
+
+    def visit(numbers: Iterable[int]) -> int:
+        for number in numbers:
+            if number in times:
+                continue
+            times[number] = _seconds(scene, float(reaches[number]), tolerance, min(times.values(), default=math.inf))
+            if math.isinf(times[number]) and any(map(math.isfinite, times.values())):
+                break
+        return min(times, key=lambda number: times[number])
+
+    middle = visit(range(len(reaches) - 1, -1, -STRIDE))
+    best = visit(range(min(middle + STRIDE, len(reaches)) - 1, max(middle - STRIDE, -1), -1))
+    if math.isinf(times[best]):
         raise OutOfReachError("would take too many modes")
-    return best[1]
+    return float(reaches[best])
+
+
+def _seconds(scene: Scene, reach: float, tolerance: float, known: float) -> float:
+    """Time that a range should take [s]; inf if its grid alone takes longer than is known of another, or too much."""
+    digits, length = _digits(scene, reach, tolerance)
+    spread = np.where(scene.box.periodic, scene.extents, 2 * scene.extents + 3 * length)
+    grid_points = math.prod(2 * (digits / (math.pi * length) * spread[scene.extents > 0] + 1))
+    images = math.prod(1 + 2 * reach / scene.box.sides)
+    time = 3 * SECONDS_A_GRID_POINT * grid_points + SECONDS_A_POINT * (scene.targets + scene.charges * images)
+    if grid_points > MOST_GRID_POINTS or 3 * SECONDS_A_GRID_POINT * grid_points > known:
+        return math.inf
+    # A range that is a large part of the box has neighbours in images too, which the census does not see.
+    share = share_in_cells(scene.drawn, reach) * math.prod(np.maximum(reach / scene.box.sides, 1))
+    neighbours = NEIGHBOURHOOD[len(scene.extents)] * scene.targets * scene.charges * share
+    return float(time + SECONDS_A_NEIGHBOUR * neighbours)
 
 
 def _digits(scene: Scene, reach: float, tolerance: float) -> tuple[float, float]:
