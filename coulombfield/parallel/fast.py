@@ -14,7 +14,7 @@ from ..scattered.survey import Survey, box_of, survey
 from ..sums.engines import EXACT
 from ..sums.ewald import split
 from ..sums.fourier import nufft
-from ..sums.fourier.periodic import Series
+from ..sums.fourier.periodic import Coefficients, Series
 from ..sums.request import OutOfReachError, Request, Result
 from ..sums.tolerance import tightened
 from .canonical import canonical
@@ -108,7 +108,14 @@ def _split(ranks: Ranks, scene: Scene, charges: Any, tolerance: float) -> Result
 
     plan = ranks.decided(make)
     near = short_part(ranks, request, plan.split, plan.grid)
-    series = Series(plan.radial, plan.layout, plan.budget, scene.charges.largest, request.potential, request.field)
+    series = Series(
+        Coefficients.of(plan.radial, plan.layout),
+        plan.layout,
+        plan.budget,
+        scene.charges.largest,
+        request.potential,
+        request.field,
+    )
     far = _empty(request)
     _write(ranks, scene, charges, series, far)
     for one, other in zip(near, far, strict=True):

@@ -27,7 +27,8 @@ from typing import Any
 import numpy as np
 import scipy  # whose parts load when they are first used
 
-from ..sums.ewald.splitting import Split, Term, inverse_powers
+from ..profiles import Power
+from ..sums.ewald.splitting import Split
 
 NODES = 24  # of Gauss and Legendre, in each panel of a ball's radius
 MOST_PANELS = 52  # each half as long as the last: to the rounding of the longest
@@ -69,13 +70,13 @@ def coefficients(
 
 def _smooth(split: Split, lengths: np.ndarray, height: float, p: int, background: bool) -> np.ndarray:
     """Fourier transform of the smooth part at wave numbers k ≥ 0, at one height."""
-    terms = inverse_powers(split.profile)
+    terms = split.profile.inverse_powers()
     assert terms, "refused before"
     whole = sum(_whole(term, lengths, height, p, background) for term in terms)
     return whole - _short(split, terms, lengths, height, p)
 
 
-def _whole(term: Term, lengths: np.ndarray, height: float, p: int, background: bool) -> np.ndarray:
+def _whole(term: Power, lengths: np.ndarray, height: float, p: int, background: bool) -> np.ndarray:
     """M(k, z) of an inverse power."""
     d, a = term.exponent, math.hypot(math.sqrt(term.shift), height)
     order = (d - p) / 2
@@ -96,7 +97,7 @@ def _whole(term: Term, lengths: np.ndarray, height: float, p: int, background: b
     return scale * values
 
 
-def _short(split: Split, terms: list[Term], lengths: np.ndarray, height: float, p: int) -> np.ndarray:
+def _short(split: Split, terms: list[Power], lengths: np.ndarray, height: float, p: int) -> np.ndarray:
     """Fourier transform of the short part, over the ball of the range's radius."""
     square = split.cutoff - height * height
     if square <= 0:

@@ -15,6 +15,7 @@ import numpy as np
 import scipy  # whose parts load when they are first used
 
 from ..rng import Streams
+from ..sums.costs import table
 from ..sums.ewald.neighbour_cells import Grid
 from ..sums.ewald.split import (
     CENSUS,
@@ -24,12 +25,9 @@ from ..sums.ewald.split import (
     NEIGHBOURHOOD,
     REACHES,
     SECOND,
-    SECONDS_A_GRID_POINT,
-    SECONDS_A_NEIGHBOUR,
-    SECONDS_A_POINT,
     share_in_cells,
 )
-from ..sums.ewald.splitting import Split, inverse_powers, split
+from ..sums.ewald.splitting import Split, split
 from ..sums.fourier import transforms
 from ..sums.fourier.error_scale import sample
 from ..sums.fourier.periodic import Budget, Coefficients, Layout, box_of
@@ -185,19 +183,21 @@ def _seconds(scene: Scene, reach: float, tolerance: float, known: float) -> floa
     spread = np.where(scene.box.periodic, scene.extents, 2 * scene.extents + 3 * length)
     grid_points = math.prod(2 * (digits / (math.pi * length) * spread[scene.extents > 0] + 1))
     images = math.prod(1 + 2 * reach / scene.box.sides)
-    time = 3 * SECONDS_A_GRID_POINT * grid_points + SECONDS_A_POINT * (scene.targets + scene.charges * images)
-    if grid_points > MOST_GRID_POINTS or 3 * SECONDS_A_GRID_POINT * grid_points > known:
+    costs = table()
+    for_grid = 3 * costs.split_grid_point * grid_points
+    if grid_points > MOST_GRID_POINTS or for_grid > known:
         return math.inf
     # A range that is a large part of the box has neighbours in images too, which the census does not see.
     share = share_in_cells(scene.drawn, reach) * math.prod(np.maximum(reach / scene.box.sides, 1))
     neighbours = NEIGHBOURHOOD[len(scene.extents)] * scene.targets * scene.charges * share
-    return float(time + SECONDS_A_NEIGHBOUR * neighbours)
+    for_points = costs.split_point * (scene.targets + scene.charges * images)
+    return float(for_grid + for_points + costs.split_neighbour * neighbours)
 
 
 def _digits(scene: Scene, reach: float, tolerance: float) -> tuple[float, float]:
     """Natural logarithm of 1 / (error allowed of the series, relative to its peak), and the length R."""
     peak, length = 0.0, math.inf
-    for factor, numerator, shift, d in inverse_powers(scene.profile) or ():
+    for factor, numerator, shift, d in scene.profile.inverse_powers() or ():
         square = reach * reach + shift
         peak += abs(factor) * (numerator / square) ** (d / 2) * (4 * (1 + d / 2)) ** (d / 4)
         length = min(length, math.sqrt(square))

@@ -23,9 +23,9 @@ from ..arguments import finite_number
 from ..arrays import Array, floating, library
 from ..charges import Charges, check_charges, check_like, check_points
 from ..kernels import RadialKernel, check_kernel
-from ..profiles import Added, InversePower
+from ..kernels.inverse_power import InversePower
+from ..profiles import Added, Power
 from ..sums.ewald import neighbour_cells
-from ..sums.ewald.splitting import Term, inverse_powers
 from ..sums.fourier.periodic import Series, constant
 from ..sums.pairs import simd
 from ..sums.request import OutOfReachError, Request, Result
@@ -143,7 +143,7 @@ def virial(charges: Charges, kernel: RadialKernel, box: Box, *, rtol: float = 1e
     _check_box(box, charges.positions.shape[1])
     if not all(box.periodic):
         raise ValueError("box: expected one that is periodic along all axes, where there is a volume")
-    terms = inverse_powers(kernel.profile)
+    terms = kernel.profile.inverse_powers()
     if not terms:
         raise ValueError(f"kernel: expected inverse powers and their sums, got {kernel}")
     request = _request(charges.positions, charges, box, True, rtol, True, False)
@@ -177,7 +177,7 @@ def _evaluate(
     check_charges(charges)
     check_kernel(kernel)
     request = _request(targets, charges, box, exclude_self, rtol, potential, field)
-    terms = inverse_powers(kernel.profile)
+    terms = kernel.profile.inverse_powers()
     if not terms:
         return _by_images(request._replace(profile=kernel.profile), kernel, box)
     if not all(term.shift for term in terms):
@@ -221,7 +221,7 @@ def _check_box(box: Any, dimension: int) -> None:
         raise ValueError(f"box: expected {dimension} axes like the points, got {box.dimension}")
 
 
-def _check_bare(kernel: RadialKernel, terms: list[Term], box: Box, exclude_self: bool) -> None:
+def _check_bare(kernel: RadialKernel, terms: list[Power], box: Box, exclude_self: bool) -> None:
     if not exclude_self:
         raise ValueError(f"exclude_self: expected True with {kernel}, which is infinite at distance 0")
     if not all(box.periodic):
@@ -232,7 +232,7 @@ def _check_bare(kernel: RadialKernel, terms: list[Term], box: Box, exclude_self:
         )
 
 
-def _parts(terms: list[Term], box: Box) -> list[tuple[Any, bool]]:
+def _parts(terms: list[Power], box: Box) -> list[tuple[Any, bool]]:
     """Profiles of the terms that a background neutralises, and of those that it doesn't; and which they are."""
     parts = []
     for background in (True, False):
@@ -243,11 +243,11 @@ def _parts(terms: list[Term], box: Box) -> list[tuple[Any, bool]]:
     return parts
 
 
-def _profile(term: Term) -> InversePower:
+def _profile(term: Power) -> InversePower:
     return InversePower.with_exponent(term.exponent, numerator=term.numerator, shift=term.shift, peak=term.factor)
 
 
-def _pull(term: Term) -> Any:
+def _pull(term: Power) -> Any:
     """−2 s f′(s) = d f − d ε² f / (s + ε²) of an inverse power."""
     d = term.exponent
     first = _profile(term._replace(factor=d * term.factor))

@@ -11,7 +11,7 @@ import math
 import numpy as np
 
 from ..sums.fourier.error_scale import CHARGES, TARGETS, paired
-from ..sums.fourier.periodic import Budget, Layout, Series, Waves
+from ..sums.fourier.periodic import Budget, Coefficients, Layout, Series, Waves
 from ..sums.fourier.planning import Facts, Plan, in_reach, planned
 from ..sums.request import OutOfReachError, Request, Result
 from .points import Points
@@ -67,7 +67,7 @@ def series_of(team: Team, wanted: Request, targets: Survey, charges: Survey, tol
         return wanted.profile.value(np, s)
 
     layout, budget = team.decided(make)
-    return Series(radial, layout, budget, charges.largest, wanted.potential, wanted.field)
+    return Series(Coefficients.of(radial, layout), layout, budget, charges.largest, wanted.potential, wanted.field)
 
 
 class Modes:

@@ -56,7 +56,7 @@ def potential(positions: np.ndarray, weights: np.ndarray, side: float, digits: f
 
 
 @numba.njit(parallel=True, cache=True, fastmath=True)
-def _near(positions, weights, cell_of, starts, cells, side, reach, alpha, out):  # type: ignore[no-untyped-def]
+def _near(positions, weights, cell_of, starts, cells, side, reach, alpha, out):
     span = 1 if cells >= 3 else 0
     for i in numba.prange(len(positions)):
         cell = cell_of[i]
@@ -80,7 +80,7 @@ def _near(positions, weights, cell_of, starts, cells, side, reach, alpha, out): 
 
 
 @numba.njit(parallel=True, cache=True, fastmath=True)
-def _far(positions, weights, side, alpha, waves, blocks, out):  # type: ignore[no-untyped-def]
+def _far(positions, weights, side, alpha, waves, blocks, out):
     count, size = len(positions), 2 * waves + 1
     step = 2 * math.pi / side
     tables = np.empty((3, size, count), np.complex128)
