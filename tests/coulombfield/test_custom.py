@@ -116,7 +116,7 @@ def test_what_can_not_be_compiled_goes_by_arrays_and_says_why():
 def test_a_function_that_serves_neither_names_itself():
     words = cf.Custom(lambda s: str(s), slope)
     positions, weights = cloud(np.random.default_rng(0), 3, 2)
-    with pytest.raises(ValueError, match="simd can't serve this: (Numba can't compile value|value of a number gives)"):
+    with pytest.raises(ValueError, match=r"simd can't serve this: (Numba can't compile value|value of a number gives)"):
         cf.potential(positions, cf.Charges(positions, weights), words, method="simd")
     with pytest.raises(TypeError, match=r"^value: expected a function that takes an array of numpy"):
         cf.potential(positions, cf.Charges(positions, weights), words)
@@ -173,7 +173,9 @@ def test_kernels_are_equal_by_their_functions_and_travel():
     assert repr(kernel) == "Custom(value=value, slope=slope, curvature=curvature)"
 
 
-@pytest.mark.parametrize(("name", "functions"), [("value", (1.0, slope)), ("slope", (value, "x")), ("value", (int, slope))])
+@pytest.mark.parametrize(
+    ("name", "functions"), [("value", (1.0, slope)), ("slope", (value, "x")), ("value", (int, slope))]
+)
 def test_what_is_no_function_is_named(name, functions):
     with pytest.raises(TypeError, match=rf"^{name}: expected a function of s"):
         cf.Custom(*functions)
