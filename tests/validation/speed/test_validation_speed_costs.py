@@ -10,7 +10,7 @@ from coulombfield.sums import costs
 from coulombfield.sums.selection import EXACT
 from validation.__main__ import main
 from validation.speed.sums import auto, calibration
-from validation.speed.sums.rounds import Spread
+from validation.speed.timing import Spread
 
 
 @pytest.fixture(autouse=True)

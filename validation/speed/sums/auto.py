@@ -14,10 +14,12 @@ from coulombfield.rng import Streams
 from coulombfield.sums.engines import EXACT, FAST
 from coulombfield.sums.request import Request
 
-from .rounds import Spread, in_turns
+from ..timing import Spread, seconds_a_call
+from .rounds import in_turns
 
 AIM = 1.5  # times the best engine's time
 HOPELESS = 30.0  # times the shortest estimate from which an engine is not timed
+BEATEN = 4.0  # times auto's time from which one call says enough
 LONGEST = 5.0  # seconds a call, estimated, beyond which only the engine that auto takes is timed
 
 
@@ -45,7 +47,7 @@ class Kind(NamedTuple):
 _LOW = tuple(
     Kind(dimension, charges, None, 0.1, exponent, dtype, None)
     for dimension in (1, 3, 8)
-    for charges in (300, 3000, 10_000)
+    for charges in (300, 2000, 6000)
     for dtype, exponent in (("float32", 1.0), ("float64", 2.5))
 )
 _HIGH = tuple(
@@ -105,11 +107,13 @@ def judge(kind: Kind, seconds: float) -> Verdict:
     calls = calls_of(kind)
     own = calls["auto"]
     picked = explain(own.func, *own.args, **own.keywords)[1].method
-    known = {}
+    known: dict[str, float] = {}
     for name, call in calls.items():
-        call()
-        known[name] = 0.0
-    spreads = in_turns(calls, seconds, known)
+        call()  # compiles what it needs
+        known[name] = seconds_a_call(call, 1)
+    close = {name: call for name, call in calls.items() if known[name] <= BEATEN * known["auto"]}
+    spreads = in_turns(close, seconds, known)
+    spreads |= {name: Spread.of([known[name]]) for name in calls if name not in close}
     best = min((name for name in spreads if name != "auto"), key=lambda name: spreads[name].median)
     return Verdict(kind, picked, best, spreads["auto"].median / spreads[best].median, spreads)
 
