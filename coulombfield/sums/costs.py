@@ -52,7 +52,7 @@ class Costs:
     power_float64: float = _operations(130.0, what="a power of any number")
     exponential_float32: float = _operations(36.0, what="an exponential")
     exponential_float64: float = _operations(48.0, what="an exponential")
-    call: float = _operations(60.0, what="a call of a user's function, of a root and some operations")
+    call: float = _operations(200.0, what="a call of a user's function of a few operations and a root")
     simd_call: float = _second(1e-5, what="simd: a sum over no pairs")
     gram_call: float = _second(1e-4, what="gram: a sum over no pairs")
     gram_pair: float = _second(1e-9, what="gram: a pair beside its axes and its kernel, float32, all cores")
@@ -126,7 +126,8 @@ class Costs:
 
 
 BUILT_IN = Costs()
-NAMES = tuple(field.name for field in dataclasses.fields(Costs))
+UNITS = {field.name: field.metadata["unit"] for field in dataclasses.fields(Costs)}
+NAMES = tuple(UNITS)
 
 _found: Costs | None = None
 

@@ -79,7 +79,7 @@ def _sums(request: Request, method: str, name: str, candidates: list[Candidate])
 
 def energy(request: Request, method: str) -> float:
     """½ Σ_i q_i Φ_i of charges at their own places, over half of the pairs where the engine can do that."""
-    name, candidates = _chosen(request, method)
+    name, candidates = (OF_FEW, []) if method == "auto" and _few(request) else _chosen(request, method)
     by_halves = getattr(EXACT.get(name), "energy", None)
     if by_halves is not None:
         return by_halves(request.positions, request.weights, request.profile, request.exclude_self)

@@ -168,6 +168,7 @@ def test_kernels_are_equal_by_their_functions_and_travel():
     assert kernel == OWN["arithmetic"]
     assert hash(kernel) == hash(OWN["arithmetic"])
     assert kernel != cf.Custom(value, slope)
+    assert kernel != cf.Custom(branching, slope, curvature)
     kernel.profile  # noqa: B018  # what it has at hand must not travel
     assert pickle.loads(pickle.dumps(2.0 * kernel)) == 2.0 * kernel
     assert repr(kernel) == "Custom(value=value, slope=slope, curvature=curvature)"
