@@ -179,12 +179,15 @@ class ExactSums:
 
     def table(self, points: Points, request: Callable[[Request], Request] = lambda request: request) -> np.ndarray:
         """Sums over a process's charges, of requests that were changed so; see :meth:`add`."""
-        some = request(self._wanted._replace(targets=self._targets))
-        columns = some.potential + some.field * self._targets.shape[1]
-        total = np.zeros((len(some.targets), columns))
+        total = self.empty(request)
         for block in points.blocks():
             self.add(block, total, request)
         return total
+
+    def empty(self, request: Callable[[Request], Request]) -> np.ndarray:
+        """A table of no charges' sums."""
+        some = request(self._wanted._replace(targets=self._targets))
+        return np.zeros((len(some.targets), some.potential + some.field * self._targets.shape[1]))
 
     def add(self, block: Block, total: np.ndarray, request: Callable[[Request], Request]) -> None:
         """Add the sums over a block, shape (n, columns), to a table: potential first, then the field's axes."""

@@ -67,6 +67,13 @@ class Survey(NamedTuple):
             rows = Streams(seed=0).stream(purpose).choice(len(self.copies), wanted, p=chances)
         return self.places[rows], self.weights[rows]
 
+    def stretched(self, factor: float) -> Survey:
+        """That of the same points in another unit of length."""
+        if factor == 1.0:
+            return self
+        places = {name: getattr(self, name) * factor for name in ("low", "high", "strongest", "places")}
+        return self._replace(**places)
+
 
 class Looked:
     """What has been seen of a process's points so far."""
@@ -169,8 +176,19 @@ def first_threshold(count: int) -> int:
 
 def survey(team: Team, points: Points) -> Survey:
     """What is known of a team's points; all get the same."""
+    return surveyed(team, points)[0]
+
+
+def surveyed(
+    team: Team, points: Points, earlier: dict[str, np.ndarray] | None = None
+) -> tuple[Survey, dict[str, np.ndarray]]:
+    """What is known of a team's points, and the arrays that it was made of, which may be there ``earlier``."""
     count = sum(team.told(points.count))
     threshold = first_threshold(count)
+    if earlier is not None:
+        whole = Looked(points.dimension, threshold)
+        whole.take(earlier)
+        return whole.survey(count), earlier
     while True:
         found = Looked(points.dimension, threshold)
         for block in points.blocks():
@@ -180,7 +198,7 @@ def survey(team: Team, points: Points) -> Survey:
         for state in team.told(found.state()):
             whole.take(state)
         if whole.enough():
-            return whole.survey(count)
+            return whole.survey(count), whole.state()
         threshold = min(threshold * WIDER, EVERY)
 
 
