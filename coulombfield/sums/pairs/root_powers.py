@@ -215,6 +215,7 @@ def _quickened(profile, scalar, largest, derivatives):
     def inner(profile, derivatives=derivatives):
         return _quickened(profile, scalar, largest, derivatives)
 
+    # what a composition multiplies by goes into the scales, so that loops sum what is left
     if isinstance(profile, InversePower):
         return _quick_power(profile, scalar, largest, derivatives)
     if isinstance(profile, Scaled):
