@@ -85,6 +85,7 @@ def jvp(request: Request, tangent: Tangent) -> Result:
         return block.xp.sum(terms(block, profile.value, profile.slope), axis=1)
 
     def field(block: _Block) -> Array:
+        # (δq f′ + 2 q f″ (d · δ)) d, and q f′ δ where anything moves
         total = terms(block, profile.slope, profile.curvature)[:, :, None] * block.difference
         if moves:
             slopes = block.others(weights[block.columns] * profile.slope(block.xp, block.s))

@@ -38,6 +38,7 @@ def sums(request: Request) -> Result:
             potential = field = None
             for j in range(0, S, TILE_COLUMNS):
                 columns = slice(j, min(j + TILE_COLUMNS, S))
+                # s = |a|² + |b|² - 2 a·b; near pairs, where that cancels, by differences
                 norms = a_norms[rows, None] + b_norms[None, columns]
                 s = square_distances(xp, a[rows, :] @ b[columns, :].T, norms)
                 itself = None

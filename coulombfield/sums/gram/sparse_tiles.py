@@ -213,6 +213,7 @@ def _add_mixed(request, targets, charges, weights, potential, field):
         for j in range(0, S, columns):
             end = min(j + columns, S)
             tile = memory[: (up - i) * (end - j)].reshape(up - i, end - j)
+            # a·b by gathers of the sparse side's nonzeros; all else is as for dense tiles
             if charges.nonzeros is not None:
                 _gather(targets.points[i:up], charges.nonzeros, j, tile)
             else:

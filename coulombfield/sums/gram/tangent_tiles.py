@@ -56,6 +56,7 @@ def jvp(request: Request, tangent: Tangent) -> Result:
                 if request.exclude_self:
                     itself = own == xp.arange(columns.start, columns.stop, device=device)[None, :]
                     near, out = near & ~itself, near | itself
+                # p = d·δ = a·δa + b·δb - δa·b - a·δb
                 along = a_da[rows, None] + b_db[None, columns]
                 along = along - da[rows, :] @ b[columns, :].T - a[rows, :] @ db[columns, :].T
                 change, u, v = _factors(
@@ -65,8 +66,10 @@ def jvp(request: Request, tangent: Tangent) -> Result:
                 potential = potential + xp.sum(xp.where(out, zero, change), axis=1)
                 if request.field:
                     u, v = xp.where(out, zero, u), xp.where(out, zero, v)
+                    # Σ V (a - b) + U (δa - δb)
                     field = field + xp.sum(v, axis=1)[:, None] * a[rows, :] - v @ b[columns, :]
                     field = field + xp.sum(u, axis=1)[:, None] * da[rows, :] - u @ db[columns, :]
+                # near pairs by differences
                 for first, hit in rounds(xp, near):
                     first = first + columns.start
                     d = targets[rows, :] - xp.take(positions, first, axis=0)

@@ -214,6 +214,7 @@ def _quickened(profile, scalar, largest, derivatives):
     def inner(profile, derivatives=derivatives):
         return _quickened(profile, scalar, largest, derivatives)
 
+    # what a composition multiplies by goes into the scales, so that loops sum what is left
     if profile.is_power:
         return _quick_power(profile, scalar, largest, derivatives)
     if isinstance(profile, Scaled):

@@ -119,9 +119,11 @@ def _add_run(first, begin, end, tile, positions, weights, profile, axes, value_a
     """Add the terms of the charges from ``begin`` to ``end``, for the tile of targets from ``first`` on."""
     compiled_once()
     targets = load_rows(tile, axes)
+    # terms of a block are added in the points' dtype, blocks in float64: so float32 keeps its digits
     for block in range(begin, end, BLOCK):
         stop = min(block + BLOCK, end)
         partial = zeros(targets, value_axes + field_axes)
+        # only blocks that overlap the tile can hold a target's own charge
         if exclude_self and first < stop and block < first + tile.shape[1]:
             for j in range(block, stop):
                 difference = subtract_each(targets, row_of(positions, j, axes))
@@ -167,6 +169,7 @@ def _sum_tiles(
     for first in range(start * lanes, stop * lanes, lanes):
         load_tile(first, targets, tile)
         _clear(sums)
+        # run by run, as by _sum_runs and _add_runs: bits are the same whichever is chosen
         for begin in range(0, positions.shape[0], run_length):
             _clear(of_run)
             _add_run(

@@ -81,12 +81,14 @@ def _terms(value_axes, field_axes, profile, weight, moved_weight, difference, mo
 def _terms_overload(value_axes, field_axes, profile, weight, moved_weight, difference, move):
     def value_only(value_axes, field_axes, profile, weight, moved_weight, difference, move):
         s, along = dot(difference, difference), dot(difference, move)
+        # δq f + 2 q f′ (d · δ), with d and δ the difference and its move
         slope = weight * slope_at(profile, np, s)
         return (moved_weight * value_at(profile, np, s) + (along + along) * slope,)
 
     def field_only(value_axes, field_axes, profile, weight, moved_weight, difference, move):
         s, along = dot(difference, difference), dot(difference, move)
         slope = slope_at(profile, np, s)
+        # (δq f′ + 2 q f″ (d · δ)) d + q f′ δ; the -2 comes as sums are stored
         factor = moved_weight * slope + weight * (curvature_at(profile, np, s) * (along + along))
         return add_each(multiply_each(factor, difference), multiply_each(weight * slope, move))
 
@@ -113,6 +115,7 @@ def _add_terms(first, tile, moved_tile, charges, moves, profile, axes, value_axe
     for block in range(0, count, BLOCK):
         stop = min(block + BLOCK, count)
         partial = zeros(targets, value_axes + field_axes)
+        # only blocks that overlap the tile can hold a target's own charge
         if exclude_self and first < stop and block < first + tile.shape[1]:
             for j in range(block, stop):
                 difference = subtract_each(targets, row_of(positions, j, axes))
