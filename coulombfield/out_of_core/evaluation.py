@@ -14,12 +14,13 @@ from ..scattered.measuring import ExactSums, draw, result_of, sizes_at
 from ..scattered.points import Block
 from ..scattered.survey import Survey, surveyed
 from ..scattered.team import Alone
+from ..sums.costs import table
 from ..sums.engines import EXACT
 from ..sums.fourier import nufft
 from ..sums.fourier.periodic import Series, Waves
 from ..sums.pairs.simd import MAX_DIMENSION
 from ..sums.request import OutOfReachError, Request, Result
-from ..sums.selection import WORTH_A_PLAN, Candidate, Explanation
+from ..sums.selection import Candidate, Explanation
 from ..sums.tolerance import FIRST_SIZES, MARGIN, Measure, tightened
 from ..sums.unit_of_length import in_old_unit, rescaled
 from .results import Sink
@@ -114,7 +115,7 @@ class Evaluation:
             reason = f"all pairs are faster up to {nufft.SMALL:,}"
             return self._pairs(exact, (Candidate(FAST, reason, math.inf),))
         if self.method == "auto":
-            if self.wanted.rtol is None or seconds <= WORTH_A_PLAN or pairs <= nufft.SMALL:
+            if self.wanted.rtol is None or seconds <= table().worth_a_plan or pairs <= nufft.SMALL:
                 return self._pairs(exact, tuple(candidates))
             reason = nufft.refusal(self.wanted)
             fast = math.inf if reason else self._fast_seconds(targets, charges)
