@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -73,6 +74,12 @@ def potential(
         16 units of rounding.
     ArithmeticError
         If a fast engine that was asked for by name can't reach ``rtol``; 'auto' falls back to an exact one.
+
+    Warns
+    -----
+    RuntimeWarning
+        If the kernel is infinite at distance 0, as :class:`coulombfield.Coulomb` is, and the targets are the charges'
+        own places without ``exclude_self``.
 
     Notes
     -----
@@ -297,4 +304,11 @@ def checked_request(
         least = 16 * float(xp.finfo(targets.dtype).eps)
         if not least <= rtol < 1:
             raise ValueError(f"rtol: expected a number from {least:.1e} ({targets.dtype}) to 1, got {rtol:g}")
-    return Request(targets, positions, charges.weights, kernel.profile, exclude_self, potential, field, rtol)
+    profile = kernel.profile
+    if targets is positions and count and not exclude_self and any(p.shift == 0 for p in profile.power_parts()):
+        warnings.warn(
+            f"exclude_self: {kernel} is infinite between a charge and itself, and so are sums at charges' own places",
+            RuntimeWarning,
+            stacklevel=3,
+        )
+    return Request(targets, positions, charges.weights, profile, exclude_self, potential, field, rtol)
