@@ -175,7 +175,7 @@ class Evaluation:
         rtol, wanted = self.wanted.rtol, self.wanted
         assert rtol is not None
         self._begin("sample of targets", self.targets)
-        sample = draw(HERE, self.targets, charges, None, by_place=False)
+        sample = draw(HERE, self.targets, charges, None)
         own = self.charges.weights_at(sample.rows) if wanted.exclude_self else None
         sums = ExactSums(wanted, sample, EXACT[exact], HERE.rank)
         known = self.saved.arrays

@@ -71,7 +71,7 @@ def within_tolerance(ranks: Ranks, scene: Scene, method: str, exact: str) -> tup
 
     def error_of(result: Result) -> float:
         targets = Held(request.targets)
-        sample = draw(ranks, targets, scene.charges, result, by_place=scene.deterministic)
+        sample = draw(ranks, targets, scene.charges, result)
         measured = measure(ranks, request, sample, held, EXACT[exact])
         return told_error(ranks, measured, sample.found(ranks, result))
 

@@ -64,7 +64,7 @@ def in_order(ranks: Ranks, request: Request, method: str, counts: list[int], bou
     # Targets are charges, and go where these are.
     result = _in_order(ranks, request._replace(targets=found.charges.positions), found, total, evaluate)
     # Copies of a charge leave out different places of the order, and may differ in rounding.
-    rows = [None if x is None else np.reshape(x, (len(x), -1))[found.same] for x in result]
+    rows = [None if x is None else (x if x.ndim == 2 else x[:, None])[found.same] for x in result]
     backs = [None if x is None else found.back(ranks, x) for x in rows]
     return Result(None if backs[0] is None else backs[0][:, 0], backs[1])
 

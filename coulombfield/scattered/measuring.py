@@ -57,7 +57,7 @@ class Sample(NamedTuple):
         return Result(*gathered)
 
 
-def draw(team: Team, targets: Points, charges: Survey, guide: Result | None, *, by_place: bool) -> Sample:
+def draw(team: Team, targets: Points, charges: Survey, guide: Result | None) -> Sample:
     """Draw targets at which errors are measured.
 
     Parameters
@@ -66,19 +66,15 @@ def draw(team: Team, targets: Points, charges: Survey, guide: Result | None, *, 
         Near to whose largest, and some others, targets are drawn.
     guide : Result, optional
         Fast sums at the process's targets, which tell what each contributes.
-    by_place : bool
-        Whether a target's hash is that of its place alone: else that of its number too, so that copies of one target
-        are not drawn together.
     """
-    counts = team.told(targets.count)
-    total, first = sum(counts), sum(counts[: team.rank])
+    total = sum(team.told(targets.count))
     places = _places(charges)
     of_octaves = np.zeros((2, OCTAVES), np.int64)
     for block in targets.blocks():
         for which, part in enumerate((places[:1], places[1:])):
             of_octaves[which] += np.bincount(octaves_of(plain(block.positions), part), minlength=OCTAVES)
     of_octaves = team.total(of_octaves)
-    guides = [np.reshape(x, (len(x), -1)) for x in guide or () if x is not None]
+    guides = [x if x.ndim == 2 else x[:, None] for x in guide or () if x is not None]
     squares = [value_of(team.total(sum_of(_squares(rows)))) for rows in guides]
     told = [(rows, size) for rows, size in zip(guides, squares, strict=True) if 0 < size < np.inf]
     uniform = UNIFORM if told else 1.0 - NEAR
@@ -91,51 +87,68 @@ def draw(team: Team, targets: Points, charges: Survey, guide: Result | None, *, 
             with np.errstate(divide="ignore"):
                 of_one = NEAR / 2 / np.count_nonzero(of_octaves[which]) / of_octaves[which]
             shares += of_one[octaves_of(plain(block.positions), part)]
-        best.add(block, shares, None if by_place else first + block.start)
-    return _drawn(best.of_all(team), total)
+        best.add(block, shares)
+    return _drawn(best.of_all(team))
 
 
 class _Best:
-    """Targets with the highest priorities, and their numbers."""
+    """Targets with the highest priorities, copies of one as one: they have one hash, and would be drawn together."""
 
     def __init__(self, dimension: int):
-        self._table = np.empty((0, dimension + 3))  # priority, share, number, place
+        self._table = np.empty((0, dimension + 5))  # priority, share, copies, process, number, place
 
-    def add(self, block: Block, shares: np.ndarray, first: int | None) -> None:
-        hashes = hashes_of(block.positions, None)
-        numbers = np.arange(len(hashes))
-        if first is not None:
-            own = (first + numbers).astype(np.float64)
-            hashes ^= hashes_of(own[:, None], None)
-        priorities = shares / np.maximum(hashes * UNIT, UNIT)
-        best = np.argpartition(-priorities, SAMPLE)[: SAMPLE + 1] if len(priorities) > SAMPLE else numbers
-        some = np.column_stack([priorities[best], shares[best], block.start + best, block.positions[best]])
-        self._keep(np.concatenate([self._table, some]))
-
-    def _keep(self, table: np.ndarray) -> None:
-        # Those of one priority, which are copies, by their places.
-        order = np.lexsort((*table.T[3:], -table[:, 0]))
-        self._table = table[order][: SAMPLE + 1]
+    def add(self, block: Block, shares: np.ndarray) -> None:
+        priorities = shares / np.maximum(hashes_of(block.positions, None) * UNIT, UNIT)
+        # Copies may be many, and no more than the first are wanted; of different ones these are enough.
+        best = np.arange(len(shares))
+        if len(shares) > SAMPLE:
+            best = np.flatnonzero(priorities >= np.partition(priorities, -SAMPLE - 1)[-SAMPLE - 1])
+            if len(np.unique(priorities[best])) <= SAMPLE:
+                best = _with_copies(priorities)
+            if len(self._table) > SAMPLE:
+                best = best[priorities[best] >= self._table[-1, 0]]
+        ones, numbers = np.ones(len(best)), block.start + best
+        some = np.column_stack([priorities[best], shares[best], ones, 0 * ones, numbers, block.positions[best]])
+        self._table = _merged(np.concatenate([self._table, some]))
 
     def of_all(self, team: Team) -> np.ndarray:
-        """The table of the best of all processes, with their numbers in front."""
+        """The table of the best of all processes."""
         tables = team.told(self._table)
-        whole = np.concatenate([np.insert(table, 0, rank, axis=1) for rank, table in enumerate(tables)])
-        order = np.lexsort((*whole.T[4:], -whole[:, 1]))
-        return whole[order][: SAMPLE + 1]
+        for rank, table in enumerate(tables):
+            table[:, 3] = rank
+        return _merged(np.concatenate(tables))
 
 
-def _drawn(table: np.ndarray, total: int) -> Sample:
+def _with_copies(priorities: np.ndarray) -> np.ndarray:
+    """Numbers of the targets with the highest priorities of which there are enough different ones."""
+    different = np.unique(priorities)
+    return np.flatnonzero(priorities >= different[max(0, len(different) - SAMPLE - 1)])
+
+
+def _merged(table: np.ndarray) -> np.ndarray:
+    """The first rows of a table by priority, with copies of a target as one row."""
+    table = table[np.lexsort((*table.T[5:], -table[:, 0]))]
+    first = np.ones(len(table), bool)
+    first[1:] = (table[1:, 5:] != table[:-1, 5:]).any(axis=1)
+    starts = np.flatnonzero(first)
+    if len(starts):
+        copies = np.add.reduceat(table[:, 2], starts)
+        table = table[starts]
+        table[:, 2] = copies
+    return table[: SAMPLE + 1]
+
+
+def _drawn(table: np.ndarray) -> Sample:
     """The sample from the best of all processes."""
-    counts = np.ones(len(table))
-    if total > SAMPLE:
-        threshold, table = table[-1, 1], table[:-1]
-        counts = np.maximum(1.0, threshold / table[:, 2])
+    stands_for = np.ones(len(table))
+    if len(table) > SAMPLE:
+        threshold, table = table[-1, 0], table[:-1]
+        stands_for = np.maximum(1.0, threshold / table[:, 1])
     # The first of the others are to be a sample of them, whatever their shares.
-    certain = counts <= 1
+    certain = stands_for <= 1
     order = np.concatenate([np.flatnonzero(certain), np.flatnonzero(~certain)])
-    table, counts = table[order], counts[order]
-    return Sample(table[:, 4:], counts, table[:, 0].astype(int), table[:, 3].astype(int))
+    table, counts = table[order], (table[:, 2] * stands_for)[order]
+    return Sample(table[:, 5:], counts, table[:, 3].astype(int), table[:, 4].astype(int))
 
 
 def _places(charges: Survey) -> np.ndarray:

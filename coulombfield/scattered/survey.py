@@ -16,7 +16,7 @@ from ..arrays import jit
 from ..rng import Streams
 from ..sums.pairs.tiles import plain
 from ..threads import share
-from .exact_sums import add, empty_sum, value_of
+from .exact_sums import empty_sum, parts_of, value_of
 from .hashes import bits_of, hash_of, hashes_of
 from .points import Block, Points
 from .team import Team
@@ -221,6 +221,8 @@ def _look_at(
     """Look at the points from ``start`` to ``stop``; how many are sampled, if all are finite, which is the largest."""
     kept, largest, strongest, first = 0, -1.0, -1, np.uint64(0)
     finite: Any = True
+    of_one = np.empty(1)
+    bits = of_one.view(np.int64)
     for row in range(start, stop):
         for axis in range(positions.shape[1]):
             x = np.float64(positions[row, axis])
@@ -234,10 +236,18 @@ def _look_at(
             if size < np.inf:
                 if size > largest or (size == largest and found < first):
                     largest, strongest, first = size, row, found
-                add(weight, sums[0])
-                add(size, sums[1])
+                of_one[0] = size
+                exponent, upper, lower = parts_of(bits[0])
+                sign = 1 if weight > 0 else -1
+                sums[0, exponent, 0] += sign * upper
+                sums[0, exponent, 1] += sign * lower
+                sums[1, exponent, 0] += upper
+                sums[1, exponent, 1] += lower
                 if size * size < np.inf:
-                    add(size * size, sums[2])
+                    of_one[0] = size * size
+                    exponent, upper, lower = parts_of(bits[0])
+                    sums[2, exponent, 0] += upper
+                    sums[2, exponent, 1] += lower
             else:
                 finite = False
         if found <= threshold:
