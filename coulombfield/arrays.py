@@ -373,8 +373,11 @@ def current_gpu() -> str:
     """What tells the current GPU from all others of its machine."""
     import cupy
 
-    device = cupy.cuda.Device()
-    return f"{device.id} {device.pci_bus_id}"
+    device = cupy.cuda.Device().id
+    properties = cupy.cuda.runtime.getDeviceProperties(device)
+    # Processes may number their GPUs otherwise, each the one that it may see as 0.
+    named = [properties[name] for name in ("uuid", "pciDomainID", "pciBusID", "pciDeviceID") if name in properties]
+    return str(named or device)
 
 
 def nccl_version() -> int:

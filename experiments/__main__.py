@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import io
 import math
 import os
 import signal
@@ -29,11 +30,14 @@ MOST_SEEDS = 10_000  # in a range: more is a slip of the finger
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; return its exit status: 0, 2 for the user's mistakes, 1 for a failed run, 128 + a signal."""
     print_whatever_comes()
-    arguments = _parser().parse_args(argv)
-    if status := _join(arguments):
-        return status
     try:
-        return _command(arguments)
+        launch.begin()
+    except UserError as error:
+        if launch.first():
+            print(f"error: {error}", file=sys.stderr, flush=True)
+        return error.exit_code
+    try:
+        return _command(_parsed(argv))
     except SystemExit:
         raise
     except BaseException:
@@ -41,15 +45,35 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise
 
 
+def _parsed(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Arguments of the command line; raises SystemExit where they are wrong, on one process of several for all."""
+    if launch.size() == 1:
+        return _parser().parse_args(argv)
+    said, helped = io.StringIO(), io.StringIO()
+    try:
+        with contextlib.redirect_stderr(said), contextlib.redirect_stdout(helped):
+            return _parser().parse_args(argv)
+    except SystemExit as end:
+        if launch.first():
+            print(helped.getvalue(), end="")
+        raise SystemExit(launch.leave(said.getvalue().strip(), end.code) if end.code else 0) from end
+
+
 def _command(arguments: argparse.Namespace) -> int:
     """What :func:`main` returns for a command."""
+    if (size := launch.size()) > 1:
+        seeds = getattr(arguments, "seeds", None)
+        if arguments.command not in TOGETHER or seeds:
+            name = "run --seeds" if seeds else arguments.command
+            return _fail(f"error: {name}: expected one process, got {size}; run and resume are for several", 2)
+        if not launch.first():
+            warnings.simplefilter("ignore")  # the first tells of the same
     try:
         from . import commands
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in NEEDED:
             raise
-        print(f'error: {error.name} is not installed: pip install -e ".[experiments]"', file=sys.stderr)
-        return 2
+        return _fail(f'error: {error.name} is not installed: pip install -e ".[experiments]"', 2)
     try:
         with _sigterm_raises(commands.Terminated), _warnings_of_one_line():
             for name in arguments.modules:
@@ -68,23 +92,6 @@ def _command(arguments: argparse.Namespace) -> int:
         return _fail("stopped by SIGINT", 128 + signal.SIGINT)
     except commands.Terminated:
         return _fail("stopped by SIGTERM", 128 + signal.SIGTERM)
-    return 0
-
-
-def _join(arguments: argparse.Namespace) -> int:
-    """Join the processes that ``mpiexec`` started with this one; an exit status other than 0 where that can't be."""
-    try:
-        launch.begin()
-    except UserError as error:
-        if launch.first():
-            print(f"error: {error}", file=sys.stderr, flush=True)
-        return error.exit_code
-    size = launch.size()
-    if size > 1 and (arguments.command not in TOGETHER or getattr(arguments, "seeds", None)):
-        name = arguments.command if arguments.command not in TOGETHER else "run --seeds"
-        return _fail(f"error: {name}: expected one process, got {size}; run and resume are for several", 2)
-    if size > 1 and not launch.first():
-        warnings.simplefilter("ignore")  # the first rank tells of the same
     return 0
 
 

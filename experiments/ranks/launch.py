@@ -118,7 +118,7 @@ def leave(line: str, status: int, *, each: bool = False) -> int:
         The exit status of this process.
     """
     if (comm := communicator()) is None:
-        print(line, file=sys.stderr, flush=True)
+        _tell(line)
         return status
     width = LONGEST + 1
     own = f"{status:03d}{line}".encode(errors="backslashreplace")[:LONGEST]
@@ -127,15 +127,15 @@ def leave(line: str, status: int, *, each: bool = False) -> int:
     deadline = time.monotonic() + PATIENCE
     while not request.Test():
         if time.monotonic() > deadline:
-            print(f"rank {comm.rank}: {line}", file=sys.stderr, flush=True)
-            comm.Abort(status)
+            _tell(f"rank {comm.rank}: {line}")
+            _abort(comm, status)
         time.sleep(0.01)
     lines = [bytes(everyone[i * width : (i + 1) * width]).rstrip(b"\0") for i in range(comm.size)]
     if lines.count(own) == comm.size and not each:
         if comm.rank == 0:
-            print(line, file=sys.stderr, flush=True)
+            _tell(line)
     elif each or lines.index(own) == comm.rank:  # of those that say the same, the first
-        print(f"rank {comm.rank}: {line}", file=sys.stderr, flush=True)
+        _tell(f"rank {comm.rank}: {line}")
     return status
 
 
@@ -147,8 +147,20 @@ def fail() -> None:
     comm = sys.modules["mpi4py.MPI"].COMM_WORLD if "mpi4py.MPI" in sys.modules else None
     if comm is None or comm.size == 1:
         return
-    print(f"rank {comm.rank}: {traceback.format_exc()}", file=sys.stderr, flush=True)
-    comm.Abort(1)
+    _tell(f"rank {comm.rank}: {traceback.format_exc()}")
+    _abort(comm, 1)
+
+
+def _tell(line: str) -> None:
+    """Print a line to stderr in one piece: mpiexec mixes the pieces that processes write."""
+    sys.stderr.write(f"{line}\n")
+    sys.stderr.flush()
+
+
+def _abort(comm: Any, status: int) -> None:
+    """End all processes, this one too: with some libraries Abort returns before the end has come."""
+    comm.Abort(status)
+    os._exit(status)
 
 
 @functools.cache

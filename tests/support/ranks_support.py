@@ -35,6 +35,9 @@ kind = "gaussian_mixture"
 points = 200
 held_out = 40
 
+[gan]
+softening = {{ start = 1.0, kind = "constant", end = 0.0 }}
+
 [generator]
 layers = {{ hidden = [5] }}
 optimizer = {{ rate = {{ start = 1e-3, kind = "constant", end = 0.0 }} }}
