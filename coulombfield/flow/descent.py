@@ -19,7 +19,7 @@ SHORTEST = 2.0**-60  # of the first step: shorter ones don't move a particle in 
 class Descent:
     r"""First-order flow by Euler steps of a length for which the energy falls (Armijo's rule).
 
-    .. math:: F(x + h v) \le F(x) - c\, h \sum_i |q_i|\, \|E(x_i)\|^2, \qquad v_i = \operatorname{sign}(q_i) E(x_i)
+    .. math:: F(x + h v) \le F(x) - c\, h \sum_i |q_i|\, \|v_i\|^2, \qquad v_i = \kappa \operatorname{sign}(q_i) E(x_i)
 
     The sum is −dF/dt along the flow. Each step begins with twice the last one's h, and halves it until the rule holds.
 
@@ -67,7 +67,7 @@ class Descent:
         motion = start.motion
         motion.check(start.field, f"as field at step {start.step}")
         velocities = motion.signs * start.field
-        energy, descent = start.moving_energy, _descent(motion.weights, start.field)
+        energy, descent = start.moving_energy, _descent(motion.weights, velocities)
         h = 2 * start.memory[MEMORY] if MEMORY in start.memory else self.step
         while descent and h >= SHORTEST * self.step:
             positions = start.positions + h * velocities
@@ -82,7 +82,7 @@ class Descent:
         return None
 
 
-def _descent(weights: Array, field: Array) -> float:
-    """Σ_i |q_i| ‖E_i‖² in float64."""
-    host = to_numpy(field).astype(float)
+def _descent(weights: Array, velocities: Array) -> float:
+    """Σ_i |q_i| ‖v_i‖² in float64."""
+    host = to_numpy(velocities).astype(float)
     return float(np.abs(to_numpy(weights)).astype(float) @ np.sum(host * host, axis=1))

@@ -15,15 +15,15 @@ from .snapshot import Snapshot
 class Euler:
     r"""First-order flow by explicit Euler steps; with a temperature, overdamped Langevin dynamics.
 
-    .. math:: x_i \leftarrow x_i + h \operatorname{sign}(q_i) E(x_i) + \sqrt{2 h T}\, \xi_i
+    .. math:: x_i \leftarrow x_i + h\, \kappa \operatorname{sign}(q_i) E(x_i) + \sqrt{2 h T}\, \xi_i
 
     Parameters
     ----------
     step : float
         Step h > 0 [time].
     temperature : float
-        T ≥ 0 per unit of charge [charge · kernel]: in equilibrium a fixed field holds samples with a density
-        ∝ exp(−sign(q) Φ / T).
+        T ≥ 0 per unit of charge [energy / charge]: in equilibrium a fixed field holds particles with a density
+        ∝ exp(−κ sign(q) Φ / T).
     seed : int
         Of the noise ξ, which is standard normal.
 

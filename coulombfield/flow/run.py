@@ -44,7 +44,7 @@ def run(
     state : State
         Where to start, or to go on, from.
     system : System
-        What moves, by which kernel, and how sums are computed.
+        The law by which they move, and how sums are computed.
     integrator : Integrator
         How: :class:`Euler`, :class:`RungeKutta`, :class:`Adaptive` or :class:`Descent` for the first-order flow,
         :class:`Verlet` for dynamics with inertia.
@@ -77,10 +77,10 @@ def run(
 
     Notes
     -----
-    Memory is a few arrays of the positions' size, besides that of the sums. With fixed data each field is one sum over
-    all charges at the generated samples, and with energies two, over the data and over the samples; the data's mutual
-    energy is summed once for each ε that a total is asked at. Bits don't depend on the number of threads, but for the
-    method 'gram'.
+    Memory is a few arrays of the positions' size, besides that of the sums. With some particles fixed each field is one
+    sum over all charges at those that move, and with energies two, over the fixed ones and over the others; the fixed
+    charges' mutual energy is summed once for each ε that a total is asked at. Bits don't depend on the number of
+    threads, but for the method 'gram'.
     """
     _validate(state, system, integrator, until, softening, callbacks, every, energies)
     energies = energies or integrator.needs_energies or until.energy is not None

@@ -12,10 +12,10 @@ from .snapshot import Snapshot
 
 @dataclass(frozen=True)
 class Verlet:
-    r"""Velocity Verlet for :math:`m \ddot x = q E(x)`; with friction, Langevin dynamics by the BAOAB scheme.
+    r"""Velocity Verlet for :math:`m \ddot x = \kappa\, q E(x)`; with friction, Langevin dynamics by the BAOAB scheme.
 
-    .. math:: v \leftarrow v + \tfrac h2 \tfrac q m E(x), \quad x \leftarrow x + h v, \quad
-        v \leftarrow v + \tfrac h2 \tfrac q m E(x)
+    .. math:: v \leftarrow v + \tfrac h2 \tfrac{\kappa q}{m} E(x), \quad x \leftarrow x + h v, \quad
+        v \leftarrow v + \tfrac h2 \tfrac{\kappa q}{m} E(x)
 
     With friction the drift of x is in two halves, and between them
 
@@ -40,7 +40,7 @@ class Verlet:
 
     Notes
     -----
-    Order 2, one field a step. Without friction it is symplectic and reversible, and with both kinds moving it keeps
+    Order 2, one field a step. Without friction it is symplectic and reversible, and where no group is fixed it keeps
     the momentum Σ m v. BAOAB: B. Leimkuhler, C. Matthews, Applied Mathematics Research eXpress 2013.
     """
 

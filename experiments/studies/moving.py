@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -20,7 +21,7 @@ class Flow:
     Parameters
     ----------
     system : System
-        What moves, with the data fixed.
+        The law by which the samples move, with the data fixed.
     generated, real : array, shape (N_x, m) and (N_y, m)
         Host arrays: where the samples start, and the data [length].
     device : Device
@@ -42,7 +43,7 @@ class Flow:
         energies: bool = False,
     ):
         self._device = device
-        self._start = State(device.put(generated), device.put(real))
+        self._start = State.of(generated=device.put(generated), real=device.put(real))
         self.motion = Motion(system, self._start, softening, energies)
         self.now = Snapshot.of(self._start, self.motion)
 
@@ -71,28 +72,27 @@ class Flow:
 
     def state(self) -> dict[str, Any]:
         """What going on bit for bit needs, for a checkpoint."""
-        state = self.now.state
+        now = self.now
         saved: dict[str, Any] = {
-            "generated": to_numpy(state.generated),
-            "step": state.step,
-            "time": state.time,
-            "memory": json.dumps(dict(state.memory)),
+            "generated": to_numpy(now.positions),
+            "step": now.step,
+            "time": now.time,
+            "memory": json.dumps(dict(now.memory)),
         }
-        if state.generated_velocities is not None:
-            saved["velocities"] = to_numpy(state.generated_velocities)
+        if now.velocities is not None:
+            saved["velocities"] = to_numpy(now.velocities)
         return saved
 
     def load_state(self, saved: Mapping[str, Any]) -> None:
         """Go back to what :meth:`state` gave."""
         put, velocities = self._device.put, saved.get("velocities")
-        state = State(
-            put(saved["generated"]),
-            self._start.real,
-            saved["step"],
-            saved["time"],
-            None if velocities is None else put(velocities),
-            memory=json.loads(saved["memory"]),
+        generated = dataclasses.replace(
+            self._start["generated"],
+            positions=put(saved["generated"]),
+            velocities=None if velocities is None else put(velocities),
         )
+        groups = {**self._start.groups, "generated": generated}
+        state = State(groups, saved["step"], saved["time"], memory=json.loads(saved["memory"]))
         self.now = Snapshot.of(state, self.motion)
 
 

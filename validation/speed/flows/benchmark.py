@@ -28,7 +28,7 @@ def flow_rows(seconds: float, sizes: tuple[int, ...] = SIZES) -> list[dict[str, 
     mixture, rng = GaussianMixture(), np.random.default_rng(0)
     for size in sizes:
         real = mixture.sample(size, rng).astype(np.float32)
-        state = State(generated=rng.standard_normal((size, 2)).astype(np.float32), real=real)
+        state = State.of(generated=rng.standard_normal((size, 2)).astype(np.float32), real=real)
         state = flow.run(state, system, Euler(step=1.0), until=Stop(steps=2)).state  # compiles, and plans once
         marks: list[float] = []
 
@@ -46,12 +46,13 @@ def flow_rows(seconds: float, sizes: tuple[int, ...] = SIZES) -> list[dict[str, 
 
 def drift_row(steps: int = DRIFT_STEPS) -> dict[str, Any]:
     """Largest error of the total energy in each tenth of a run of two charges that swing about each other."""
-    start = State(np.array([[1.0, 0.0]]), np.array([[-1.0, 0.2]]), generated_velocities=np.array([[0.1, 0.4]]))
-    system = System(cf.Plummer(1.0, 0.5), "both")
+    generated, real, velocities = (np.array([row]) for row in ([1.0, 0.0], [-1.0, 0.2], [0.1, 0.4]))
+    start = State.of(generated=generated, real=real, moving="both", generated_velocities=velocities)
+    system = System(cf.Plummer(1.0, 0.5))
     totals: list[float] = []
 
     def keep(now: Snapshot) -> None:
-        charges = cf.signed_charges(now.state.real, now.state.generated)
+        charges = cf.signed_charges(now["real"].positions, now["generated"].positions)
         totals.append(now.kinetic_energy + float(cf.electrostatic_energy(charges, system.kernel)))
 
     flow.run(start, system, Verlet(DRIFT_STEP), until=Stop(steps=steps), callbacks=[keep], every=7)
