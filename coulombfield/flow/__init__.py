@@ -25,8 +25,10 @@ from .adaptive import Adaptive
 from .annealing import Annealing
 from .descent import Descent
 from .euler import Euler
+from .external import External, ExternalField, HarmonicTrap, UniformField
 from .group import Group
 from .integrator import Integrator
+from .langevin import Langevin
 from .members import Members
 from .motion import Motion, Schedule
 from .run import Outcome, run
@@ -36,14 +38,20 @@ from .state import State
 from .stopping import Stop
 from .system import System
 from .verlet import Verlet
+from .walls import Walls
+from .yoshida import Yoshida
 
 __all__ = [
     "Adaptive",
     "Annealing",
     "Descent",
     "Euler",
+    "External",
+    "ExternalField",
     "Group",
+    "HarmonicTrap",
     "Integrator",
+    "Langevin",
     "Members",
     "Motion",
     "Outcome",
@@ -53,6 +61,9 @@ __all__ = [
     "State",
     "Stop",
     "System",
+    "UniformField",
     "Verlet",
+    "Walls",
+    "Yoshida",
     "run",
 ]

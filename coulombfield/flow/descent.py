@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 
 from ..arrays import Array, to_numpy
-from .integrator import first_order
+from .integrator import first_order, span
 from .parameters import store_number
 from .snapshot import Snapshot
 
@@ -61,20 +62,21 @@ class Descent:
         """No velocities."""
         return False
 
-    def advance(self, start: Snapshot) -> Snapshot | None:
-        """One step; None where no step is long enough to move a particle and short enough to lower the energy."""
-        first_order(start)
+    def advance(self, start: Snapshot, until: float = math.inf) -> Snapshot | None:
+        """One step, which goes no further than a time; None where none that moves a particle lowers the energy."""
+        first_order(start, walls=False)
         motion = start.motion
         motion.check(start.field, f"as field at step {start.step}")
-        velocities = motion.signs * start.field
+        velocities = motion.velocities(start.sums)
         energy, descent = start.moving_energy, _descent(motion.weights, velocities)
         h = 2 * start.memory[MEMORY] if MEMORY in start.memory else self.step
+        h, end = span(start, h, until)
         while descent and h >= SHORTEST * self.step:
             positions = start.positions + h * velocities
             sums = motion.evaluate(positions, start.time, energies=True)
             assert sums.energy is not None
             if sums.energy <= energy - self.sufficient * h * descent:
-                time = start.time + h
+                _, time = span(start, h, end)
                 same = motion.softening(time) == motion.softening(start.time)
                 kept = sums if same else None
                 return Snapshot(motion, start.step + 1, time, positions, memory={MEMORY: h}, sums=kept)

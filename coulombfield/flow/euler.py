@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from .integrator import first_order
+from .integrator import first_order, span
 from .noise import check_seed, normals
 from .parameters import store_number
 from .snapshot import Snapshot
@@ -56,11 +56,11 @@ class Euler:
         """No velocities."""
         return False
 
-    def advance(self, start: Snapshot) -> Snapshot:
-        """One step."""
+    def advance(self, start: Snapshot, until: float = math.inf) -> Snapshot:
+        """One step, which goes no further than a time."""
         first_order(start)
-        positions = start.positions + (self.step * start.motion.signs) * start.field
+        motion, (h, end) = start.motion, span(start, self.step, until)
+        positions = start.positions + h * motion.velocities(start.sums)
         if self.temperature:
-            strength = math.sqrt(2 * self.step * self.temperature)
-            positions = positions + strength * normals(self.seed, start.step, positions)
-        return Snapshot(start.motion, start.step + 1, start.time + self.step, positions)
+            positions = positions + math.sqrt(2 * h * self.temperature) * normals(self.seed, start.step, positions)
+        return Snapshot(motion, start.step + 1, end, motion.inside(positions))

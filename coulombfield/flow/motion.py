@@ -11,8 +11,10 @@ so that the fixed charges' mutual energy, which moves nothing, is computed only 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import array_api_compat
@@ -24,6 +26,7 @@ from ..energy import electrostatic_energy, self_energy
 from ..kernels import RadialKernel, value_at_zero
 from ..sums import field, potential_and_field
 from .annealing import softening_of, with_softening
+from .external import External
 from .group import Group
 from .state import State
 from .system import System
@@ -43,6 +46,8 @@ class Sums(NamedTuple):
     """Φ, shape (M,) [charge · kernel]; None unless asked for."""
     energy: float | None
     """F without F_yy [energy]; None unless asked for."""
+    external: Array | None = None
+    """Forces of external fields, shape (M, m) [energy / length]; None without such fields."""
 
 
 class Motion:
@@ -112,6 +117,10 @@ class Motion:
         heavy = self.masses > 0
         self.warmth = xp.where(heavy, xp.abs(self.weights)[:, None], ones) / xp.where(heavy, self.masses, ones)
         self.push = self.signs * self.warmth
+        self._external = [(external, self._strength(external)) for external in system.external_fields]
+        if system.walls is not None:
+            for name, group in self._moving.items():
+                system.walls.check(f"{name}.positions", group.positions)
 
     def pack(self, state: State) -> tuple[Array, Array | None]:
         """Positions and velocities of the particles that move, as rows; a group without velocities is at rest.
@@ -149,8 +158,23 @@ class Motion:
 
     def evaluate(self, rows: Array, time: float, *, energies: bool | None = None) -> Sums:
         """Field at the particles that move, and with ``energies`` potential and energy from the same sums."""
-        kernel = self._kernel(time)
         energies = self.energies if energies is None else energies
+        sums = self._pairs(rows, time, energies)
+        if not self._external:
+            return sums
+        force, energy = self.xp.zeros_like(rows), sums.energy
+        for external, strength in self._external:
+            force = force + strength[:, None] * external.field(rows, time)
+        if energy is not None:
+            energy += self.external_energy(rows, time)
+        return sums._replace(external=force, energy=energy)
+
+    def external_energy(self, rows: Array, time: float) -> float:
+        """Energy of the particles that move in external fields [energy]."""
+        return sum(_weighted(strength, external.potential(rows, time)) for external, strength in self._external)
+
+    def _pairs(self, rows: Array, time: float, energies: bool) -> Sums:
+        kernel = self._kernel(time)
         coupling, own = self.system.coupling, Charges(rows, self.weights)
         if self._fixed is None:
             potential, field_of_all = self._sums(rows, own, kernel, energies, own=True)
@@ -166,6 +190,97 @@ class Motion:
             return Sums(own_field + fixed_field, None, None)
         energy = _weighted(self.weights, of_fixed) + 0.5 * _weighted(self.weights, of_own)
         return Sums(own_field + fixed_field, of_own + of_fixed, coupling * energy)
+
+    def velocities(self, sums: Sums) -> Array:
+        """First-order flow: forces per unit of charge, κ sign(q) E and those of external fields, shape (M, m)."""
+        flow = self.signs * sums.field
+        return flow if sums.external is None else flow + self.inverse_charges * sums.external
+
+    def kick(self, sums: Sums, h: float) -> Array:
+        """Change of velocities in a time h under these forces, shape (M, m) [length / time]."""
+        change = (h * self.push) * sums.field
+        return change if sums.external is None else change + (h * self.inverse_masses) * sums.external
+
+    def drift(self, x: Array, v: Array, h: float) -> tuple[Array, Array]:
+        """Positions and velocities after a free flight of a time h, between the walls if there are any."""
+        x = x + h * v
+        if self.system.walls is None:
+            return x, v
+        x, turned = self.system.walls.reflect(x, v)
+        return x, turned
+
+    def inside(self, positions: Array) -> Array:
+        """Positions mirrored at the walls, if there are any."""
+        return positions if self.system.walls is None else self.system.walls.reflect(positions, None)[0]
+
+    def largest_acceleration(self, sums: Sums) -> float:
+        """Largest ‖a‖ of a particle that moves [length / time²]; 0 without particles."""
+        return _longest(self.xp, self.kick(sums, 1.0))
+
+    def largest_force(self, sums: Sums) -> float:
+        """Largest force on a particle that moves, per unit of its charge; 0 without particles."""
+        if sums.external is None:
+            return abs(self.system.coupling) * _longest(self.xp, sums.field)
+        return _longest(self.xp, self.velocities(sums))
+
+    @cached_property
+    def inverse_masses(self) -> Array:
+        """1/m of the particles that move, as a column.
+
+        Raises
+        ------
+        ValueError
+            If one has no mass, as a charge of 0 without one of its own.
+        """
+        return self._inverse("masses", self.masses)
+
+    @cached_property
+    def inverse_charges(self) -> Array:
+        """1/|q| of the particles that move, as a column; raises if one has no charge."""
+        return self._inverse("charges", self.xp.abs(self.weights)[:, None])
+
+    def _inverse(self, what: str, column: Array) -> Array:
+        for name, part in self.unpack(column).items():
+            if not bool(self.xp.all(part > 0)):
+                row = int(np.argmin(to_numpy(part)))
+                raise ValueError(
+                    f"{name}.{what}: expected none of 0 where an external field or a temperature per particle acts, "
+                    f"got 0 in row {row}"
+                )
+        return 1 / column
+
+    def by_group(self, name: str, given: float | Mapping[str, float]) -> float | np.ndarray:
+        """A number for all, or numbers by groups as a host column for the particles that move.
+
+        Raises
+        ------
+        ValueError
+            If a group that is named does not exist.
+        """
+        if not isinstance(given, Mapping):
+            return given
+        self._check_names(name, given)
+        parts = [np.full((len(group), 1), given.get(key, 0.0)) for key, group in self._moving.items()]
+        return np.concatenate(parts) if parts else np.zeros((0, 1))
+
+    def put(self, host: np.ndarray) -> Array:
+        """An array of the host as one like the masses."""
+        device = array_api_compat.device(self.masses)
+        return self.xp.asarray(host, dtype=self.masses.dtype, device=device)
+
+    def _check_names(self, name: str, names: Iterable[str]) -> None:
+        if unknown := [key for key in names if key not in self.groups]:
+            raise ValueError(f"{name}: expected groups among {', '.join(self.groups)}, got {', '.join(unknown)}")
+
+    def _strength(self, external: External) -> Array:
+        """C of each particle that moves: its charge, its mass or 1, and 0 where the field does not act."""
+        xp, all_masses = self.xp, self.masses[:, 0]
+        strength = {"charge": self.weights, "mass": all_masses}.get(external.acts_on, xp.ones_like(self.weights))
+        if external.groups is None:
+            return strength
+        self._check_names("groups", external.groups)
+        acts = self.by_group("groups", dict.fromkeys(external.groups, 1.0))
+        return strength * self.put(np.asarray(acts))[:, 0]
 
     def at_fixed(self, rows: Array, time: float) -> tuple[Array, Array]:
         """Potential and field at the fixed charges."""
@@ -271,6 +386,10 @@ def _consecutive(groups: Mapping[str, Group]) -> dict[str, slice]:
         rows[name] = slice(start, start + len(group))
         start += len(group)
     return rows
+
+
+def _longest(xp: ModuleType, vectors: Array) -> float:
+    return float(xp.max(xp.sqrt(xp.sum(vectors * vectors, axis=1)))) if vectors.shape[0] else 0.0
 
 
 def _weighted(weights: Array, values: Array) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -47,7 +48,7 @@ def run(
         The law by which they move, and how sums are computed.
     integrator : Integrator
         How: :class:`Euler`, :class:`RungeKutta`, :class:`Adaptive` or :class:`Descent` for the first-order flow,
-        :class:`Verlet` for dynamics with inertia.
+        :class:`Verlet`, :class:`Yoshida` or :class:`Langevin` for dynamics with inertia.
     until : Stop
         When it ends.
     softening : callable, optional
@@ -65,7 +66,7 @@ def run(
     -------
     Outcome
         The last state and why it is the last. Going on from it, or from the state of any snapshot, with the same
-        arguments gives the same bits as never having stopped.
+        arguments gives the same bits as never having stopped, unless the last step was shortened to end at a time.
 
     Raises
     ------
@@ -94,7 +95,7 @@ def run(
             reason = reason if not _stopped(callbacks, last) else reason or "callback"
         if reason:
             break
-        now = integrator.advance(last)
+        now = integrator.advance(last, math.inf if until.time is None else until.time)
         if now is not None:
             now.check(last)
     if callbacks and called != last.step:

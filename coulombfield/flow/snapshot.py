@@ -93,7 +93,7 @@ class Snapshot:
 
     @cached_property
     def energy(self) -> float:
-        """F = ½ κ Σ q Φ over all charges [energy]."""
+        """F = ½ κ Σ q Φ over all charges, and the energy of those that move in external fields [energy]."""
         return self.moving_energy + self.motion.fixed_energy(self.time)
 
     @property
@@ -104,17 +104,19 @@ class Snapshot:
         return energy
 
     @cached_property
+    def external_energy(self) -> float:
+        """Part of the energy that external fields have [energy]; 0 without them."""
+        return self.motion.external_energy(self.positions, self.time)
+
+    @cached_property
     def kinetic_energy(self) -> float:
         """½ Σ m v² [mass · length² / time²]; 0 without velocities."""
         return self.motion.kinetic_energy(self.velocities)
 
     @cached_property
     def largest_field(self) -> float:
-        """Largest force on a particle that moves, per unit of its charge, ‖κE‖; 0 without particles."""
-        xp = self.motion.xp
-        if not self.positions.shape[0]:
-            return 0.0
-        return abs(self.motion.system.coupling) * float(xp.max(xp.sqrt(xp.sum(self.field * self.field, axis=1))))
+        """Largest force on a particle that moves, per unit of its charge; 0 without particles."""
+        return self.motion.largest_force(self.sums)
 
     @cached_property
     def at_fixed(self) -> tuple[Any, Any]:

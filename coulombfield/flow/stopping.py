@@ -18,7 +18,7 @@ class Stop:
     steps : int, optional
         Number of steps since step 0, so that a run that was interrupted and goes on ends at the same one.
     time : float, optional
-        Time of the state [time]; steps aren't shortened to meet it.
+        Time of the state [time]; the last step is shortened to meet it.
     energy : float, optional
         Energy F that it has come down to [energy]. It takes energies at every step.
     force : float, optional

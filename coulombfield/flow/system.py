@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from ..kernels import RadialKernel, value_at_zero
+from .external import External
 from .parameters import store_number
+from .walls import Walls
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,7 +21,9 @@ class System:
 
     .. math:: \dot x_i = \kappa \operatorname{sign}(q_i)\, E(x_i) \qquad \text{(Eq 2, 3 for } \kappa = 1), \qquad
         m_i \ddot x_i = \kappa\, q_i E(x_i) = -\partial F / \partial x_i, \qquad
-        F = \tfrac{\kappa}{2} \sum_i q_i \Phi(x_i).
+        F = \tfrac{\kappa}{2} \sum_i q_i \Phi(x_i),
+
+    beside what external fields do, whose forces and energies are added.
 
     Parameters
     ----------
@@ -28,6 +33,11 @@ class System:
         κ [energy / (charge² · kernel)]: +1 lets like charges repel, as Coulomb's law in Gaussian units; −1 lets them
         attract, as masses with G = 1 do where charges are masses. Another number sets the units: 1/(4πε₀), or −G.
         Φ and E are the kernel's own, without κ; forces and energies have it.
+    external : External, or sequence of them
+        Fields that no particle makes, such as :class:`HarmonicTrap`, :class:`UniformField` or :class:`ExternalField`;
+        they act on what moves, and their energies count among those of the system.
+    walls : Walls, optional
+        Walls that the particles bounce off.
     exclude_self : bool
         Leave each charge's term with itself out of potential and energy. Smooth kernels have no force at distance 0,
         so that this changes no motion; for :class:`coulombfield.Coulomb`, which is infinite there, it is needed.
@@ -46,6 +56,8 @@ class System:
 
     kernel: RadialKernel
     coupling: float = 1.0
+    external: External | Sequence[External] = ()
+    walls: Walls | None = None
     exclude_self: bool = False
     rtol: float | None = None
     method: str = "auto"
@@ -54,6 +66,10 @@ class System:
         if not isinstance(self.kernel, RadialKernel):
             raise TypeError(f"kernel: expected a RadialKernel such as Plummer(), got {type(self.kernel).__name__}")
         store_number(self, "coupling", signed=True)
+        if not all(hasattr(each, "field") and hasattr(each, "potential") for each in self.external_fields):
+            raise TypeError(f"external: expected fields such as HarmonicTrap(1.0), got {self.external!r}")
+        if self.walls is not None and not isinstance(self.walls, Walls):
+            raise TypeError(f"walls: expected Walls, got {type(self.walls).__name__}")
         if not isinstance(self.exclude_self, bool):
             raise TypeError(f"exclude_self: expected True or False, got {self.exclude_self!r}")
         if not self.exclude_self and not np.isfinite(value_at_zero(self.kernel)):
@@ -61,3 +77,8 @@ class System:
                 f"exclude_self: expected True with {self.kernel}, which is infinite between a charge and itself; or "
                 "use a softened kernel such as Plummer"
             )
+
+    @property
+    def external_fields(self) -> tuple[External, ...]:
+        """All external fields, also where one was given alone."""
+        return tuple(self.external) if isinstance(self.external, Sequence) else (self.external,)

@@ -13,7 +13,7 @@ import numpy as np
 
 from coulombfield import Plummer
 from coulombfield.arrays import Device, backend
-from coulombfield.flow import Annealing, Euler, Integrator, System, Verlet
+from coulombfield.flow import Annealing, Euler, Integrator, Langevin, System
 from coulombfield.rng import Streams
 
 from ..data.gaussian_mixture import Config as DataConfig
@@ -88,7 +88,7 @@ class FlowConfig:
         if self.dynamics == "first-order":
             return Euler(self.step * self.softening(time) ** self.exponent)
         step = self.step * self.softening(time) ** (self.exponent / 2)
-        return Verlet(step, friction=self.damping / (time + step))
+        return Langevin(step, friction=self.damping / (time + step))
 
 
 @dataclass(frozen=True)
