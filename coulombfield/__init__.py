@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from . import diagnostics as diagnostics
     from . import flow as flow
     from . import interop as interop
+    from . import starts as starts
     from . import trajectory as trajectory
 
 __all__ = [
@@ -67,7 +68,7 @@ __all__ = [
     "softening_gradient",
 ]
 
-ON_USE = ("diagnostics", "flow", "interop", "trajectory")
+ON_USE = ("diagnostics", "flow", "interop", "starts", "trajectory")
 """Packages that are imported when they are first used, as ``cf.flow``, since what they need takes its time."""
 
 
