@@ -53,9 +53,9 @@ class Members:
     @property
     def force(self) -> Array:
         """−∂F/∂x = κ q E on each, with that of external fields on those that move, shape (N, m) [energy / length]."""
-        pairs = (self._now.motion.system.coupling * self.charges)[:, None] * self.field
-        external = self._now.sums.external
-        return pairs if self.fixed or external is None else pairs + self._part(external)
+        if self.fixed:
+            return (self._now.motion.system.coupling * self.charges)[:, None] * self.field
+        return self._part(self._now.force)
 
     def _part(self, rows: Array) -> Array:
         return self._now.motion.part(self.name, rows)

@@ -196,6 +196,11 @@ class Motion:
         flow = self.signs * sums.field
         return flow if sums.external is None else flow + self.inverse_charges * sums.external
 
+    def forces(self, sums: Sums) -> Array:
+        """κ q E, and those of external fields, shape (M, m) [energy / length]."""
+        pairs = (self.system.coupling * self.weights)[:, None] * sums.field
+        return pairs if sums.external is None else pairs + sums.external
+
     def kick(self, sums: Sums, h: float) -> Array:
         """Change of velocities in a time h under these forces, shape (M, m) [length / time]."""
         change = (h * self.push) * sums.field

@@ -76,6 +76,11 @@ class Snapshot:
         return self.motion.evaluate(self.positions, self.time)
 
     @property
+    def force(self) -> Array:
+        """−∂F/∂x at the particles that move, of pairs and external fields, shape (M, m) [energy / length]."""
+        return self.motion.forces(self.sums)
+
+    @property
     def field(self) -> Array:
         """E at the particles that move, shape (M, m) [charge · kernel / length]."""
         return self.sums.field

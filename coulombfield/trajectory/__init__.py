@@ -18,7 +18,20 @@ A :class:`Writer` is a callback of :func:`coulombfield.flow.run`::
 
 from .commits import recover
 from .elements import Element
+from .observables import MECHANICS, Columns, pressure_in, radii_of
 from .reading import Box, Frame, Particles, Trajectory
 from .writing import Writer
 
-__all__ = ["Box", "Element", "Frame", "Particles", "Trajectory", "Writer", "recover"]
+__all__ = [
+    "MECHANICS",
+    "Box",
+    "Columns",
+    "Element",
+    "Frame",
+    "Particles",
+    "Trajectory",
+    "Writer",
+    "pressure_in",
+    "radii_of",
+    "recover",
+]

@@ -81,7 +81,7 @@ class Contents:
                 ]
                 elements[f"particles/{ALL}/velocity"] = Value("velocity", _in_space(np.concatenate(velocities)))
         for name, (unit, function) in self._observables.items():
-            elements[f"observables/{name}"] = Value(unit, _observed(name, function(now)))
+            elements[f"observables/{name}"] = Value(unit, observed(name, function(now)))
         softening = np.nan if now.softening is None else now.softening
         elements["observables/softening"] = Value("length", np.asarray(softening, dtype=float))
         memory = np.asarray(json.dumps(dict(now.memory)), dtype=h5py.string_dtype())
@@ -134,7 +134,7 @@ def checked_observables(given: Mapping[str, Observable] | None, *, energies: boo
     return {**standard, **{name: (name, function) for name, function in (given or {}).items()}}
 
 
-def _observed(name: str, value: Any) -> np.ndarray:
+def observed(name: str, value: Any) -> np.ndarray:
     """What an observable has returned, as an array of numbers, none of them complex or masked."""
     on_host = not hasattr(value, "__dlpack__") or isinstance(value, np.generic)
     try:

@@ -17,6 +17,7 @@ from ..flow import Group, State
 from .commits import open_whole
 from .contents import PRIVATE
 from .elements import Element, index_of, text_of
+from .observables import spread
 
 ARRAYS = ("position", "velocity", "force", "charge", "mass", "potential", "species", "id", "image")
 """What is read of each group of particles, where it is there."""
@@ -264,6 +265,26 @@ class Trajectory:
         with naming(self.path, "a state"):
             softening_or_none = None if np.isnan(softening) else softening
             return State(groups, at.step, at.time, softening_or_none, memory)
+
+    def columns(self) -> dict[str, np.ndarray]:
+        """Observables of all frames, with their steps and times, as :class:`pandas.DataFrame` takes them.
+
+        Returns
+        -------
+        dict of str to array, shape (frames,)
+            Those that have the steps of the frames; arrays have a column for each number, as of :class:`Columns`.
+
+        Raises
+        ------
+        ValueError
+            If the file is damaged.
+        """
+        same = {
+            name: element[:]
+            for name, element in self.observables.items()
+            if element.steps is not None and np.array_equal(element.steps, self.steps)
+        }
+        return spread({"step": self.steps, "time": self.times, **same})
 
     def close(self) -> None:
         """Close the file."""
