@@ -175,16 +175,16 @@ class Motion:
 
     def _pairs(self, rows: Array, time: float, energies: bool) -> Sums:
         kernel = self._kernel(time)
-        coupling, own = self.system.coupling, Charges(rows, self.weights)
+        coupling = self.system.coupling
         if self._fixed is None:
-            potential, field_of_all = self._sums(rows, own, kernel, energies, own=True)
+            potential, field_of_all = self._sums(rows, Charges(rows, self.weights), kernel, energies, own=True)
             return Sums(
                 field_of_all, potential, coupling * 0.5 * _weighted(self.weights, potential) if energies else None
             )
         if not energies and not self._leaves_out:
             everything = Charges(self.xp.concat([self._fixed, rows]), self._all_weights)
             return Sums(self._sums(rows, everything, kernel, False)[1], None, None)
-        of_own, own_field = self._sums(rows, own, kernel, energies, own=True)
+        of_own, own_field = self._sums(rows, Charges(rows, self.weights), kernel, energies, own=True)
         of_fixed, fixed_field = self._sums(rows, Charges(self._fixed, self._fixed_weights), kernel, energies)
         if not energies:
             return Sums(own_field + fixed_field, None, None)
