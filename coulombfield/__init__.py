@@ -26,7 +26,7 @@ from .energy import (
     self_energy,
     softening_gradient,
 )
-from .kernels import Coulomb, Gaussian, Laplace, Plummer, RadialKernel
+from .kernels import Coulomb, Custom, Gaussian, Laplace, Plummer, RadialKernel
 from .sums import Explanation, explain, field, laplacian, potential, potential_and_field
 from .tabulated import TabulatedField
 
@@ -34,12 +34,16 @@ if TYPE_CHECKING:
     from . import diagnostics as diagnostics
     from . import flow as flow
     from . import interop as interop
+    from . import out_of_core as out_of_core
+    from . import parallel as parallel
+    from . import periodic as periodic
     from . import starts as starts
     from . import trajectory as trajectory
 
 __all__ = [
     "Charges",
     "Coulomb",
+    "Custom",
     "EnergyGradient",
     "Explanation",
     "Gaussian",
@@ -68,7 +72,7 @@ __all__ = [
     "softening_gradient",
 ]
 
-ON_USE = ("diagnostics", "flow", "interop", "starts", "trajectory")
+ON_USE = ("diagnostics", "flow", "interop", "out_of_core", "parallel", "periodic", "starts", "trajectory")
 """Packages that are imported when they are first used, as ``cf.flow``, since what they need takes its time."""
 
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import ModuleType
 from typing import Any, ClassVar, NamedTuple
 
@@ -28,6 +29,7 @@ Array = Any
 PLAIN = (np.ndarray, np.memmap)
 """NumPy's arrays that are nothing but their numbers."""
 _NUMPY = array_api_compat.array_namespace(np.empty(0))
+_modules: dict[type, ModuleType] = {}
 
 
 def jit(function: Callable[..., Any] | None = None, **options: Any) -> Any:
@@ -55,16 +57,23 @@ class _Cache(FunctionCache):
 
     @functools.cached_property
     def _stamp(self) -> tuple[Any, str]:
-        """That of the function's own file, and of all that it may call, which is imported by its first call."""
+        """Stamp of the function's own file, and of all that it may call, which is imported by its first call."""
         return self._cache_file._source_stamp, called_files.digest(self._py_func.__module__)
 
     def _index_key(self, signature: Any, codegen: Any) -> Any:
-        """What a compiled form is looked up by, in an index that is of these files."""
+        """What a compiled form is looked up by, in an index that is of these files.
+
+        What it calls by its arguments' types, such as a kernel's formulas, is in files that its own need not import.
+        """
         self._cache_file._source_stamp = self._stamp
-        return super()._index_key(signature, codegen)
+        types = _types_in(getattr(signature, "args", signature))
+        modules = sorted({kind.instance_class.__module__ for kind in types if hasattr(kind, "instance_class")})
+        return *super()._index_key(signature, codegen), *map(called_files.digest, modules)
 
     def load_overload(self, *arguments: Any) -> Any:
         """What was compiled earlier; None also where its file is damaged or may not be read."""
+        if _calls_functions(arguments[0]):
+            return None
         try:
             return self._loaded(*arguments)
         except Exception:  # unpickling raises whatever it comes across
@@ -83,10 +92,25 @@ class _Cache(FunctionCache):
 
     def save_overload(self, *arguments: Any) -> None:
         """Keep what has been compiled, unless the disk is full or has become read-only."""
+        if _calls_functions(arguments[0]):
+            return
         try:
             super().save_overload(*arguments)
         except OSError as error:
             _tell(error.strerror or type(error).__name__)
+
+
+def _types_in(kinds: Any) -> Iterator[Any]:
+    """Numba's types of arguments, or of a tuple's elements, and of what is in them."""
+    for kind in kinds:
+        yield kind
+        if isinstance(kind, numba.types.BaseTuple):
+            yield from _types_in(kind)
+
+
+def _calls_functions(signature: Any) -> bool:
+    """Whether one is a function, which another process can't tell from others."""
+    return any(isinstance(kind, numba.types.Dispatcher) for kind in _types_in(getattr(signature, "args", signature)))
 
 
 @functools.cache
@@ -224,6 +248,17 @@ def library(array_type: type) -> str:
     return array_type.__module__.partition(".")[0]
 
 
+def module_of(array: Array) -> ModuleType:
+    """NumPy or CuPy itself, whichever made ``array``: a look-up by type, cheap enough for every call.
+
+    Where in-place operations with ``out=`` are wanted, which the namespaces of :func:`backend` don't promise.
+    """
+    module = _modules.get(type(array))
+    if module is None:
+        module = _modules[type(array)] = sys.modules[library(type(array))]
+    return module
+
+
 class Primitive:
     """One hot operation: a reference in plain array code and faster versions for some libraries.
 
@@ -279,11 +314,12 @@ class Device(NamedTuple):
         return self.xp.asarray(array)
 
 
-def select_device(request: str = "auto", report: Callable[[str], None] = print) -> Device:
+def select_device(request: str = "auto", report: Callable[[str], None] = print, index: int = 0) -> Device:
     """Device for ``auto``, ``cpu`` or ``cuda``.
 
     ``auto`` takes the GPU where CuPy can use one and otherwise the CPU; where CuPy is installed but can't use
-    a GPU, ``report`` is told why, once.
+    a GPU, ``report`` is told why, once. Of several GPUs it is the current one, or for an ``index`` the one so many
+    places behind it, starting over behind the last; that is then the current one.
 
     Raises
     ------
@@ -298,7 +334,7 @@ def select_device(request: str = "auto", report: Callable[[str], None] = print) 
         return Device(np, "cpu")
     quiet = False
     try:
-        return _cuda_device()
+        return _cuda_device(index)
     except Exception as error:  # the driver and each CUDA library have exception classes of their own
         reason = f"CuPy can't use a GPU here: {error}"
         if isinstance(error, ModuleNotFoundError) and error.name == "cupy":
@@ -310,11 +346,13 @@ def select_device(request: str = "auto", report: Callable[[str], None] = print) 
     return Device(np, "cpu")
 
 
-def _cuda_device() -> Device:
+def _cuda_device(index: int) -> Device:
     import cupy
 
     if not cupy.cuda.is_available():
         raise RuntimeError("no CUDA device is visible")
+    if index:
+        cupy.cuda.Device((cupy.cuda.Device().id + index) % cupy.cuda.runtime.getDeviceCount()).use()
     if float(cupy.ones(2) @ cupy.ones(2)) != 2.0:
         raise RuntimeError("a product of two vectors came out wrong")
     return Device(cupy, f"cuda:{cupy.cuda.Device().id}")
@@ -329,6 +367,37 @@ def to_numpy(array: Array) -> np.ndarray:
     if not hasattr(array, "__dlpack__"):  # Dask, which computes what it has promised
         return np.asarray(array)
     return np.from_dlpack(array, device="cpu")
+
+
+def current_gpu() -> str:
+    """What tells the current GPU from all others of its machine."""
+    import cupy
+
+    device = cupy.cuda.Device().id
+    properties = cupy.cuda.runtime.getDeviceProperties(device)
+    # Processes may number their GPUs otherwise, each the one that it may see as 0.
+    named = [properties[name] for name in ("uuid", "pciDomainID", "pciBusID", "pciDeviceID") if name in properties]
+    return str(named or device)
+
+
+def nccl_version() -> int:
+    """Version of NCCL that CuPy finds, as a number; 0 where it finds none."""
+    try:
+        from cupy.cuda import nccl
+
+        return int(nccl.get_version()) if nccl.available else 0
+    except Exception:  # a library that isn't there, or not the right one, shows as anything
+        return 0
+
+
+def nccl_communicator(size: int, rank: int) -> Any:
+    """CuPy's communicator of as many processes, each with a GPU of its own, which find each other by mpi4py.
+
+    All of them have to call this.
+    """
+    from cupyx.distributed import init_process_group
+
+    return init_process_group(size, rank, use_mpi=True)
 
 
 def number_in(array: Array, *, untold: float) -> float:

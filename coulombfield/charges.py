@@ -152,19 +152,21 @@ def unit_charges(points: Array) -> Charges:
     return Charges(points, xp.ones((points.shape[0],), dtype=points.dtype, device=device))
 
 
-def _real_weights(real: Array) -> Array:
-    return _shares("real", real, +1.0)
-
-
-def _generated_weights(generated: Array) -> Array:
-    return _shares("generated", generated, -1.0)
-
-
-def _shares(name: str, points: Array, total: float) -> Array:
-    """One charge, divided evenly among the points."""
+def shares(name: str, points: Array, count: int) -> Array:
+    """Weights of points that are some of ``count`` in all, which are 'real' data or 'generated' samples."""
     check_points(name, points)
-    count = points.shape[0]
     if count == 0:
         raise ValueError(f"{name}: expected at least one point, got none")
     xp, device = array_api_compat.array_namespace(points), array_api_compat.device(points)
-    return xp.full((count,), total / count, dtype=points.dtype, device=device)
+    total = +1.0 if name == "real" else -1.0
+    return xp.full((points.shape[0],), total / count, dtype=points.dtype, device=device)
+
+
+def _real_weights(real: Array) -> Array:
+    check_points("real", real)
+    return shares("real", real, real.shape[0])
+
+
+def _generated_weights(generated: Array) -> Array:
+    check_points("generated", generated)
+    return shares("generated", generated, generated.shape[0])

@@ -1,10 +1,11 @@
-"""Packages that not everybody has: whether one can be used, and if not, why."""
+"""Packages that not everybody has: whether one can be used, and if not, why; and the version of this one."""
 
 from __future__ import annotations
 
 import contextlib
 import importlib
 import importlib.util
+from importlib import metadata
 
 
 def trouble_with(package: str, install: str) -> str:
@@ -22,3 +23,11 @@ def trouble_with(package: str, install: str) -> str:
         reason = str(error).strip().partition("\n")[0]
         return f"{package} can't be imported ({type(error).__name__}: {reason})"
     return ""
+
+
+def own_version() -> str:
+    """Version of this package."""
+    try:
+        return metadata.version("coulombfield")
+    except metadata.PackageNotFoundError:  # a checkout that was not installed
+        return "unknown"

@@ -26,11 +26,14 @@ class Streams:
     ----------
     seed : int
         Any non-negative integer.
+    branch : str
+        Names a family of streams: those of another branch are independent of these, whatever their names. Processes
+        that draw together have one each.
 
     Raises
     ------
     TypeError
-        If the seed is no integer.
+        If the seed is no integer, or the branch no string.
     ValueError
         If the seed is negative.
 
@@ -46,24 +49,28 @@ class Streams:
     (128, 8)
     """
 
-    def __init__(self, seed: int):
+    def __init__(self, seed: int, branch: str = ""):
         if isinstance(seed, bool) or not isinstance(seed, int | np.integer):
             raise TypeError(f"seed: expected an integer, got {type(seed).__name__}")
         if seed < 0:
             raise ValueError(f"seed: expected a non-negative integer, got {seed}")
-        self.seed = int(seed)
+        if not isinstance(branch, str):
+            raise TypeError(f"branch: expected a string, got {type(branch).__name__}")
+        self.seed, self.branch = int(seed), branch
         self._generators: dict[str, np.random.Generator] = {}
 
     def stream(self, name: str) -> np.random.Generator:
         """Generator of the given name, always the same object; it is created on first use."""
         if name not in self._generators:
-            self._generators[name] = np.random.Generator(BIT_GENERATOR(_seed_sequence(self.seed, name)))
+            sequence = _seed_sequence(self.seed, name, self.branch)
+            self._generators[name] = np.random.Generator(BIT_GENERATOR(sequence))
         return self._generators[name]
 
     def state(self) -> dict[str, Any]:
         """Everything needed to continue bit for bit, as plain numbers and strings that JSON can hold."""
         return {
             "seed": self.seed,
+            **({"branch": self.branch} if self.branch else {}),
             "bit_generator": BIT_GENERATOR.__name__,
             "streams": {name: _to_plain(g.bit_generator.state) for name, g in self._generators.items()},
         }
@@ -81,7 +88,7 @@ class Streams:
             seed, bit_generator, saved = state["seed"], state["bit_generator"], dict(state["streams"])
             if bit_generator != BIT_GENERATOR.__name__:
                 raise ValueError(f"expected the bit generator {BIT_GENERATOR.__name__}, got {bit_generator}")
-            streams = cls(seed)
+            streams = cls(seed, state.get("branch", ""))
             for name, words in saved.items():
                 streams.stream(name).bit_generator.state = _from_plain(words)
         except (KeyError, TypeError, ValueError, OverflowError) as error:
@@ -89,10 +96,13 @@ class Streams:
         return streams
 
 
-def _seed_sequence(seed: int, name: str) -> np.random.SeedSequence:
-    digest = hashlib.sha256(name.encode()).digest()
-    words = [int.from_bytes(digest[i : i + 4], "little") for i in range(0, 16, 4)]
-    return np.random.SeedSequence(seed, spawn_key=words)
+def _seed_sequence(seed: int, name: str, branch: str) -> np.random.SeedSequence:
+    return np.random.SeedSequence(seed, spawn_key=[*_words(name), *(_words(branch) if branch else [])])
+
+
+def _words(text: str) -> list[int]:
+    digest = hashlib.sha256(text.encode()).digest()
+    return [int.from_bytes(digest[i : i + 4], "little") for i in range(0, 16, 4)]
 
 
 def _to_plain(state: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import io
 import math
 import os
 import signal
@@ -15,8 +16,12 @@ from typing import Any
 
 from . import UserError
 from .files import print_whatever_comes
+from .ranks import launch
 
 NEEDED = ("array_api_compat", "h5py", "matplotlib", "numba", "numpy", "PIL", "scipy", "threadpoolctl", "tqdm")
+
+TOGETHER = ("run", "resume")
+"""Commands for several processes (``mpiexec``)."""
 
 MOST_DIGITS = 1000  # Python makes no integer of several thousand
 MOST_SEEDS = 10_000  # in a range: more is a slip of the finger
@@ -25,14 +30,50 @@ MOST_SEEDS = 10_000  # in a range: more is a slip of the finger
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; return its exit status: 0, 2 for the user's mistakes, 1 for a failed run, 128 + a signal."""
     print_whatever_comes()
-    arguments = _parser().parse_args(argv)
+    try:
+        launch.begin()
+    except UserError as error:
+        if launch.first():
+            print(f"error: {error}", file=sys.stderr, flush=True)
+        return error.exit_code
+    try:
+        return _command(_parsed(argv))
+    except SystemExit:
+        raise
+    except BaseException:
+        launch.fail()
+        raise
+
+
+def _parsed(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Arguments of the command line; raises SystemExit where they are wrong, on one process of several for all."""
+    if launch.size() == 1:
+        return _parser().parse_args(argv)
+    said, helped = io.StringIO(), io.StringIO()
+    try:
+        with contextlib.redirect_stderr(said), contextlib.redirect_stdout(helped):
+            return _parser().parse_args(argv)
+    except SystemExit as end:
+        if launch.first():
+            print(helped.getvalue(), end="")
+        raise SystemExit(launch.leave(said.getvalue().strip(), end.code) if end.code else 0) from end
+
+
+def _command(arguments: argparse.Namespace) -> int:
+    """What :func:`main` returns for a command."""
+    if (size := launch.size()) > 1:
+        seeds = getattr(arguments, "seeds", None)
+        if arguments.command not in TOGETHER or seeds:
+            name = "run --seeds" if seeds else arguments.command
+            return _fail(f"error: {name}: expected one process, got {size}; run and resume are for several", 2)
+        if not launch.first():
+            warnings.simplefilter("ignore")  # the first tells of the same
     try:
         from . import commands
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in NEEDED:
             raise
-        print(f'error: {error.name} is not installed: pip install -e ".[experiments]"', file=sys.stderr)
-        return 2
+        return _fail(f'error: {error.name} is not installed: pip install -e ".[experiments]"', 2)
     try:
         with _sigterm_raises(commands.Terminated), _warnings_of_one_line():
             for name in arguments.modules:
@@ -41,7 +82,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except commands.StoppedError as error:
         return _fail(str(error), error.exit_code)
     except UserError as error:
-        return _fail(f"error: {error}", error.exit_code)
+        return _fail(f"error: {error}", error.exit_code, each=getattr(error, "each_rank", False))
     except OSError as error:  # what the system refuses, such as too long a name
         file = f"{error.filename}: " if error.filename else ""
         return _fail(f"error: {file}{error.strerror or error}", 1)
@@ -54,9 +95,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _fail(message: str, status: int) -> int:
-    print(message, file=sys.stderr, flush=True)
-    return status
+def _fail(message: str, status: int, *, each: bool = False) -> int:
+    return launch.leave(message, status, each=each)
 
 
 def _parser() -> argparse.ArgumentParser:

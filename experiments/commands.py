@@ -21,6 +21,7 @@ from .data_commands import check as check_data
 from .data_commands import prepare as prepare_data
 from .evaluation import fid, figure_three
 from .files import write_atomically
+from .ranks.world import world
 from .runs import comparison, comparison_page, life, seeds, tensorboard
 from .runs.folder import RunFolder
 from .runs.life import StoppedError, Terminated
@@ -78,8 +79,10 @@ def run(arguments: argparse.Namespace) -> None:
         seeds.complete(arguments.name, arguments.seeds, arguments.out, arguments.device, arguments.set, **options)
         return
     seed = [] if arguments.seed is None else [f"seed={arguments.seed}"]
-    setup = config.resolve(arguments.name, [*arguments.set, *seed])
-    say(setup.text())
+    ranks = world()
+    setup = ranks.together(lambda: config.resolve(arguments.name, [*arguments.set, *seed]))
+    if ranks.first:
+        say(setup.text())
     life.start(setup, arguments.out, arguments.device, say, source=arguments.source)
 
 

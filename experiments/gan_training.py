@@ -10,16 +10,22 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 
-from coulombfield.arrays import Array, Device
+from coulombfield.arrays import Array, Device, to_numpy
 from coulombfield.rng import Streams
+from nets.running import has_batch_norm
 from nets.schedules import Scaled
 
 from . import UserError, forms, registry
 from .figures.style import Figure
+from .gans.gan import streams_of
 from .metrics.metric import Column, Metric
 from .plateau import PlateauConfig, Plateaus
 from .players.optimizer import ScheduleConfig
+from .players.player import Player
+from .ranks.alone import ALONE, Ranks, Shares
+from .ranks.world import world
 from .runs.loop import LoopConfig
+from .runs.provenance import digest
 from .schema import ConfigError, Kind, Tables, instances
 
 
@@ -48,6 +54,24 @@ def _players(values: Mapping[str, Any]) -> dict[str, Any]:
     return {name: Annotated[Any, Kind("players", f"{name.capitalize()}Config")] for name in values["gan"].players}
 
 
+@dataclass(frozen=True, kw_only=True)
+class RanksConfig:
+    """What the processes of a training have in common, where there are several.
+
+    Parameters
+    ----------
+    potential : {"global", "local"}
+        Whether the potential, the discrepancy or the drift, by which samples of a minibatch act on each other, is that
+        of the samples of all ranks, as of one process, or of each rank's own.
+    batch_norm : {"global", "local"}
+        Whether batch-norms take their statistics over the samples of all ranks, as of one process, or over each rank's
+        own.
+    """
+
+    potential: Literal["global", "local"] = "global"
+    batch_norm: Literal["global", "local"] = "global"
+
+
 @dataclass(frozen=True)
 class Config:
     """Everything that decides a run, but for the device."""
@@ -58,6 +82,7 @@ class Config:
     players: Annotated[Mapping[str, Any], Tables(_players)]
     metrics: tuple[Annotated[Any, Kind("metrics")], ...] = ()
     plateau: PlateauConfig = field(default_factory=PlateauConfig)
+    ranks: RanksConfig = field(default_factory=RanksConfig)
     seed: int = 0
     dtype: Literal["float32", "float64"] = "float32"
 
@@ -66,9 +91,13 @@ class Config:
             raise ValueError(f"seed: expected a number that is not negative, got {self.seed}")
 
 
+OVER_RANKS = True
+"""Several processes can train this experiment together."""
+
+
 def build(config: Config, device: Device, streams: Streams) -> GANTraining:
-    """The experiment at its start."""
-    return GANTraining(config, device, streams)
+    """The experiment at its start, as this process and those that were started with it train it."""
+    return GANTraining(config, device, streams, world())
 
 
 def tied_to_length(config: Config) -> list[str]:
@@ -86,7 +115,10 @@ class GANTraining:
     device : Device
         Where.
     streams : Streams
-        ``data`` and ``initialization`` are used here, the rest by the GAN.
+        ``data`` and ``initialization`` are used here, and the same on all ranks; the rest by the GAN, which has streams
+        of its own on each of several ranks.
+    ranks : Ranks
+        The processes that train together.
 
     Raises
     ------
@@ -94,11 +126,15 @@ class GANTraining:
         If a network does not fit the GAN or the data, or a metric does not fit the data.
     """
 
+    renewed = ""
+    """What became of random streams when the state of another number of ranks was loaded."""
+
     advice = "lower the learning rates, raise the softening if there is one, or use float64, and start a new run"
 
-    def __init__(self, config: Config, device: Device, streams: Streams):
-        self.config = config
+    def __init__(self, config: Config, device: Device, streams: Streams, ranks: Ranks = ALONE):
+        self.config, self.ranks = config, ranks
         batch, updates = config.training.batch, config.training.updates
+        self.shares = _shares(ranks, config)
         self.data = config.data.open(batch=batch, rng=streams.stream("data"), dtype=config.dtype, device=device)
         self._pictures = registry.find("figures", self.data.form, "draw")
         roles = config.gan.roles(config.players["generator"].latent, self.data.shape)
@@ -106,10 +142,23 @@ class GANTraining:
         for name, settings in config.players.items():
             with _under(name):
                 players[name] = settings.build(roles[name], batch, updates, rng, config.dtype, device)
+        if ranks.size > 1:
+            streams = Streams(config.seed, f"rank {ranks.rank} of {ranks.size}")
+            for player in players.values():
+                player.divide(ranks, self.shares, batch_norm=config.ranks.batch_norm)
         with _under("gan"):
             self.gan = config.gan.build(
-                players, self.data.training, batch=batch, updates=updates, device=device, streams=streams
+                players,
+                self.data.training,
+                batch=batch,
+                updates=updates,
+                device=device,
+                streams=streams,
+                ranks=ranks,
+                potential=config.ranks.potential,
             )
+        if self.gan.second_order and not self.shares.even and config.ranks.batch_norm == "global":
+            _refuse_uneven(players, batch, ranks)
         self._metrics: list[Metric] = []
         for index, metric in enumerate(config.metrics):
             with _under(f"metrics[{index}]"):
@@ -143,6 +192,10 @@ class GANTraining:
         """Learning rates, softening."""
         return self.gan.schedule()
 
+    def fingerprint(self) -> str:
+        """Checksum of all parameters, which are the same on all ranks unless something is wrong with one of them."""
+        return digest(np.concatenate([to_numpy(player.params.vector) for player in self.gan.players.values()]))
+
     def observe(self, metrics: Mapping[str, float]) -> str:
         """Lower the rates where the watched metric no longer improves; after that, say that the run has ended."""
         self._plateaus.observe(metrics)
@@ -167,6 +220,12 @@ class GANTraining:
     def load_state(self, state: Mapping[str, Any]) -> None:
         """Continue from :meth:`state`."""
         self.gan.load_state(state)
+        before, now = len(streams_of(state)), self.ranks.size
+        if before != now:
+            self.renewed = (
+                f"ranks: {before} before, {now} now: random streams begin anew, and the run goes on, but not to "
+                "the same bits"
+            )
         if "plateaus" in state:
             self._plateaus.load_state(state["plateaus"])
             self._scale_rates()
@@ -252,6 +311,28 @@ def _columns(metrics: Sequence[Metric]) -> dict[str, Column]:
             raise ConfigError(f"metrics[{index}].kind: another metric has a column {', '.join(taken)} already")
         columns |= metric.columns
     return columns
+
+
+def _shares(ranks: Ranks, config: Config) -> Shares:
+    """How a minibatch is divided."""
+    with _under("training.batch"):
+        shares = ranks.shares(config.training.batch)
+    if ranks.size > 1 and config.ranks.potential == "local" and min(shares.counts) < 2:
+        raise ConfigError(
+            f"training.batch: expected at least two samples for each of the {ranks.size} ranks with ranks.potential = "
+            f"local, got {config.training.batch}"
+        )
+    return shares
+
+
+def _refuse_uneven(players: Mapping[str, Player], batch: int, ranks: Ranks) -> None:
+    """Raise ConfigError if a batch-norm has derivatives of second order over unequal parts of a minibatch."""
+    for name, player in players.items():
+        if name != "generator" and has_batch_norm(player.network):
+            raise ConfigError(
+                f"training.batch: expected a multiple of the {ranks.size} ranks, got {batch}: this GAN has derivatives "
+                f"of second order of the {name}'s batch-norms over all samples; or set ranks.batch_norm = local"
+            )
 
 
 @contextlib.contextmanager

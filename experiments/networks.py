@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 from nets import architectures
 from nets.layers.activations import ELU, Activation, Identity
 from nets.layers.base import Layer
+from nets.layers.composition import with_shapes
 from nets.layers.conv1d import Conv1d
-from nets.layers.residual import Residual
 from nets.network import Network, Sequential
 
 from . import UserError
@@ -126,7 +126,7 @@ def table(name: str, network: Network, shape: Shape) -> Iterator[str]:
 
 def rows(layer: Layer, shape: Shape, path: str = "") -> Iterator[Row]:
     """Row of each layer within a layer, in the order of the forward pass."""
-    for name, child, child_shape in _children(layer, shape):
+    for name, child, child_shape in with_shapes(layer, shape):
         here = f"{path}{name}"
         parameters = sum(math.prod(size) for size in child.shapes().values())
         output, operations = child.output_shape(child_shape), child.operations(child_shape)
@@ -154,17 +154,6 @@ def text_of(layer: Layer) -> str:
         text = text_of(value) if isinstance(value, Activation) else str(value)
         settings.append(text if parameter.default is parameter.empty else f"{name}={text}")
     return f"{type(layer).__name__}({', '.join(settings)})"
-
-
-def _children(layer: Layer, shape: Shape) -> Iterator[tuple[str, Layer, Shape]]:
-    if isinstance(layer, Sequential):
-        for i, child in enumerate(layer.layers):
-            yield str(i), child, shape
-            shape = child.output_shape(shape)
-    elif isinstance(layer, Residual):
-        yield "body", layer.body, shape
-        if layer.shortcut is not None:
-            yield "shortcut", layer.shortcut, shape
 
 
 def _collapsed(value: Any) -> Any:

@@ -47,7 +47,7 @@ class ChainCache(NamedTuple):
     samples: int
 
     def first_rows(self, count: int) -> ChainCache:
-        """That of the first ``count`` samples."""
+        """Cache of the first ``count`` samples."""
         return self._replace(x=self.x[:count])
 
 
@@ -82,7 +82,7 @@ class Chain:
 
     @classmethod
     def of(cls, layers: Sequence[Layer], layout: Layout) -> Chain | None:
-        """That of a sequence; None unless all layers have a step, and one at least is a Linear."""
+        """Chain of a sequence; None unless all layers have a step, and one at least is a Linear."""
         steps = [step for step in map(_activation, layers) if step is not None]
         linear = [layer for layer in layers if type(layer) is Linear]
         fit = all(one.fan_out == other.fan_in for one, other in itertools.pairwise(linear))
@@ -164,7 +164,7 @@ class Chain:
         return rows
 
     def caches(self, cache: ChainCache) -> tuple[Cache, ...]:
-        """Those of the layers, for their own passes."""
+        """Caches of the layers, for their own passes."""
         found: list[Cache] = []
         x = cache.x
         for i, layer in enumerate(self._layers):
@@ -185,7 +185,7 @@ class Chain:
 
 
 def _widths(layers: Sequence[Layer]) -> list[int]:
-    """Of x and of every layer's results."""
+    """Widths of x and of every layer's results."""
     shape: tuple[int, ...] = (next(layer.fan_in for layer in layers if isinstance(layer, Linear)),)
     widths = [*shape]
     for layer in layers:

@@ -7,13 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from coulombfield.arrays import Array
+from coulombfield.arrays import Array, module_of
 from nets.layers.base import Layer
-from nets.layers.composition import backward_from, backward_keeping, second_order
+from nets.layers.composition import Composed, backward_from, backward_keeping, second_order
 from nets.layers.sequential import Sequential
 from nets.parameters import Layout, Parameters
 from nets.passes import Kept, Pass, check_like, check_parameters, check_pass, first_rows
-from nets.primitives.inplace import module_of
 from nets.workspace import Workspace, allocate, empty
 
 __all__ = ["Network", "Sequential", "first_rows"]
@@ -154,7 +153,7 @@ class Network:
         check_like("dy_of_x", dy_of_x, params.vector)
         first = cache.first_rows(len(dy_of_x))
         check_like("dy_of_x", dy_of_x, params.vector, first.y_shape, "the first rows of y")
-        if isinstance(self.body, Sequential):
+        if isinstance(self.body, Composed):
             if into is not None:
                 check_parameters("into", into, self.layout, cache.dtype)
             gradient = self._gradient(params, workspace) if into is None else into

@@ -6,11 +6,10 @@ import math
 from collections.abc import Iterable
 from typing import ClassVar
 
-from coulombfield.arrays import Array
+from coulombfield.arrays import Array, module_of
 from nets.parameters import Layout, Parameters
 from nets.primitives.adam import adam
 from nets.primitives.clipping import clamp
-from nets.primitives.inplace import module_of
 from nets.primitives.l2 import l2
 from nets.primitives.momentum import momentum as momentum_step
 from nets.primitives.rmsprop import rmsprop

@@ -22,7 +22,7 @@ class Pass(NamedTuple):
     layers: Cache
 
     def first_rows(self, count: int) -> Pass:
-        """That of the first ``count`` samples."""
+        """Pass of the first ``count`` samples."""
         x, y = ((min(count, shape[0]), *shape[1:]) for shape in (self.x_shape, self.y_shape))
         return Pass(self.body, x, y, self.dtype, first_rows(self.layers, count))
 

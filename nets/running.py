@@ -1,17 +1,36 @@
-"""What all batch-norms of a network normalise by: groups of a batch in training, running statistics for sampling."""
+"""What all batch-norms of a network normalise by: groups of a batch, be it over processes, or running statistics."""
 
 from __future__ import annotations
 
 import copy
+from typing import Protocol, runtime_checkable
 
 from nets.arguments import count_of
 from nets.layers.base import Cache, Layer
-from nets.layers.batchnorm import BatchNorm
-from nets.layers.composition import rebuilt
-from nets.layers.residual import Residual
-from nets.network import Network, Sequential
+from nets.layers.batchnorm import Exchange
+from nets.layers.composition import leaves_of, rebuilt, with_caches
+from nets.network import Network
 from nets.parameters import Parameters
 from nets.passes import Pass, check_parameters, check_pass
+
+
+@runtime_checkable
+class BatchStatistics(Protocol):
+    """A layer that normalises by statistics of its batch; see :class:`~nets.layers.batchnorm.BatchNorm`."""
+
+    running: bool
+
+    def over_processes(self, exchange: Exchange) -> Layer:
+        """A layer with the same parameters whose groups have a part on each of several processes."""
+
+    def in_groups_of(self, samples: int) -> Layer:
+        """A layer with the same parameters, and statistics of each ``samples`` successive samples."""
+
+    def frozen(self) -> Layer:
+        """A layer with the same parameters that normalises by its running statistics."""
+
+    def update_running(self, params: Parameters, cache: Cache) -> None:
+        """Move the running statistics towards those of a forward pass."""
 
 
 def in_groups_of(network: Network, samples: int) -> Network:
@@ -35,9 +54,35 @@ def in_groups_of(network: Network, samples: int) -> Network:
     samples = count_of("samples", samples)
 
     def change(layer: Layer) -> Layer:
-        return layer.in_groups_of(samples) if isinstance(layer, BatchNorm) else copy.copy(layer)
+        return layer.in_groups_of(samples) if isinstance(layer, BatchStatistics) else copy.copy(layer)
 
     return Network(rebuilt(network.body, change))
+
+
+def over_processes(network: Network, exchange: Exchange) -> Network:
+    """A network with the same parameters whose batch-norms take statistics over all parts of a batch.
+
+    Each process passes its own part through such a network, and all of them have to do so in the same order, backward
+    passes too. Gradients by parameters are those of a process's own samples; see
+    :class:`~nets.layers.batchnorm.BatchNorm` for what the processes' gradients by samples are.
+
+    Parameters
+    ----------
+    network : Network
+        No layer is shared with it.
+    exchange : Exchange
+        How arrays come from process to process, and how large each part is.
+    """
+
+    def change(layer: Layer) -> Layer:
+        return layer.over_processes(exchange) if isinstance(layer, BatchStatistics) else copy.copy(layer)
+
+    return Network(rebuilt(network.body, change))
+
+
+def has_batch_norm(network: Network) -> bool:
+    """Whether a sample's output depends on the others of its batch."""
+    return any(isinstance(layer, BatchStatistics) for layer in leaves_of(network.body))
 
 
 def frozen(network: Network) -> Network:
@@ -50,7 +95,11 @@ def frozen(network: Network) -> Network:
     ValueError
         If a batch-norm keeps no running statistics.
     """
-    return Network(rebuilt(network.body, lambda layer: layer.frozen() if isinstance(layer, BatchNorm) else layer))
+
+    def change(layer: Layer) -> Layer:
+        return layer.frozen() if isinstance(layer, BatchStatistics) else layer
+
+    return Network(rebuilt(network.body, change))
 
 
 def update_running(network: Network, params: Parameters, cache: Pass) -> None:
@@ -76,12 +125,7 @@ def update_running(network: Network, params: Parameters, cache: Pass) -> None:
 
 
 def _update(layer: Layer, params: Parameters, cache: Cache) -> None:
-    if isinstance(layer, Sequential):
-        for i, (child, of_child) in enumerate(zip(layer.layers, layer.caches(cache), strict=True)):
-            _update(child, params.child(str(i)), of_child)
-    elif isinstance(layer, Residual):
-        _update(layer.body, params.child("body"), cache.body)
-        if layer.shortcut is not None:
-            _update(layer.shortcut, params.child("shortcut"), cache.shortcut)
-    elif isinstance(layer, BatchNorm) and layer.running:
+    if isinstance(layer, BatchStatistics) and layer.running:
         layer.update_running(params, cache)
+    for name, child, of_child in with_caches(layer, cache):
+        _update(child, params.child(name), of_child)

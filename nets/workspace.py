@@ -7,15 +7,14 @@ import math
 from collections.abc import Callable, Hashable
 from typing import Any, NamedTuple
 
-from coulombfield.arrays import Array
-from nets.primitives.inplace import module_of
+from coulombfield.arrays import Array, module_of
 
 BLOCK = 2**26
 """Bytes of the smallest block. An operating system gives no memory to those that nobody writes to, and takes back that
 of so large a block, where small ones leave holes."""
 
 ALIGNMENT = 64
-"""Of arrays in a block [bytes]: a line of the cache."""
+"""Alignment of arrays in a block [bytes]: a line of the cache."""
 
 
 class Workspace:

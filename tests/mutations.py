@@ -44,33 +44,34 @@ class Mutation(NamedTuple):
     command: str
 
 
-PROFILES, ENERGY, DIRECT = "coulombfield/profiles.py", "coulombfield/energy.py", "coulombfield/sums/direct.py"
+POWER, PROFILES = "coulombfield/kernels/inverse_power.py", "coulombfield/profiles.py"
+ENERGY, DIRECT = "coulombfield/energy.py", "coulombfield/sums/direct.py"
 
 MUTATIONS = (
     Mutation(
         "kernel: exponent d for d/2",
-        PROFILES,
+        POWER,
         "half = exponent / 2",
         "half = exponent",
         "equations --only 5",
     ),
     Mutation(
         "kernel: exponent 3 off by one",
-        PROFILES,
+        POWER,
         "self.peak * (fraction * xp.sqrt(fraction))",
         "self.peak * fraction",
         "equations --only 5",
     ),
     Mutation(
         "slope: the sign",
-        PROFILES,
+        POWER,
         "factors = -half / numerator,",
         "factors = half / numerator,",
         "equations --only 6",
     ),
     Mutation(
         "curvature: d/2 for d/2 + 1",
-        PROFILES,
+        POWER,
         "-(half + 1) / numerator",
         "-half / numerator",
         "equations --only 14",
@@ -140,14 +141,14 @@ MUTATIONS = (
     ),
     Mutation(
         "generator's loss: the factor 1/2",
-        "nets/losses.py",
+        "nets/losses/coulomb.py",
         "factor = -0.5 / _count(values)",
         "factor = -1.0 / _count(values)",
         "equations --only 10",
     ),
     Mutation(
         "discriminator's loss: N_x and N_y swapped",
-        "nets/losses.py",
+        "nets/losses/coulomb.py",
         "gradient[:generated] *= 0.5 / generated",
         "gradient[:generated] *= 0.5 / (total - generated)",
         "gradients --only potential_regression",
@@ -168,7 +169,7 @@ MUTATIONS = (
     ),
     Mutation(
         "batch-norm: the gradient's second projection left out",
-        "nets/primitives/normalization.py",
+        "nets/primitives/normalization_passes.py",
         "bend = inverse * scale, inverse * inverse * means[1]",
         "bend = inverse * scale, inverse * means[1]",
         "gradients --only BatchNorm",

@@ -21,6 +21,7 @@ from ..arrays import Array, backend, to_numpy
 from ..charges import checked_samples, unit_charges
 from ..energy import electrostatic_energy, interaction_energy
 from ..kernels import RadialKernel, check_kernel, value_at_zero
+from ..profiles import Profile, Work
 from ..rng import Streams
 from ..sums import potential
 
@@ -30,15 +31,19 @@ AXES = 8  # dimensions up to which squared distances are sums of squares
 COLUMNS = 256  # permutations that are multiplied at a time
 
 
-class Root(NamedTuple):
+class Root(Profile, NamedTuple("Root", [("factor", float)])):
     """f(s) = factor · √s as a profile (:mod:`coulombfield.profiles`); it has a value only."""
 
-    factor: float
+    __slots__ = ()
 
     @property
-    def length(self) -> None:
-        """None: it has no length of its own."""
-        return
+    def derivatives(self) -> int:
+        """None."""
+        return 0
+
+    def work(self, quick: bool) -> Work:
+        """A root."""
+        return Work(roots=1.0)
 
     def stretched(self, factor: float) -> Root:
         """The profile with which points stretched by a factor have the values that these points had."""

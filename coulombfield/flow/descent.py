@@ -9,6 +9,7 @@ import numpy as np
 
 from ..arrays import Array, to_numpy
 from .integrator import first_order, span
+from .motion import Motion
 from .parameters import store_number
 from .snapshot import Snapshot
 
@@ -68,7 +69,7 @@ class Descent:
         motion = start.motion
         motion.check(start.field, f"as field at step {start.step}")
         velocities = motion.velocities(start.sums)
-        energy, descent = start.moving_energy, _descent(motion.weights, velocities)
+        energy, descent = start.moving_energy, _descent(motion, velocities)
         h = 2 * start.memory[MEMORY] if MEMORY in start.memory else self.step
         h, end = span(start, h, until)
         while descent and h >= SHORTEST * self.step:
@@ -84,7 +85,8 @@ class Descent:
         return None
 
 
-def _descent(weights: Array, velocities: Array) -> float:
+def _descent(motion: Motion, velocities: Array) -> float:
     """Σ_i |q_i| ‖v_i‖² in float64."""
     host = to_numpy(velocities).astype(float)
-    return float(np.abs(to_numpy(weights)).astype(float) @ np.sum(host * host, axis=1))
+    weights = np.abs(to_numpy(motion.weights)).astype(float)
+    return motion.processes.product(weights, np.sum(host * host, axis=1))

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from .integrator import first_order, span
-from .noise import check_seed, normals
+from .noise import check_seed
 from .parameters import store_number
 from .snapshot import Snapshot
 
@@ -62,5 +62,6 @@ class Euler:
         motion, (h, end) = start.motion, span(start, self.step, until)
         positions = start.positions + h * motion.velocities(start.sums)
         if self.temperature:
-            positions = positions + math.sqrt(2 * h * self.temperature) * normals(self.seed, start.step, positions)
+            strength = math.sqrt(2 * h * self.temperature)
+            positions = positions + strength * motion.normals(self.seed, start.step, positions)
         return Snapshot(motion, start.step + 1, end, motion.inside(positions))

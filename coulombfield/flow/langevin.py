@@ -11,7 +11,7 @@ import numpy as np
 
 from ..arrays import Array
 from .integrator import span
-from .noise import check_seed, normals
+from .noise import check_seed
 from .parameters import finite_number, store_number
 from .snapshot import Snapshot
 
@@ -116,4 +116,4 @@ class Langevin:
         if not np.any(temperature):
             return v
         warmth = motion.warmth if self.per == "charge" else motion.inverse_masses
-        return v + (strength * motion.xp.sqrt(warmth)) * normals(self.seed, start.step, v)
+        return v + (strength * motion.xp.sqrt(warmth)) * motion.normals(self.seed, start.step, v)

@@ -14,7 +14,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
-from types import ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import array_api_compat
@@ -22,12 +21,12 @@ import numpy as np
 
 from ..arrays import Array, to_numpy
 from ..charges import Charges
-from ..energy import electrostatic_energy, self_energy
 from ..kernels import RadialKernel, value_at_zero
-from ..sums import field, potential_and_field
 from .annealing import softening_of, with_softening
 from .external import External
 from .group import Group
+from .noise import normals
+from .processes import HERE, Processes, weighted
 from .state import State
 from .system import System
 
@@ -65,6 +64,8 @@ class Motion:
         Whether potential and energy are computed along with every field.
     integrator : Integrator, optional
         What takes the steps, if it is one for all.
+    processes : Processes
+        Among which the particles are spread.
 
     Attributes
     ----------
@@ -89,8 +90,14 @@ class Motion:
         energies: bool,
         *,
         integrator: Integrator | None = None,
+        processes: Processes = HERE,
     ):
+        self.processes = processes
         self.groups: Mapping[str, Group] = state.groups
+        self._numbers = {name: processes.counts(len(group)) for name, group in self.groups.items()}
+        processes.together(lambda: self._start(system, schedule, energies, integrator))
+
+    def _start(self, system: System, schedule: Schedule | None, energies: bool, integrator: Integrator | None) -> None:
         first = next(iter(self.groups.values())).positions
         self.xp = xp = array_api_compat.array_namespace(first)
         self.system, self.energies, self.integrator = system, energies, integrator
@@ -171,16 +178,16 @@ class Motion:
 
     def external_energy(self, rows: Array, time: float) -> float:
         """Energy of the particles that move in external fields [energy]."""
-        return sum(_weighted(strength, external.potential(rows, time)) for external, strength in self._external)
+        over = self.processes
+        return sum(weighted(over, strength, external.potential(rows, time)) for external, strength in self._external)
 
     def _pairs(self, rows: Array, time: float, energies: bool) -> Sums:
         kernel = self._kernel(time)
-        coupling = self.system.coupling
+        coupling, over = self.system.coupling, self.processes
         if self._fixed is None:
             potential, field_of_all = self._sums(rows, Charges(rows, self.weights), kernel, energies, own=True)
-            return Sums(
-                field_of_all, potential, coupling * 0.5 * _weighted(self.weights, potential) if energies else None
-            )
+            energy = coupling * 0.5 * weighted(over, self.weights, potential) if energies else None
+            return Sums(field_of_all, potential, energy)
         if not energies and not self._leaves_out:
             everything = Charges(self.xp.concat([self._fixed, rows]), self._all_weights)
             return Sums(self._sums(rows, everything, kernel, False)[1], None, None)
@@ -188,7 +195,7 @@ class Motion:
         of_fixed, fixed_field = self._sums(rows, Charges(self._fixed, self._fixed_weights), kernel, energies)
         if not energies:
             return Sums(own_field + fixed_field, None, None)
-        energy = _weighted(self.weights, of_fixed) + 0.5 * _weighted(self.weights, of_own)
+        energy = weighted(over, self.weights, of_fixed) + 0.5 * weighted(over, self.weights, of_own)
         return Sums(own_field + fixed_field, of_own + of_fixed, coupling * energy)
 
     def velocities(self, sums: Sums) -> Array:
@@ -220,13 +227,19 @@ class Motion:
 
     def largest_acceleration(self, sums: Sums) -> float:
         """Largest ‖a‖ of a particle that moves [length / time²]; 0 without particles."""
-        return _longest(self.xp, self.kick(sums, 1.0))
+        return self._longest(self.kick(sums, 1.0))
 
     def largest_force(self, sums: Sums) -> float:
         """Largest force on a particle that moves, per unit of its charge; 0 without particles."""
         if sums.external is None:
-            return abs(self.system.coupling) * _longest(self.xp, sums.field)
-        return _longest(self.xp, self.velocities(sums))
+            return abs(self.system.coupling) * self._longest(sums.field)
+        return self._longest(self.velocities(sums))
+
+    def _longest(self, vectors: Array) -> float:
+        """Largest length of all processes' vectors."""
+        xp = self.xp
+        own = float(xp.max(xp.sqrt(xp.sum(vectors * vectors, axis=1)))) if vectors.shape[0] else 0.0
+        return self.processes.largest(own)
 
     @cached_property
     def inverse_masses(self) -> Array:
@@ -237,12 +250,12 @@ class Motion:
         ValueError
             If one has no mass, as a charge of 0 without one of its own.
         """
-        return self._inverse("masses", self.masses)
+        return self.processes.together(lambda: self._inverse("masses", self.masses))
 
     @cached_property
     def inverse_charges(self) -> Array:
         """1/|q| of the particles that move, as a column; raises if one has no charge."""
-        return self._inverse("charges", self.xp.abs(self.weights)[:, None])
+        return self.processes.together(lambda: self._inverse("charges", self.xp.abs(self.weights)[:, None]))
 
     def _inverse(self, what: str, column: Array) -> Array:
         for name, part in self.unpack(column).items():
@@ -287,6 +300,19 @@ class Motion:
         acts = self.by_group("groups", dict.fromkeys(external.groups, 1.0))
         return strength * self.put(np.asarray(acts))[:, 0]
 
+    def normals(self, seed: int, step: int, like: Array) -> Array:
+        """Standard normal numbers for the particles that move, the same for any number of processes."""
+        parts = [self._numbers[name] for name in self._moving]
+        if all(first == 0 for first, _ in parts) and sum(count for _, count in parts) == like.shape[0]:
+            return normals(seed, step, like)
+        # All are drawn and the own ones taken: how many numbers a generator spends on one is not known.
+        drawn = normals(seed, step, like, sum(count for _, count in parts))
+        own, start = [], 0
+        for (first, count), group in zip(parts, self._moving.values(), strict=True):
+            own.append(drawn[start + first : start + first + len(group), ...])
+            start += count
+        return self.xp.concat(own)
+
     def at_fixed(self, rows: Array, time: float) -> tuple[Array, Array]:
         """Potential and field at the fixed charges."""
         assert self._fixed is not None
@@ -303,8 +329,8 @@ class Motion:
         if softening not in self._fixed_energy:
             own = Charges(self._fixed, self._fixed_weights)
             options: dict[str, Any] = {"exclude_self": self._leaves_out, "rtol": system.rtol, "method": system.method}
-            energy = electrostatic_energy(own, kernel, **options)
-            known = self_energy(own, kernel) if system.exclude_self and not self._leaves_out else 0.0
+            energy = self.processes.energy(own, kernel, **options)
+            known = self.processes.self_energy(own, kernel) if system.exclude_self and not self._leaves_out else 0.0
             self._fixed_energy = {softening: system.coupling * (energy - known)}
         return self._fixed_energy[softening]
 
@@ -313,7 +339,7 @@ class Motion:
         if velocities is None:
             return 0.0
         host = to_numpy(velocities).astype(float)
-        return 0.5 * float(np.sum(to_numpy(self.masses).astype(float) * host**2))
+        return 0.5 * self.processes.total(to_numpy(self.masses).astype(float) * host**2)
 
     def check(self, rows: Array, when: str) -> None:
         """Raise if a number of the particles that move is not finite; ``when`` says what it is, and when.
@@ -323,9 +349,13 @@ class Motion:
         ArithmeticError
             With the row's number and what may help.
         """
-        try:
+
+        def check_all() -> None:
             for name, part in self.unpack(rows).items():
                 check_finite(name, part, when)
+
+        try:
+            self.processes.together(check_all)
         except ValueError as error:
             raise ArithmeticError(
                 f"{error}; take a shorter step, or a softened kernel such as Plummer if charges coincide"
@@ -348,8 +378,8 @@ class Motion:
         exclude, system = own and self._leaves_out, self.system
         options: dict[str, Any] = {"exclude_self": exclude, "rtol": system.rtol, "method": system.method}
         if not potential:
-            return None, field(targets, charges, kernel, **options)
-        values, fields = potential_and_field(targets, charges, kernel, **options)
+            return None, self.processes.field(targets, charges, kernel, **options)
+        values, fields = self.processes.potential_and_field(targets, charges, kernel, **options)
         if own and system.exclude_self and not exclude:
             values = values - charges.weights * value_at_zero(kernel)
         return values, fields
@@ -391,12 +421,3 @@ def _consecutive(groups: Mapping[str, Group]) -> dict[str, slice]:
         rows[name] = slice(start, start + len(group))
         start += len(group)
     return rows
-
-
-def _longest(xp: ModuleType, vectors: Array) -> float:
-    return float(xp.max(xp.sqrt(xp.sum(vectors * vectors, axis=1)))) if vectors.shape[0] else 0.0
-
-
-def _weighted(weights: Array, values: Array) -> float:
-    """Σ_i q_i Φ_i in float64."""
-    return float(np.sum(to_numpy(weights).astype(float) * to_numpy(values)))

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from .integrator import Integrator
 from .motion import Motion, Schedule
 from .parameters import check_count
+from .processes import HERE, Processes
 from .snapshot import Snapshot
 from .state import State
 from .stopping import Stop
@@ -83,16 +84,32 @@ def run(
     charges' mutual energy is summed once for each ε that a total is asked at. Bits don't depend on the number of
     threads, but for the method 'gram'.
     """
-    _validate(state, system, integrator, until, softening, callbacks, every, energies)
+    return run_over(HERE, state, system, integrator, until, softening, callbacks, every, energies)
+
+
+def run_over(
+    processes: Processes,
+    state: State,
+    system: System,
+    integrator: Integrator,
+    until: Stop,
+    softening: Schedule | None,
+    callbacks: Sequence[Callback],
+    every: int,
+    energies: bool,
+) -> Outcome:
+    """Run particles that are spread over processes; other arguments as for :func:`run`."""
+    processes.together(lambda: _validate(state, system, integrator, until, softening, callbacks, every, energies))
     energies = energies or integrator.needs_energies or until.energy is not None
-    motion = Motion(system, state, softening, energies, integrator=integrator)
+    motion = Motion(system, state, softening, energies, integrator=integrator, processes=processes)
     now: Snapshot | None = Snapshot.of(state, motion)
     called = -1
     while now is not None:
         last, reason = now, until.reason(now)
         if callbacks and last.step % every == 0:
             called = last.step
-            reason = reason if not _stopped(callbacks, last) else reason or "callback"
+            stopped = not processes.every(not _stopped(callbacks, last))
+            reason = reason if not stopped else reason or "callback"
         if reason:
             break
         now = integrator.advance(last, math.inf if until.time is None else until.time)

@@ -47,7 +47,7 @@ class Snapshot:
 
     @classmethod
     def of(cls, state: State, motion: Motion) -> Snapshot:
-        """Of a state; a group without velocities is at rest, if the integrator knows inertia or another has some."""
+        """Snapshot of a state; a group without velocities is at rest, if the integrator or another group has inertia."""
         rows, velocities = motion.pack(state)
         return cls(motion, state.step, state.time, rows, velocities, memory=state.memory)
 
@@ -58,7 +58,7 @@ class Snapshot:
 
     @cached_property
     def state(self) -> State:
-        """As what is saved, and goes on bit for bit."""
+        """State that is saved, and goes on bit for bit."""
         motion, groups = self.motion, dict(self.motion.groups)
         for name, positions in motion.unpack(self.positions).items():
             velocities = None if self.velocities is None else motion.part(name, self.velocities)
@@ -138,7 +138,7 @@ class Snapshot:
         """
         xp = self.motion.xp
         moved = [values for values in (self.positions, self.velocities) if values is not None]
-        if all(bool(xp.all(xp.isfinite(values))) for values in moved):
+        if self.motion.processes.every(all(bool(xp.all(xp.isfinite(values))) for values in moved)):
             return
         self.motion.check(start.field, f"as field at step {start.step}")
         for values in moved:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ..arrays import Array, backend, floating
-from ..charges import check_like, generated_charges, kind_of, real_charges
+from ..charges import check_like, check_points, kind_of, shares
 from .group import Group
 from .parameters import check_count, finite_number
 
@@ -83,6 +83,7 @@ class State:
         generated_velocities: Array | None = None,
         real_velocities: Array | None = None,
         time: float = 0.0,
+        whole: tuple[int, int] | None = None,
     ) -> State:
         """The paper's two groups: real data with charges +1/N_y and generated samples with −1/N_x.
 
@@ -98,6 +99,9 @@ class State:
             As of :class:`Group` [length / time].
         time : float
             Time that has passed [time].
+        whole : tuple of int, optional
+            N_x and N_y, where the arrays are one process's part of them for :func:`coulombfield.parallel.run`, and may
+            be empty.
 
         Returns
         -------
@@ -113,14 +117,18 @@ class State:
             raise ValueError(f"moving: expected {' or '.join(MOVING)}, got {moving!r}")
         generated, real = floating(generated=generated, real=real)
         backend(generated=generated, real=real)
-        charges = {"real": real_charges(real), "generated": generated_charges(generated)}
+        arrays, counts = {"real": real, "generated": generated}, {}
+        for name, points in arrays.items():
+            check_points(name, points)
+            counts[name] = points.shape[0] if whole is None else whole[name == "real"]
         check_like("real", real, "generated", generated)
         velocities = {"real": real_velocities, "generated": generated_velocities}
         groups = {}
-        for name, own in charges.items():
+        for name, points in arrays.items():
+            charges = shares(name, points, counts[name])
             fixed = name == "real" and moving == "generated"
             try:
-                groups[name] = Group(own.positions, velocities[name], own.weights, fixed=fixed)
+                groups[name] = Group(points, velocities[name], charges, fixed=fixed)
             except (TypeError, ValueError) as error:  # of the velocities: all else has been looked at
                 raise type(error)(f"{name}_{error}") from None
         return cls(groups, time=time)

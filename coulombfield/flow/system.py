@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..kernels import RadialKernel, value_at_zero
+from ..kernels import RadialKernel, check_kernel, value_at_zero
 from .external import External
 from .parameters import store_number
 from .walls import Walls
@@ -63,8 +63,7 @@ class System:
     method: str = "auto"
 
     def __post_init__(self) -> None:
-        if not isinstance(self.kernel, RadialKernel):
-            raise TypeError(f"kernel: expected a RadialKernel such as Plummer(), got {type(self.kernel).__name__}")
+        check_kernel(self.kernel)
         store_number(self, "coupling", signed=True)
         if not all(hasattr(each, "field") and hasattr(each, "potential") for each in self.external_fields):
             raise TypeError(f"external: expected fields such as HarmonicTrap(1.0), got {self.external!r}")

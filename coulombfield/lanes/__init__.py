@@ -8,6 +8,7 @@ Formulas see no difference: ``+ - * / <``, ``numpy.sqrt`` and their kin work lan
 every lane. A product and a sum may be contracted to a fused one, which rounds less.
 """
 
+from .calls import each_lane
 from .functions import (
     exponent_and_fraction,
     exponent_and_fraction_from_one,
@@ -37,10 +38,12 @@ from .points import (
 )
 from .products import TILE_ROWS, add_outer, copy_lanes, store_tile, zero_tile
 from .series import add_series, load_series, store_series
+from .static import ONE, static_size
 from .vectors import Lanes, intrinsic
 
 __all__ = [
     "LANE_BYTES",
+    "ONE",
     "TILE_ROWS",
     "Lanes",
     "add_each",
@@ -50,6 +53,7 @@ __all__ = [
     "compiled_once",
     "copy_lanes",
     "dot",
+    "each_lane",
     "exponent_and_fraction",
     "exponent_and_fraction_from_one",
     "fused",
@@ -64,6 +68,7 @@ __all__ = [
     "reciprocal_root_estimate",
     "row_of",
     "select",
+    "static_size",
     "store_series",
     "store_tile",
     "subtract_each",

@@ -180,6 +180,7 @@ def power_of_two(typing_context, n):
         integers, whole = _integers(values[0].type)
         # In a number near 1.5 · 2^significand the last bits are those of the integer added to it.
         shifted = builder.fadd(values[0], _constant(values[0].type, 1.5 * 2**significand))
+        # With the bias of exponents added, all but these bits leave on the left as they move to the exponent's place.
         exponent = builder.add(builder.bitcast(shifted, integers), whole(2 ** (bits - significand - 2) - 1))
         return builder.bitcast(builder.shl(exponent, whole(significand)), values[0].type)
 
@@ -196,8 +197,10 @@ def _exponent_and_fraction(x, shift):
         kind = values[0].type
         integers, whole = _integers(kind)
         given = builder.bitcast(values[0], integers)
+        # Bits of x less those of √½: above the significand they count the powers of 2 from √½ to x.
         k = shift(builder, builder.sub(given, whole(root)), whole(significand))
         m = builder.bitcast(builder.sub(given, builder.shl(k, whole(significand))), kind)
+        # An integer added to the bits of 1.5 · 2^significand is one added to that number, and so becomes one in it.
         k = builder.bitcast(builder.add(k, whole(magic)), kind)
         k = builder.fsub(k, _constant(kind, 1.5 * 2**significand))
         return context.make_tuple(builder, signature.return_type, [k, m])

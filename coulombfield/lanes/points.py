@@ -118,7 +118,7 @@ def dot(typing_context, a, b):
 
 @intrinsic
 def zeros(typing_context, tile, axes):
-    """A tuple of as many zeros as ``axes`` has elements, each like the lanes of the tuple ``tile``."""
+    """A tuple of zeros, as many as the static size ``axes``, each like the lanes of the tuple ``tile``."""
     result = types.UniTuple(tile.dtype, len(axes))
 
     def generate(context, builder, signature, values):

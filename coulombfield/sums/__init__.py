@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -11,7 +12,7 @@ import numpy as np
 from ..arguments import finite_number
 from ..arrays import Array, backend, floating, library, to_numpy
 from ..charges import Charges, check_charges, check_like, check_points
-from ..kernels import RadialKernel, check_kernel
+from ..kernels import RadialKernel, check_derivatives, check_kernel
 from ..profiles import Laplacian
 from . import selection
 from .request import Request, Result, Tangent
@@ -74,13 +75,19 @@ def potential(
     ArithmeticError
         If a fast engine that was asked for by name can't reach ``rtol``; 'auto' falls back to an exact one.
 
+    Warns
+    -----
+    RuntimeWarning
+        If the kernel is infinite at distance 0, as :class:`coulombfield.Coulomb` is, and the targets are the charges'
+        own places without ``exclude_self``.
+
     Notes
     -----
     A NaN in a position reaches every result that depends on it. Memory is O((T + S) m) and a tile: see the engine. In
     float32 the error is a few units of rounding of Σ|q k|; where float32 can't hold the terms, such as a field's of
     exponent 3 among points that are 1e7 ε apart, they are summed in float64, which takes a few times as long.
     """
-    request = _request(targets, charges, kernel, exclude_self, rtol, potential=True)
+    request = checked_request(targets, charges, kernel, exclude_self, rtol, potential=True)
     return _evaluate(request, method)[0].potential
 
 
@@ -104,7 +111,7 @@ def field(
     array, shape (T, m)
         Ê [charge · kernel / length], of the library, dtype and device of the targets.
     """
-    request = _request(targets, charges, kernel, exclude_self, rtol, field=True)
+    request = checked_request(targets, charges, kernel, exclude_self, rtol, field=True)
     return _evaluate(request, method)[0].field
 
 
@@ -128,7 +135,7 @@ def potential_and_field(
     field : array, shape (T, m)
         As from :func:`field`.
     """
-    request = _request(targets, charges, kernel, exclude_self, rtol, potential=True, field=True)
+    request = checked_request(targets, charges, kernel, exclude_self, rtol, potential=True, field=True)
     result, _ = _evaluate(request, method)
     return result.potential, result.field
 
@@ -154,7 +161,7 @@ def laplacian(
     array, shape (T,)
         ∇²Φ̂ [charge · kernel / length²], of the library, dtype and device of the targets.
     """
-    request = _request(targets, charges, kernel, exclude_self, rtol, potential=True)
+    request = checked_request(targets, charges, kernel, exclude_self, rtol, potential=True)
     return _evaluate(_laplacian_of(request), method)[0].potential
 
 
@@ -191,7 +198,7 @@ def explain(
     if function not in (potential, field, potential_and_field, laplacian):
         raise TypeError(f"function: expected potential, field, potential_and_field or laplacian, got {function!r}")
     wanted = {"potential": function is not field, "field": function in (field, potential_and_field)}
-    request = _request(targets, charges, kernel, exclude_self, rtol, **wanted)
+    request = checked_request(targets, charges, kernel, exclude_self, rtol, **wanted)
     result, explanation = _evaluate(_laplacian_of(request) if function is laplacian else request, method, explain=True)
     assert explanation is not None
     values: Any = tuple(value for value in result if value is not None)
@@ -208,7 +215,7 @@ def energy(
 ) -> float:
     """½ Σ_i q_i Φ(b_i); for :mod:`coulombfield.energy`."""
     check_charges(charges)
-    request = _request(charges.positions, charges, kernel, exclude_self, rtol, potential=True)
+    request = checked_request(charges.positions, charges, kernel, exclude_self, rtol, potential=True)
     value = selection.energy(rescaled(request)[0], method)
     if is_single(request) and not math.isfinite(value) and request.finite:
         return selection.energy(in_double(request), method)
@@ -227,7 +234,8 @@ def derivative(
     method: str = "auto",
 ) -> Result:
     """Derivatives along a tangent, in the arguments of :func:`potential`; for :mod:`coulombfield.derivatives`."""
-    request = _request(targets, charges, kernel, exclude_self, None, potential=potential, field=field)
+    request = checked_request(targets, charges, kernel, exclude_self, None, potential=potential, field=field)
+    check_derivatives(request.profile, 1 + field)
     scaled, factor = rescaled(request, 1 + field)
     result = in_old_unit(differentiate(scaled, tangent.moved(factor, scaled), method), request, factor)
     if overflown(result, request):
@@ -237,6 +245,7 @@ def derivative(
 
 
 def _laplacian_of(request: Request) -> Request:
+    check_derivatives(request.profile, 2)
     return request._replace(profile=Laplacian.of(request.profile, request.targets.shape[1]))
 
 
@@ -265,7 +274,7 @@ def _without_overflow(result: Result, request: Request) -> Result:
     return result
 
 
-def _request(
+def checked_request(
     targets: Any,
     charges: Any,
     kernel: Any,
@@ -275,7 +284,7 @@ def _request(
     potential: bool = False,
     field: bool = False,
 ) -> Request:
-    """The request that these arguments make, once they are checked."""
+    """The request that these arguments make, once they are checked; for what else sums over charges."""
     check_charges(charges)
     check_kernel(kernel)
     if not isinstance(exclude_self, bool):
@@ -295,4 +304,11 @@ def _request(
         least = 16 * float(xp.finfo(targets.dtype).eps)
         if not least <= rtol < 1:
             raise ValueError(f"rtol: expected a number from {least:.1e} ({targets.dtype}) to 1, got {rtol:g}")
-    return Request(targets, positions, charges.weights, kernel.profile, exclude_self, potential, field, rtol)
+    profile = kernel.profile
+    if targets is positions and count and not exclude_self and any(p.shift == 0 for p in profile.power_parts()):
+        warnings.warn(
+            f"exclude_self: {kernel} is infinite between a charge and itself, and so are sums at charges' own places",
+            RuntimeWarning,
+            stacklevel=3,
+        )
+    return Request(targets, positions, charges.weights, profile, exclude_self, potential, field, rtol)

@@ -108,13 +108,18 @@ def _add_squares(shares, values, factor):
 
 def _add_octaves(shares: np.ndarray, targets: np.ndarray, places: np.ndarray, part: float) -> None:
     """Add equal parts for each octave of the distance from the nearest place, to be shared by the targets in it."""
-    nearest = np.empty(targets.shape[0])
-    _nearest_squares(targets, places, nearest)
-    octaves = nearest.view(np.int64) >> SHIFT
+    octaves = octaves_of(targets, places)
     counts = np.bincount(octaves, minlength=OCTAVES)
     with np.errstate(divide="ignore"):
         of_octave = part / np.count_nonzero(counts) / counts
     shares += of_octave[octaves]
+
+
+def octaves_of(targets: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """Numbers of the octaves of the targets' distances from the nearest of some places, from 0 to ``OCTAVES`` − 1."""
+    nearest = np.empty(targets.shape[0])
+    _nearest_squares(targets, places, nearest)
+    return nearest.view(np.int64) >> SHIFT
 
 
 @jit

@@ -9,14 +9,13 @@ from typing import NamedTuple
 import numpy as np
 
 from ..arrays import to_numpy
+from .costs import table
 from .engines import EXACT, FAST
 from .request import Engine, OutOfReachError, Request, Result, Tangent
 from .tolerance import SAMPLE, within_tolerance
 
 OF_FEW = next(iter(EXACT))
 FEW_PAIRS = 2**20  # up to which that engine is the fastest where it serves, and asking others costs a tenth of its time
-WORTH_A_PLAN = 0.15  # seconds of exact summation below which looking for a fast engine costs more than it brings
-HARD_TO_BEAT = 2.5e-7  # seconds a point, targets and charges: no other fast engine was seen to take less
 
 
 class Candidate(NamedTuple):
@@ -80,7 +79,7 @@ def _sums(request: Request, method: str, name: str, candidates: list[Candidate])
 
 def energy(request: Request, method: str) -> float:
     """½ Σ_i q_i Φ_i of charges at their own places, over half of the pairs where the engine can do that."""
-    name, candidates = _chosen(request, method)
+    name, candidates = (OF_FEW, []) if method == "auto" and _few(request) else _chosen(request, method)
     by_halves = getattr(EXACT.get(name), "energy", None)
     if by_halves is not None:
         return by_halves(request.positions, request.weights, request.profile, request.exclude_self)
@@ -120,7 +119,7 @@ def _named(request: Request, method: str) -> str:
 def _fastest(request: Request) -> tuple[str, list[Candidate]]:
     candidates = _asked({OF_FEW: EXACT[OF_FEW]} if _few(request) else EXACT, request)
     exact = _shortest(candidates)
-    if request.rtol is None or exact.seconds <= WORTH_A_PLAN:
+    if request.rtol is None or exact.seconds <= table().worth_a_plan:
         return exact.method, candidates
     check = exact.seconds * min(1.0, SAMPLE / request.targets.shape[0])
     points = request.targets.shape[0] + request.positions.shape[0]
@@ -130,7 +129,7 @@ def _fastest(request: Request) -> tuple[str, list[Candidate]]:
             continue
         (answer,) = _asked({name: engine}, request)
         candidates.append(answer._replace(seconds=answer.seconds + check))
-        if answer.seconds <= HARD_TO_BEAT * points:
+        if answer.seconds <= table().hard_to_beat * points:
             break
     return _shortest(candidates).method, candidates
 

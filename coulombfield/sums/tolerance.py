@@ -10,6 +10,8 @@ and each sampled target i counts :math:`w_i = 1/(n p_i)` times, p_i being its sh
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import array_api_compat
 import numpy as np
 
@@ -18,7 +20,7 @@ from ..profiles import GradientSize, Magnitude
 from .request import ExactEngine, FastEngine, OutOfReachError, Request, Result
 from .sampled_targets import SAMPLE, draw
 
-__all__ = ["SAMPLE", "within_tolerance"]
+__all__ = ["SAMPLE", "Measure", "tightened", "within_tolerance"]
 
 FIRST_SIZES = 12  # of these targets, whose terms' magnitudes are mostly enough to see that an error is small
 MARGIN = 2.0  # how far below rtol a sample's error must stay, for the targets that it missed
@@ -35,44 +37,69 @@ def within_tolerance(request: Request, fast: FastEngine, exact: ExactEngine) -> 
         If no attempt reached it.
     """
     assert request.rtol is not None
-    tolerance, best = request.rtol / (2 * MARGIN), np.inf
+    return tightened(
+        request.rtol,
+        lambda tolerance: fast.approximate(request, tolerance),
+        lambda result: _Sample(request, exact, result).error(result),
+    )
+
+
+def tightened(
+    rtol: float, approximate: Callable[[float], Result], error_of: Callable[[Result], float]
+) -> tuple[Result, float]:
+    """The sums by ``approximate(tolerance)`` whose error, as ``error_of`` measures it, keeps ``rtol``; and that error.
+
+    Raises
+    ------
+    OutOfReachError
+        If no attempt reached it.
+    """
+    tolerance, best = rtol / (2 * MARGIN), np.inf
     for _ in range(ATTEMPTS):
         try:
-            result = fast.approximate(request, tolerance)
+            result = approximate(tolerance)
         except OutOfReachError as reason:
             if best < np.inf:
                 break
-            raise OutOfReachError(f"{reason} for rtol={request.rtol:g}") from None
-        error = _Sample(request, exact, result).error(result)
-        if error * MARGIN <= request.rtol:
+            raise OutOfReachError(f"{reason} for rtol={rtol:g}") from None
+        error = error_of(result)
+        if error * MARGIN <= rtol:
             return result, error
         best = min(best, error)
-        tolerance *= min(0.1, request.rtol / (2 * MARGIN * error)) if np.isfinite(error) else 0.1
+        tolerance *= min(0.1, rtol / (2 * MARGIN * error)) if np.isfinite(error) else 0.1
     if best == np.inf:
-        raise OutOfReachError(f"gives numbers that are not finite, not rtol={request.rtol:g}")
-    raise OutOfReachError(f"reaches an error of {best:.1e} only, not rtol={request.rtol:g}")
+        raise OutOfReachError(f"gives numbers that are not finite, not rtol={rtol:g}")
+    raise OutOfReachError(f"reaches an error of {best:.1e} only, not rtol={rtol:g}")
 
 
-class _Sample:
-    """Some targets and the exact sums there."""
+class Measure:
+    """Exact sums at sampled targets, which others are measured against.
 
-    def __init__(self, request: Request, exact: ExactEngine, result: Result):
-        xp, device = array_api_compat.array_namespace(request.targets), array_api_compat.device(request.targets)
-        drawn, self._counts = draw(request, result)
-        self._rows = xp.asarray(drawn, device=device)
-        self._request = request.at(drawn)
-        if request.rtol is not None and request.rtol < SINGLE_PRECISION_RTOL:
-            self._request = self._request.in_double()
-        self._exact = exact
-        self._reference = exact.evaluate(self._request)
+    Parameters
+    ----------
+    rtol : float
+        The error that is allowed.
+    counts : array, shape (n,)
+        How many targets each sampled one stands for.
+    reference : Result
+        The exact sums there, on the host.
+    magnitudes : callable
+        ``magnitudes(name, count)`` gives the sums of the terms' magnitudes at the first ``count`` of the targets, on
+        the host, for the result of that name.
+    """
+
+    def __init__(
+        self, rtol: float, counts: np.ndarray, reference: Result, magnitudes: Callable[[str, int], np.ndarray]
+    ):
+        self._rtol, self._counts, self._reference = rtol, counts, reference
+        self._magnitudes_at = magnitudes
         self._sizes: dict[tuple[str, int], np.ndarray] = {}
 
-    def error(self, result: Result) -> float:
-        """Relative error at the sampled targets: the larger of the potential's and the field's."""
-        xp = array_api_compat.array_namespace(self._rows)
+    def error(self, found: Result) -> float:
+        """Relative error of sums at the sampled targets: the larger of the potential's and the field's."""
         return max(
-            self._relative(name, to_numpy(xp.take(found, self._rows, axis=0)), to_numpy(expected))
-            for name, found, expected in zip(Result._fields, result, self._reference, strict=True)
+            self._relative(name, values, expected)
+            for name, values, expected in zip(Result._fields, found, self._reference, strict=True)
             if expected is not None
         )
 
@@ -87,10 +114,9 @@ class _Sample:
         square = float(np.sum(self._squares(np.where(finite, found - expected, 0.0))))
         # Terms of one sign don't cancel, and then the sums themselves are the scale.
         scale = self._scale(expected)
-        assert self._request.rtol is not None
         # The magnitudes at some of the targets are less than at all of them: if the error is small beside those, it is.
         for count in (min(FIRST_SIZES, len(expected)), len(expected)):
-            if square * MARGIN**2 <= scale * self._request.rtol**2:
+            if square * MARGIN**2 <= scale * self._rtol**2:
                 break
             sizes = self._magnitudes(name, count)
             scale = max(scale, self._scale(np.where(np.isfinite(sizes), sizes, 0.0)))
@@ -110,13 +136,42 @@ class _Sample:
     def _magnitudes(self, name: str, count: int) -> np.ndarray:
         """Sums of the terms' magnitudes at the first sampled targets, for the potential or the field."""
         if (name, count) not in self._sizes:
-            xp, profile = array_api_compat.array_namespace(self._rows), self._request.profile
-            request = self._request._replace(
-                targets=self._request.targets[:count, :],
-                weights=xp.abs(self._request.weights),
-                profile=Magnitude(profile) if name == "potential" else GradientSize(profile, 2.0),
-                potential=True,
-                field=False,
-            )
-            self._sizes[name, count] = to_numpy(self._exact.evaluate(request).potential)
+            self._sizes[name, count] = self._magnitudes_at(name, count)
         return self._sizes[name, count]
+
+
+def sizes_of(request: Request, name: str) -> Request:
+    """Sums of the magnitudes of a request's terms: those of its potential or, by the name of that result, its field."""
+    xp, profile = array_api_compat.array_namespace(request.targets), request.profile
+    return request._replace(
+        weights=xp.abs(request.weights),
+        profile=Magnitude(profile) if name == "potential" else GradientSize(profile, 2.0),
+        potential=True,
+        field=False,
+    )
+
+
+class _Sample:
+    """Some of a request's targets, and the exact sums there."""
+
+    def __init__(self, request: Request, exact: ExactEngine, result: Result):
+        xp, device = array_api_compat.array_namespace(request.targets), array_api_compat.device(request.targets)
+        drawn, counts = draw(request, result)
+        self._rows = xp.asarray(drawn, device=device)
+        some = request.at(drawn)
+        if request.rtol is not None and request.rtol < SINGLE_PRECISION_RTOL:
+            some = some.in_double()
+
+        def magnitudes(name: str, count: int) -> np.ndarray:
+            sizes = sizes_of(some._replace(targets=some.targets[:count, :]), name)
+            return to_numpy(exact.evaluate(sizes).potential)
+
+        reference = Result(*(x if x is None else to_numpy(x) for x in exact.evaluate(some)))
+        self._measure = Measure(request.rtol or 0.0, counts, reference, magnitudes)
+
+    def error(self, result: Result) -> float:
+        """Relative error at the sampled targets: the larger of the potential's and the field's."""
+        xp = array_api_compat.array_namespace(self._rows)
+        return self._measure.error(
+            Result(*(x if x is None else to_numpy(xp.take(x, self._rows, axis=0)) for x in result))
+        )

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Iterator
 from typing import Any
 
 import array_api_compat
 import numpy as np
 
 from ..arrays import Array, number_in
-from ..profiles import Added, InversePower, Laplacian, Scaled, numbers_of
+from ..profiles import Laplacian, numbers_of
 from .pairs.tiles import largest
 from .request import Request, Result
 
@@ -26,7 +25,7 @@ _ROOM = 2.0**2  # that sums and products with small numbers leave below the larg
 _VALUE_ORDERS, _ORDERS = 120.0, 150.0  # binary: how far f, and what is wanted of f, f′ and f″, may fall with distance
 
 
-def rescaled(request: Request, derivatives: int = 0) -> tuple[Request, float]:
+def rescaled(request: Request, derivatives: int = 0, reach: float | None = None) -> tuple[Request, float]:
     """The request in a unit of length, or in float64, that suits it, and the factor that points were stretched by.
 
     Parameters
@@ -35,6 +34,8 @@ def rescaled(request: Request, derivatives: int = 0) -> tuple[Request, float]:
         The sums; those of a Laplacian are taken as those of the kernel inside it.
     derivatives : int
         How many derivatives by s their terms need.
+    reach : float, optional
+        The largest finite coordinate in size, where it is not that of the request's own points.
 
     Raises
     ------
@@ -43,9 +44,8 @@ def rescaled(request: Request, derivatives: int = 0) -> tuple[Request, float]:
     """
     if not is_single(request):
         return request, 1.0
-    reach = _reach(request.positions)
-    if request.targets is not request.positions:
-        reach = max(reach, _reach(request.targets))
+    if reach is None:
+        reach = reach_of(request)
     laplacian = isinstance(request.profile, Laplacian)
     kernel = request.profile.profile if laplacian else request.profile
     factor = _factor(kernel)
@@ -69,7 +69,7 @@ def in_double(request: Request) -> Request:
     """The request in float64, in which a Laplacian is summed without the part of its terms that cancels."""
     profile = request.profile
     if isinstance(profile, Laplacian):
-        profile = _laplacian(profile.profile, request.targets.shape[1])
+        profile = profile.profile.laplacian(request.targets.shape[1])
     return request.in_double()._replace(profile=profile)
 
 
@@ -109,7 +109,7 @@ def overflown(result: Result, request: Request) -> bool:
     """
     if not is_single(request) or (_finite(result.potential) and _finite(result.field)):
         return False
-    bare = any(power.shift == 0 for power in _powers(request.profile))
+    bare = any(power.shift == 0 for power in request.profile.power_parts())
     if bare and request.targets is request.positions and not request.exclude_self:
         return False  # each charge is at its own place
     return request.finite
@@ -123,29 +123,6 @@ def _finite(values: Array | None) -> bool:
         return largest(values) < math.inf
     xp = array_api_compat.array_namespace(values)
     return bool(number_in(xp.all(xp.isfinite(values)), untold=1.0))
-
-
-def _laplacian(profile: Any, dimension: int) -> Any:
-    """The Laplacian of a kernel, with x = s + ε² that of x^(−d/2) as d (d+2−m) x^(−d/2−1) − d (d+2) ε² x^(−d/2−2)."""
-    if isinstance(profile, Added):
-        return Added(_laplacian(profile.left, dimension), _laplacian(profile.right, dimension))
-    if isinstance(profile, Scaled):
-        return Scaled(profile.weight, _laplacian(profile.profile, dimension))
-    whole = Laplacian.of(profile, dimension)
-    if not isinstance(profile, InversePower) or profile.shift == 0:  # a bare one's is documented as NaN at s = 0
-        return whole
-    numerator, shift, peak, half = profile[:4]
-    d, unit = 2 * half, peak / numerator
-    far, near = (
-        InversePower.with_exponent(d + 2 * more, numerator=numerator, shift=shift, peak=unit / numerator ** (more - 1))
-        for more in (1, 2)
-    )
-    far_part, near_part = Scaled(d * (d + 2 - dimension), far), Scaled(-d * (d + 2) * shift, near)
-    if not all(map(math.isfinite, [*numbers_of(far), *numbers_of(near)])):
-        return whole
-    if d + 2 == dimension:
-        return near_part
-    return Added(far_part, near_part)
 
 
 @functools.lru_cache
@@ -177,12 +154,12 @@ def _fits(profile: Any, power: int, dimension: int, derivatives: int) -> bool:
     """Whether float32 holds the terms for coordinates of a size below 2^power, however an engine computes them."""
     farthest = np.float64(dimension * 4.0 ** (power + 1))
     return bool(farthest * _ROOM < _LARGEST) and all(
-        _falls_in_range(x, farthest, derivatives) for x in _powers(profile)
+        _falls_in_range(x, farthest, derivatives) for x in profile.power_parts()
     )
 
 
-def _falls_in_range(profile: InversePower, farthest: np.float64, derivatives: int) -> bool:
-    """Whether f and its derivatives are normal numbers from s = 0 up to the farthest s."""
+def _falls_in_range(profile: Any, farthest: np.float64, derivatives: int) -> bool:
+    """Whether an inverse power and its derivatives are normal numbers from s = 0 up to the farthest s."""
     functions = (profile.value, profile.slope, profile.curvature)[: derivatives + 1]
     if not all(abs(function(np, farthest)) >= _SMALLEST for function in functions):
         return False
@@ -196,14 +173,10 @@ def _falls_in_range(profile: InversePower, farthest: np.float64, derivatives: in
     )
 
 
-def _powers(profile: Any) -> Iterator[InversePower]:
-    """The inverse powers in a profile; exponentials fall to 0 themselves, and are 0 then."""
-    if isinstance(profile, InversePower):
-        yield profile
-    else:
-        for part in profile:
-            if isinstance(part, tuple):
-                yield from _powers(part)
+def reach_of(request: Request) -> float:
+    """The largest finite coordinate in size of a request's points."""
+    reach = _reach(request.positions)
+    return reach if request.targets is request.positions else max(reach, _reach(request.targets))
 
 
 def _reach(points: Array) -> float:

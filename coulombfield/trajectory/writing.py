@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from importlib import metadata
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -15,6 +14,7 @@ import numpy as np
 from ..arguments import is_integer
 from ..files import naming
 from ..flow import Snapshot
+from ..packages import own_version
 from .commits import CommittedFile
 from .contents import PRIVATE, Contents, Observable, Value, checked_observables
 from .units import Units
@@ -186,7 +186,7 @@ class Writer:
         root.attrs["version"] = np.asarray(VERSION, dtype=np.int32)
         author, creator = root.create_group("author"), root.create_group("creator")
         author.attrs["name"] = self._author
-        creator.attrs["name"], creator.attrs["version"] = np.bytes_("coulombfield"), np.bytes_(_version())
+        creator.attrs["name"], creator.attrs["version"] = np.bytes_("coulombfield"), np.bytes_(own_version())
         if self._units:
             module = root.create_group("modules/units")
             module.attrs["version"] = np.asarray((1, 0), dtype=np.int32)
@@ -301,13 +301,6 @@ def _filter(compression: Any) -> Any:
     except (TypeError, ValueError) as error:
         raise ValueError(f"compression: expected a filter of HDF5 such as 'gzip', got {compression!r}") from error
     return compression
-
-
-def _version() -> str:
-    try:
-        return metadata.version("coulombfield")
-    except metadata.PackageNotFoundError:  # a checkout that was not installed
-        return "unknown"
 
 
 def _chunks(value: np.ndarray) -> tuple[int, ...]:

@@ -30,7 +30,7 @@ class Source(Protocol):
 
     @property
     def dtype(self) -> np.dtype:
-        """Of minibatches."""
+        """The dtype of minibatches."""
 
     @property
     def shape(self) -> Shape:
@@ -56,7 +56,7 @@ class DataSet(Protocol):
 
     @property
     def shape(self) -> Shape:
-        """Of one sample."""
+        """Shape of one sample."""
 
     @property
     def bounds(self) -> tuple[float, float] | None:

@@ -40,7 +40,7 @@ class Stored(Protocol):
 
     @property
     def dtype(self) -> np.dtype:
-        """Of the values as stored."""
+        """The dtype of the values as stored."""
 
     @property
     def half(self) -> float:
@@ -84,7 +84,7 @@ class InMemory(NamedTuple):
 
     @property
     def dtype(self) -> np.dtype:
-        """Of the values as stored."""
+        """The dtype of the values as stored."""
         return self.values.dtype
 
     def read(self, index: np.ndarray) -> np.ndarray:

@@ -165,7 +165,7 @@ class TextData:
 
     @cached_property
     def ngrams(self) -> NGrams:
-        """Those of all lines of the file, counted now unless a file beside it has them.
+        """N-grams of all lines of the file, counted now unless a file beside it has them.
 
         Raises
         ------
@@ -176,7 +176,7 @@ class TextData:
 
     @cached_property
     def kept_back(self) -> NGrams:
-        """Those of the lines among them that are not for training."""
+        """N-grams of the lines among them that are not for training."""
         parts = (self.like_samples, self.held_out)
         return count(lambda: (part.codes(0, len(part)) for part in parts), self.shape[1])
 

@@ -30,7 +30,7 @@ class Images(NamedTuple):
     total: int
     """How many there are, or will be taken."""
     blocks: Iterator[np.ndarray]
-    """Of uint8, shape (n, H, W, C), C = 1 or 3, n up to :data:`BLOCK`; sizes may differ from block to block."""
+    """Images of uint8, shape (n, H, W, C), C = 1 or 3, n up to :data:`BLOCK`; sizes may differ from block to block."""
 
 
 def open_images(path: Path, count: int | None = None) -> Images:

@@ -12,7 +12,7 @@ from .translation import Graph, Module, Samples, Translation
 from .weights import Weight
 
 DIMENSIONS = {1: 1, 2: 1, 3: 2, 4: 3}
-"""Of PyTorch's batch-norm, by the axes of a sample."""
+"""Dimensions in the name of PyTorch's batch-norm, by the axes of a sample."""
 
 AFFINE = {"scale": ("weight", 1.0), "shift": ("bias", 0.0)}
 """PyTorch's names, and what stands for one that our layer is without: PyTorch has both or none."""

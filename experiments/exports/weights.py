@@ -53,7 +53,7 @@ class Weight:
 
     @property
     def shape(self) -> Shape:
-        """Of the tensor."""
+        """Shape of the tensor."""
         return tuple(self.size[axis] for axis in self._axes)
 
     def tensor(self, parameter: np.ndarray) -> np.ndarray:

@@ -70,7 +70,7 @@ class Published(NamedTuple):
 
     name: str
     axes: tuple[int, ...]
-    """Of the published array, in the order of ours."""
+    """Axes of the published array, in the order of ours."""
 
 
 def of_graph() -> dict[str, Published]:

@@ -9,7 +9,6 @@ from typing import Any, ClassVar
 from coulombfield.arrays import Array
 from nets.network import first_rows
 
-from .. import ranks
 from ..data.dataset import Source
 from ..players.player import Player, Role, Shape
 from .gan import GAN, GANConfig, Gradients, Losses
@@ -116,7 +115,7 @@ class BEGAN(GAN):
         decoded, cache = self.forward("discriminator", samples)
 
         error = xp.subtract(decoded, samples, out=self.workspace.rows("error", samples.shape, samples))
-        at_generated, at_real = xp.abs(error[:batch]).mean(), xp.abs(error[batch:]).mean()
+        at_generated, at_real = self._of_all(xp.abs(error[:batch]).mean()), self._of_all(xp.abs(error[batch:]).mean())
         signs = xp.sign(error, out=error)
         signs *= 2 / error.size  # 1 / (N n)
 
@@ -139,5 +138,9 @@ class BEGAN(GAN):
     def after(self, move: str, losses: Losses) -> None:
         """Move k towards the balance."""
         xp = self.device.xp
-        excess = ranks.mean_(xp.asarray(self.config.diversity * losses["real"] - losses["generator"]))
+        excess = xp.asarray(self.config.diversity * losses["real"] - losses["generator"])
         self.memory["k"] = xp.asarray(xp.clip(self.memory["k"] + self.config.gain * excess, 0, 1))
+
+    def _of_all(self, mean: Array) -> Array:
+        """Mean over the samples of all ranks: k, which all of them share, and M are no means of the ranks' own."""
+        return self.ranks.mean_(self.device.xp.array(mean), self.shares) if self.ranks.size > 1 else mean

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from coulombfield.arrays import module_of
 from nets.parameters import Parameters
-from nets.primitives.inplace import module_of
 
 
 def project(params: Parameters, radius: float, names: Iterable[str] | None = None) -> None:

@@ -25,6 +25,8 @@ from nets.passes import Pass
 from ..data.dataset import Source
 from ..players.optimizer import ScheduleConfig
 from ..players.player import Player
+from ..ranks.alone import Shares
+from .acting import at_own
 from .gan import GAN, GANConfig, Gradients, Losses
 
 
@@ -79,8 +81,9 @@ class CoulombGAN(GAN):
     Both players move at once. The discriminator sees a minibatch once, generated samples followed by real ones, and
     both players use that pass: its gradient uses the whole, the generator's the generated rows.
 
-    The potential takes each sample as one point. Beside the memory of the players' passes, there is room for the 2
-    ``batch`` samples of a minibatch and what :func:`coulombfield.potential` needs: for images a tile of matrix
+    The potential takes each sample as one point; on several ranks, each computes it at its own points, of the charges
+    of all of them unless ``potential`` is local. Beside the memory of the players' passes, there is room for the 2
+    ``whole`` samples of a minibatch and what :func:`coulombfield.potential` needs: for images a tile of matrix
     products.
     """
 
@@ -93,9 +96,17 @@ class CoulombGAN(GAN):
             Plummer(config.exponent, self._softening(step))  # raises where it is out of range
         batch, xp = self.batch, self.device.xp
         self._samples = xp.empty((2 * batch, *data.shape[1:]), data.dtype)
-        points = self._samples.reshape(2 * batch, -1)  # the same memory
-        weights = generated_charges(points[:batch]).weights, real_charges(points[batch:]).weights
-        self._charges = Charges(points, xp.concatenate(weights))
+        self._points = self._samples.reshape(2 * batch, -1)  # the same memory
+        one_number = xp.empty((self.acting.whole, 1), data.dtype)
+        negative, positive = generated_charges(one_number).weights, real_charges(one_number).weights
+        # Generated and real samples of one rank, then those of the next, as the points come.
+        self._weights = xp.concatenate([part[:n] for n in self.acting.counts for part in (negative, positive)])
+        self._both = Shares(tuple(2 * n for n in self.acting.counts), self.acting.rank)
+
+    @property
+    def second_order(self) -> bool:
+        """Where the discriminator learns the field too."""
+        return self.config.field_weight > 0
 
     @property
     def kernel(self) -> Plummer:
@@ -121,13 +132,15 @@ class CoulombGAN(GAN):
         gradients : dict
             Gradient of each player's loss in its own parameters.
         """
-        batch, samples = self.batch, self._samples
+        batch, samples, share = self.batch, self._samples, self._share_of_sum
         samples[:batch], generator_cache = self.forward("generator", draws["latent"])
         samples[batch:] = draws["real"]
         values, cache = self.forward("discriminator", samples)
 
         target, field = self._targets()
         loss_d, d_values = potential_regression(values, target, batch, reduction=self.config.reduction)
+        if share != 1:
+            loss_d, d_values = loss_d * share, d_values * share
         loss_g, d_generated = generator_potential(values[:batch])
         dx, d_discriminator = self.pull_apart("discriminator", cache, d_generated, d_values)
         d_generator = self.pull_dparams("generator", generator_cache, dx)
@@ -147,14 +160,20 @@ class CoulombGAN(GAN):
         """Learning rates and softening at the next update."""
         return {**super().schedule(), "softening": self._softening(self.updates)}
 
+    @property
+    def _share_of_sum(self) -> float:
+        """What makes this rank's part of a sum over all samples one of a mean: 1 where the loss is a mean itself."""
+        return self.whole / self.batch if self.config.reduction == "sum" else 1.0
+
     def _targets(self) -> tuple[Array, Array | None]:
         """What D and its slope at the minibatch's points ought to be; the field is minus the latter, or None."""
-        points, exclude_self, scale = self._charges.positions, self.config.exclude_self, self.config.scale
+        charges, scale = Charges(self.all_acting(self._points, self._both), self._weights), self.config.scale
+        rows, exclude_self = self._both.rows, self.config.exclude_self
         if not self.config.field_weight:
-            target = potential(points, self._charges, self.kernel, exclude_self=exclude_self)
+            target = at_own(potential, charges, rows, self.kernel, exclude_self=exclude_self)
             field = None
         else:
-            target, field = potential_and_field(points, self._charges, self.kernel, exclude_self=exclude_self)
+            target, field = at_own(potential_and_field, charges, rows, self.kernel, exclude_self=exclude_self)
             field *= scale
         target *= scale
         return target, field
@@ -167,6 +186,7 @@ class CoulombGAN(GAN):
         )
         slopes += field.reshape(slopes.shape)
         weight = self.config.field_weight / (len(values) if self.config.reduction == "expectation" else 1)
+        weight *= self._share_of_sum
         loss = 0.5 * weight * xp.vdot(slopes, slopes)
         slopes *= weight
         return loss, player.network.backward_twice(player.params, cache, kept, slopes, workspace=self.workspace)

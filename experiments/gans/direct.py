@@ -53,6 +53,7 @@ from coulombfield.arrays import Array
 from ..data.dataset import Source
 from ..players.optimizer import ScheduleConfig
 from ..players.player import Player, Role, Shape
+from .acting import at_own
 from .gan import GAN, GANConfig, Gradients, Losses
 
 TABLES = 24
@@ -120,6 +121,7 @@ class Direct(GAN):
 
     def __init__(self, config: Config, players: Mapping[str, Player], data: Source, **setting: Any):
         super().__init__(config, players, data, **setting)
+        self._real_shares = self.ranks.shares(config.real_batch or self.whole)
         self._exponent, self._softening = config.exponent.over(self.length), config.softening.over(self.length)
         self._kernel_at(self.length)  # raises where the last one, or the first, is out of range
         self._kernel_at(0)
@@ -130,8 +132,8 @@ class Direct(GAN):
         return self._kernel_at(self.updates)
 
     def draw_real(self) -> Array:
-        """Real samples of a minibatch, shape (real_batch, ...)."""
-        return self.data.draw(self.config.real_batch or self.batch, self.streams.stream("minibatch"))
+        """Real samples of this rank's part of a minibatch, shape (real_batch, ...) where there is one rank."""
+        return self.data.draw(self._real_shares.own, self.streams.stream("minibatch"))
 
     def gradients(self, move: str, **draws: Array) -> tuple[Losses, Gradients]:
         """Energy of one minibatch, and its gradient in the generator's parameters.
@@ -155,8 +157,9 @@ class Direct(GAN):
         """
         samples, cache = self.forward("generator", draws["latent"])
         x = samples.reshape(self.batch, -1)
-        own = Charges(x, self._others(self.batch) * generated_charges(x).weights)
-        of_own, dx = potential_and_field(x, own, self.kernel, exclude_self=self.config.unbiased)
+        every_x, rows = self.all_acting(x), self.acting.rows
+        own = Charges(every_x, self._others(len(every_x)) * generated_charges(every_x).weights)
+        of_own, dx = at_own(potential_and_field, own, rows, self.kernel, exclude_self=self.config.unbiased)
         of_data, of_real, field_of_real = self._real_part(x, **draws)
         dx += field_of_real
         dx *= 1 / self.batch
@@ -178,9 +181,13 @@ class Direct(GAN):
     def _real_part(self, x: Array, **draws: Array) -> tuple[Array | float, Array, Array]:
         """Energy of the real charges among themselves, and their potential and field at the samples."""
         real = draws["real"]
-        charges = real_charges(real.reshape(len(real), -1))
-        at_real = potential(charges.positions, charges, self.kernel, exclude_self=self.config.unbiased)
-        return 0.5 * self._others(len(real)) * at_real.mean(), *potential_and_field(x, charges, self.kernel)
+        acting = self.acting_of(self._real_shares)
+        charges = real_charges(self.all_acting(real.reshape(len(real), -1), acting))
+        at_real = at_own(potential, charges, acting.rows, self.kernel, exclude_self=self.config.unbiased)
+        # Means over ranks have the shares of generated samples; this makes of them those of real ones.
+        share = self._real_shares.own * self.whole / (self._real_shares.whole * self.batch)
+        of_data = 0.5 * self._others(acting.whole) * at_real.mean() * share
+        return of_data, *potential_and_field(x, charges, self.kernel)
 
 
 class DirectOfAll(Direct):

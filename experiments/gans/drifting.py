@@ -42,9 +42,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from coulombfield.arrays import Array
+from coulombfield.arrays import Array, module_of
 from nets.primitives.distances import squared_distances
-from nets.primitives.inplace import module_of
 
 from ..data.dataset import Source
 from ..players.player import Player, Role, Shape
@@ -92,7 +91,8 @@ class Drifting(GAN):
 
     Notes
     -----
-    Memory of the field: a few matrices of batch x 2 batch numbers.
+    Memory of the field: a few matrices of batch x 2 batch numbers, on each rank those of all samples that act on each
+    other.
     """
 
     draws: ClassVar = {"generator": ("latent", "real")}
@@ -117,7 +117,8 @@ class Drifting(GAN):
             Its gradient in the generator's parameters.
         """
         samples, cache = self.forward("generator", draws["latent"])
-        drift, unit = self.drift(samples, draws["real"])
+        drift, unit = self.drift(self.all_acting(samples), self.all_acting(draws["real"]))
+        drift = drift[self.acting.rows]
         drift /= unit
         loss = (drift * drift).mean()
         drift *= -2 / drift.size

@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
-from coulombfield.arrays import Array
-from nets.primitives.inplace import module_of
+from coulombfield.arrays import Array, module_of
 
 from ..data.dataset import Source
 from ..players.player import Player, Role, Shape
@@ -137,9 +136,9 @@ class EBGAN(GAN):
 
         d_code = self.pull_dx("decoder", decoder_cache, slopes)
         if weight:
-            losses["pulling_away"], d_pulling = pulling_away(code)
+            losses["pulling_away"], d_pulling = pulling_away(self.all_acting(code))
             losses["generator"] = losses["generator"] + weight * losses["pulling_away"]
-            d_code += weight * d_pulling
+            d_code += weight * self.own_part(d_pulling)
         dx = self.pull_dx("encoder", encoder_cache, d_code)
         dx -= slopes
         return losses, {"generator": self.pull_dparams("generator", generator_cache, dx)}

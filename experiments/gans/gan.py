@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar, Literal, cast
 
 import numpy as np
 
@@ -15,9 +15,9 @@ from nets.layers.base import Cache
 from nets.parameters import Parameters
 from nets.workspace import Workspace
 
-from .. import ranks
 from ..data.dataset import Source
 from ..players.player import Generator, Player, Role, Shape
+from ..ranks.alone import ALONE, Ranks, Shares
 
 Losses = dict[str, Array]
 Gradients = dict[str, Parameters]
@@ -70,10 +70,25 @@ class GAN:
     device : Device
         Where to compute.
     streams : Streams
-        Source of the latent vectors, the minibatches and whatever else is drawn.
+        Source of the latent vectors, the minibatches and whatever else is drawn; of each rank, streams of its own.
+    ranks : Ranks
+        The processes that train together, each with a part of the minibatch.
+    potential : {"global", "local"}
+        Whether the samples that act on each other are those of all ranks or each rank's own.
+
+    Attributes
+    ----------
+    batch, whole : int
+        Samples of each kind in this rank's part of a minibatch, and in all of it.
+    acting : Shares
+        Those that act on each other, and who has them.
 
     Notes
     -----
+    A loss is the mean over this rank's part of the minibatch, or that over all samples where they act on each other;
+    gradients are those of the former kind: a sample's own part of a loss over N samples is taken N / n times, if this
+    rank has n of them, so that the mean over ranks with their shares is right.
+
     All players share one workspace: their passes take turns, and most of it is scratch. What a pass leaves there is
     valid until the same network's next pass or the next move.
     """
@@ -91,20 +106,31 @@ class GAN:
         updates: int,
         device: Device,
         streams: Streams,
+        ranks: Ranks = ALONE,
+        potential: Literal["global", "local"] = "global",
     ):
-        self.config, self.players, self.data, self.batch = config, dict(players), data, batch
-        self.length, self.device, self.streams = updates, device, streams
+        self.config, self.players, self.data = config, dict(players), data
+        self.length, self.device, self.streams, self.ranks = updates, device, streams, ranks
+        self.shares = ranks.shares(batch)
+        self.whole, self.batch = batch, self.shares.own
+        self._all_act = potential == "global"
+        self.acting = self.acting_of(self.shares)
         self.updates = 0
         self.memory: dict[str, Array | float] = {}
         """Numbers, beside the players, that go on from update to update."""
         self.workspace = Workspace()
         self._first: str | None = None  # player whose gradient this move has asked for first
-        self._z = np.empty((batch, self.generator.latent), data.dtype)
+        self._z = np.empty((self.batch, self.generator.latent), data.dtype)
 
     @property
     def generator(self) -> Generator:
         """The player that makes samples."""
         return cast(Generator, self.players["generator"])
+
+    @property
+    def second_order(self) -> bool:
+        """Whether gradients hold derivatives of second order of a player's network."""
+        return False
 
     def moves(self) -> Sequence[str]:
         """Moves of the next update, in their order; one may come several times."""
@@ -151,10 +177,24 @@ class GAN:
         self.workspace.release(0)
         losses, gradients = self.gradients(move, **draws)
         for name, gradient in gradients.items():
-            ranks.mean_(gradient.vector)
+            self.ranks.mean_(gradient.vector, self.shares)
             self.players[name].update(gradient)
         self.after(move, losses)
         return losses
+
+    def acting_of(self, shares: Shares) -> Shares:
+        """Those of some samples on all ranks that act on a sample of this rank, and who has them."""
+        return shares if self._all_act else Shares((shares.own,), 0)
+
+    def all_acting(self, own: Array, acting: Shares | None = None) -> Array:
+        """All samples that act on each other, shape (whole, ...), or numbers of each, of this rank's own (own, ...)."""
+        return self.ranks.rows(own, acting or self.acting) if self._all_act else own
+
+    def own_part(self, of_all: Array) -> Array:
+        """From the gradient by all samples that act on each other, this rank's part, as that of a mean over it."""
+        if self.acting.whole == self.acting.own:
+            return of_all
+        return of_all[self.acting.rows] * (self.acting.whole / self.acting.own)
 
     def forward(self, name: str, x: Array) -> tuple[Array, Cache]:
         """Output of a player's network and its cache, in the shared workspace."""
@@ -215,16 +255,16 @@ class GAN:
         return both
 
     def draw_latent(self) -> Array:
-        """Latent vectors of a minibatch, shape (batch, latent)."""
+        """Latent vectors of this rank's part of a minibatch, shape (batch, latent)."""
         return self.device.put(self.generator.draw_latent(self._z, self.streams.stream("latent")))
 
     def draw_real(self) -> Array:
-        """Real samples of a minibatch, shape (batch, ...)."""
+        """Real samples of this rank's part of a minibatch, shape (batch, ...)."""
         return self.data.draw(self.batch, self.streams.stream("minibatch"))
 
     def generate(self, z: Array) -> Array:
         """Samples of latent vectors on the device, which are one batch to a generator that has batch-norm."""
-        samples, _ = self.generator.network.forward(self.generator.averaged, z)
+        samples, _ = self.generator.alone.forward(self.generator.averaged, z)
         return samples
 
     def sample(self, count: int, rng: np.random.Generator, finish: Finish) -> np.ndarray:
@@ -233,17 +273,17 @@ class GAN:
         They are made in batches of the training's size, since a generator's batch-norm takes its statistics from the
         batch, as the authors do.
         """
-        return sample(self.generator, self.generator.averaged, count, self.batch, rng, self.device, finish)
+        return sample(self.generator, self.generator.averaged, count, self.whole, rng, self.device, finish)
 
     def discriminate(self, points: Array) -> tuple[Array, Array]:
         """Values of a discriminator that gives one number a sample, shape (T,), and their slopes (T, ...).
 
-        Batch-norm takes statistics over each ``batch`` successive points; points are repeated to fill the last batch.
+        Batch-norm takes statistics over each ``whole`` successive points; points are repeated to fill the last batch.
         """
         player, xp, count = self.players["discriminator"], self.device.xp, len(points)
-        filled = points.take(xp.arange(-(-count // self.batch) * self.batch) % count, axis=0)
-        values, cache = player.network.forward(player.params, filled)
-        slopes, _ = player.network.backward(player.params, cache, xp.ones_like(values), need_dparams=False)
+        filled = points.take(xp.arange(-(-count // self.whole) * self.whole) % count, axis=0)
+        values, cache = player.alone.forward(player.params, filled)
+        slopes, _ = player.alone.backward(player.params, cache, xp.ones_like(values), need_dparams=False)
         return values[:count, 0], slopes[:count]
 
     def schedule(self) -> dict[str, float]:
@@ -251,22 +291,37 @@ class GAN:
         return {f"rate_{name}": player.optimizer.rate(player.optimizer.step) for name, player in self.players.items()}
 
     def state(self) -> dict[str, Any]:
-        """Players, random streams and memory."""
+        """Players, random streams and memory; with several ranks, all have to call this, for the streams of each."""
+        streams = self.ranks.objects(self.streams.state())
         return {
             **{name: player.state() for name, player in self.players.items()},
-            "streams": json.dumps(self.streams.state()),
+            "streams": json.dumps(streams if len(streams) > 1 else streams[0]),
             "updates": self.updates,
             "memory": dict(self.memory),
         }
 
     def load_state(self, state: Mapping[str, Any]) -> None:
-        """Continue from :meth:`state`, whose arrays come from the host."""
+        """Continue from :meth:`state`, whose arrays come from the host.
+
+        Where that was with another number of ranks, streams begin anew, others than any before.
+        """
         for name, player in self.players.items():
             player.load_state(state[name], self.device.put)
-        self.streams = Streams.restore(json.loads(state["streams"]))
         self.updates = state["updates"]
+        streams = streams_of(state)
+        if len(streams) == self.ranks.size:
+            self.streams = Streams.restore(streams[self.ranks.rank])
+        else:
+            branch = f"rank {self.ranks.rank} of {self.ranks.size} from update {self.updates}"
+            self.streams = Streams(streams[0]["seed"], branch)
         for name, value in state.get("memory", {}).items():
             self.memory[name] = self.device.put(value) if isinstance(value, np.ndarray) else value
+
+
+def streams_of(state: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """States of the random streams in a GAN's state, one for each rank."""
+    streams = json.loads(state["streams"])
+    return streams if isinstance(streams, list) else [streams]
 
 
 def sample(
@@ -281,7 +336,7 @@ def sample(
     """One or more generated samples on the host, made in whole batches, of which each is finished by itself."""
     z, samples = np.empty((batch, generator.latent), params.vector.dtype), np.empty(0)
     for start in range(0, count, batch):
-        made, _ = generator.network.forward(params, device.put(generator.draw_latent(z, rng)))
+        made, _ = generator.alone.forward(params, device.put(generator.draw_latent(z, rng)))
         finished = finish(to_numpy(made)[: count - start])
         if not start:
             samples = np.empty((count, *finished.shape[1:]), finished.dtype)

@@ -131,7 +131,7 @@ class GeometricGAN(GAN):
         d_values[batch:] *= -1
         gradient = self.pull_dparams("discriminator", cache, d_values)
 
-        decay = 1 / (self.config.cost * batch)
+        decay = 1 / (self.config.cost * self.whole)  # the margin is one, whoever has which samples
         gradient[self._hyperplane][...] += decay * weight
         loss = (violation * violated).sum() / batch + (weight * weight).sum() * (decay / 2)
         return {"discriminator": loss}, {"discriminator": gradient}

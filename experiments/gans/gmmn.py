@@ -7,8 +7,8 @@ minibatch of samples and one of data, under a sum of Gaussian kernels (their Eq 
           \qquad k(a, b) = \sum_\sigma e^{-\|a - b\|^2 / 2 \sigma^2}
 
 The chain rule has three factors: :math:`dL_G/dM^2 = 1 / (2 M)`, the gradient of :math:`M^2` by each sample
-(:func:`nets.mmd.gaussian_mmd`), and the generator's backward pass of what comes out. The root keeps the gradient from
-vanishing together with the discrepancy.
+(:func:`nets.losses.gaussian_mmd`), and the generator's backward pass of what comes out. The root keeps the gradient
+from vanishing together with the discrepancy.
 
 Notes
 -----
@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from coulombfield.arrays import Array
-from nets.mmd import gaussian_mmd
+from nets.losses import gaussian_mmd
 
 from ..data.dataset import Source
 from ..players.player import Player, Role, Shape
@@ -64,7 +64,8 @@ class GMMN(GAN):
 
     Notes
     -----
-    Memory of the loss: a few matrices of batch x batch numbers.
+    Memory of the loss: a few matrices of batch x batch numbers, on each rank those of all samples that act on each
+    other.
     """
 
     draws: ClassVar = {"generator": ("latent", "real")}
@@ -89,7 +90,8 @@ class GMMN(GAN):
             Its gradient in the generator's parameters.
         """
         x, cache = self.forward("generator", draws["latent"])
-        loss, dx = self._discrepancy(x, draws["real"])
+        loss, dx = self._discrepancy(self.all_acting(x), self.all_acting(draws["real"]))
+        dx = self.own_part(dx)
         return {"generator": loss}, {"generator": self.pull_dparams("generator", cache, dx)}
 
     def _discrepancy(self, x: Array, y: Array) -> tuple[Array, Array]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from coulombfield.arrays import Array
-from nets.mmd import gaussian_mmd
+from nets.losses import gaussian_mmd
 from nets.network import first_rows
 from nets.optimizers import clip
 
@@ -69,7 +69,7 @@ class MMDGAN(GAN):
     r"""The players of an MMD-GAN and their moves (Li et al. 2017, Algorithm 1, and the authors' program).
 
     With codes f of generated samples x = G(z) and real samples y, the root M of the biased squared discrepancy of
-    :func:`nets.mmd.gaussian_mmd`, means over a minibatch, and C numbers in a code
+    :func:`nets.losses.gaussian_mmd`, means over a minibatch, and C numbers in a code
 
     .. math:: L_G = M(f(x), f(y)) - \lambda_{rg} H, \qquad
               L_D = -M(f(x), f(y)) + \lambda_{rg} H + \lambda_{AE} \bigl(R(x) + R(y)\bigr), \qquad
@@ -159,13 +159,14 @@ class MMDGAN(GAN):
 
     def _discrepancy(self, code: Array, need_real: bool) -> tuple[Array, Array, Array]:
         """M, H, and the slopes of M - lambda_rg H by the codes of generated and, where wanted, of real samples."""
-        batch, weight, xp = self.batch, self.config.feasible, self.device.xp
-        value, of_generated, of_real = gaussian_mmd(code[:batch], code[batch:], self.config.widths, need_dy=need_real)
-        excess = code[:batch].mean(axis=0) - code[batch:].mean(axis=0)
+        weight, xp = self.config.feasible, self.device.xp
+        generated, real = (self.all_acting(part) for part in (code[: self.batch], code[self.batch :]))
+        value, of_generated, of_real = gaussian_mmd(generated, real, self.config.widths, need_dy=need_real)
+        excess = generated.mean(axis=0) - real.mean(axis=0)
         hinge = xp.maximum(excess, 0).mean()
-        slope = xp.where(excess > 0, weight / code[:batch].size, 0).astype(code.dtype)
+        slope = xp.where(excess > 0, weight / generated.size, 0).astype(code.dtype)
         of_generated -= slope
         if of_real is None:
-            return value, hinge, of_generated
+            return value, hinge, self.own_part(of_generated)
         of_real += slope
-        return value, hinge, xp.concatenate([of_generated, of_real])
+        return value, hinge, xp.concatenate([self.own_part(of_generated), self.own_part(of_real)])

@@ -7,7 +7,7 @@ Gretton et al. 2012, Eq 3) and has no root:
                 - \frac{2}{N^2} \sum_{ij} k(x_i, y_j)
 
 It may be negative, and its mean over minibatches is the squared discrepancy of the distributions. The gradient by a
-sample is that of :func:`nets.mmd.gaussian_mmd2`, the generator's backward pass does the rest.
+sample is that of :func:`nets.losses.gaussian_mmd2`, the generator's backward pass does the rest.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from coulombfield.arrays import Array
-from nets.mmd import gaussian_mmd2
+from nets.losses import gaussian_mmd2
 
 from ..data.dataset import Source
 from ..players.player import Player

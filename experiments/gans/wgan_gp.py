@@ -73,6 +73,11 @@ class WGANGP(WGAN):
 
     draws: ClassVar = {"discriminator": ("latent", "real", "mixing"), "generator": ("latent",)}
 
+    @property
+    def second_order(self) -> bool:
+        """In the penalty."""
+        return True
+
     def moves(self) -> Sequence[str]:
         """The critic as often as is asked for, then the generator."""
         return (*["discriminator"] * self.config.critic_steps, "generator")

@@ -69,7 +69,7 @@ class Energy(Metric):
     headline = ("energy",)
 
     def check(self) -> None:
-        """As many are held out as samples are taken."""
+        """Raise unless as many are held out as samples are taken."""
         self.expect_held_out()
 
     @property

@@ -94,7 +94,7 @@ class HeldOutMetric(FeatureMetric):
     """One that compares samples with as many held-out images."""
 
     def check(self) -> None:
-        """As many are held out as samples are taken."""
+        """Raise unless as many are held out as samples are taken."""
         super().check()
         self.expect_held_out()
 

@@ -29,7 +29,7 @@ COVERED_SHARE = 0.2
 """Share of a mode's fair number of samples that must be there, with high quality, for the mode to count as covered."""
 
 DRAWS = 20
-"""Of perfect samples; deviations are then exact to 1/sqrt(2 * 19) = 16 %."""
+"""Draws of perfect samples; deviations are then exact to 1/sqrt(2 * 19) = 16 %."""
 
 
 @dataclass(frozen=True, kw_only=True)

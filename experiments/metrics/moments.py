@@ -41,7 +41,7 @@ class Moments(Metric):
     }
 
     def check(self) -> None:
-        """As many are held out as samples are taken."""
+        """Raise unless as many are held out as samples are taken."""
         self.expect_held_out()
 
     @cached_property

@@ -54,7 +54,7 @@ class Nearest(Metric):
     headline = ("nearest_training",)
 
     def check(self) -> None:
-        """As many are held out as samples are taken."""
+        """Raise unless as many are held out as samples are taken."""
         self.expect_held_out()
 
     @cached_property

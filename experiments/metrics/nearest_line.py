@@ -59,7 +59,7 @@ class NearestLine(Metric):
     forms = ("lines",)
 
     def check(self) -> None:
-        """As many lines are held out as samples are taken."""
+        """Raise unless as many lines are held out as samples are taken."""
         self.expect_held_out()
 
     @cached_property

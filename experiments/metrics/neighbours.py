@@ -123,13 +123,13 @@ def _floating_point(
     rows = _floats(points)
     with np.errstate(over="ignore", invalid="ignore"):
         of_rows, of_others = _norms(rows)[:, np.newaxis], _norms(work)
-        share = 1.01 * (min(CHUNK, dimension) + 4) * float(limits.eps)  # eps is 2 u; norms have errors as well
+        relative = 1.01 * (min(CHUNK, dimension) + 4) * float(limits.eps)  # eps is 2 u; norms have errors as well
         vanished = 4 * dimension * float(limits.smallest_normal)  # products that are too small for the dtype
         lowest = _products(rows, work)
         lowest *= -2
-        lowest += (1 - share) * of_others - vanished
-        lowest += (1 - share) * of_rows
-        highest = (lowest + 2 * share * of_others).min(axis=1) + 2 * share * of_rows[:, 0] + 2 * vanished
+        lowest += (1 - relative) * of_others - vanished
+        lowest += (1 - relative) * of_rows
+        highest = (lowest + 2 * relative * of_others).min(axis=1) + 2 * relative * of_rows[:, 0] + 2 * vanished
     beyond = ~np.isfinite(highest) | ~np.isfinite(lowest).all(axis=1)  # of the dtype: all of them are candidates
     lowest[beyond], highest[beyond] = -np.inf, np.inf
     limit = np.minimum(highest, squares)

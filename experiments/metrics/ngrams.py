@@ -22,7 +22,7 @@ PUBLISHED = 640
 
 @dataclass(frozen=True, kw_only=True)
 class Config(MetricConfig):
-    """Of samples and all training lines.
+    """Divergence of samples from all training lines.
 
     Parameters
     ----------

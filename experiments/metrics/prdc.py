@@ -29,7 +29,7 @@ BLOCK = 500  # rows of a tile of distances
 
 @dataclass(frozen=True, kw_only=True)
 class Config(FeatureConfig):
-    """Of samples and as many held-out images.
+    """Measures of samples and as many held-out images.
 
     Parameters
     ----------

@@ -13,8 +13,9 @@ from coulombfield.arrays import Array, Device
 from nets.network import Network
 from nets.optimizers import add_l2
 from nets.parameters import Parameters
-from nets.running import in_groups_of
+from nets.running import in_groups_of, over_processes
 
+from ..ranks.alone import Exchange, Ranks, Shares
 from .optimizer import OptimizerConfig
 
 Shape = tuple[int, ...]
@@ -151,10 +152,15 @@ class Player:
         How.
     updates : int
         Length of the schedules [updates].
+
+    Attributes
+    ----------
+    alone : Network
+        The network with batch-norms that know of no other process, for samples and figures.
     """
 
     def __init__(self, network: Network, params: Parameters, config: OptimizerConfig, updates: int):
-        self.network = network
+        self.network = self.alone = network
         self.params = params
         self.optimizer = config.over(params, updates)
         self._l2 = config.l2
@@ -162,6 +168,25 @@ class Player:
         least = 2 if config.l2_on == "kernels" else 1
         weights = [name for name in params if name.endswith("weight")]
         self._decayed = [name for name in weights if math.prod(params[name].shape[:-2]) >= least]
+
+    def divide(self, ranks: Ranks, shares: Shares, *, batch_norm: str) -> None:
+        """Train with minibatches of which this rank has a part.
+
+        Parameters
+        ----------
+        ranks : Ranks
+            Who trains together.
+        shares : Shares
+            Who has how many samples.
+        batch_norm : {"global", "local"}
+            Whether batch-norms take statistics over the samples of all ranks or over each rank's own.
+        """
+        network = self._grouped(shares.own)
+        self.network = over_processes(network, Exchange(ranks, shares)) if batch_norm == "global" else network
+
+    def _grouped(self, samples: int) -> Network:
+        """The network for minibatches of so many samples of each kind, of which both kinds may come together."""
+        return in_groups_of(self.alone, samples)
 
     def update(self, gradient: Parameters) -> None:
         """One step against the gradient, which takes up the weight decay."""
@@ -229,6 +254,10 @@ class Generator(Player):
             signs = out[:, -self._signs :]
             np.copysign(self._sign_size, signs, out=signs)
         return out
+
+    def _grouped(self, samples: int) -> Network:
+        """The network, whose batch-norm takes the statistics of a whole batch, however large."""
+        return self.alone
 
     def update(self, gradient: Parameters) -> None:
         """One step, after which the average follows."""

@@ -22,11 +22,11 @@ class Check(NamedTuple):
     shape: tuple[int, int, int, int]
     """(N, H, W, C)."""
     attributes: dict[str, str]
-    """Of the file."""
+    """Attributes of the file."""
     labels: dict[int, int]
     """How many images have each label; empty where there are none."""
     mean: np.ndarray
-    """Of each channel, shape (C,), from 0 to 255."""
+    """Mean of each channel, shape (C,), from 0 to 255."""
     deviation: np.ndarray
     """Standard deviation of each channel, shape (C,)."""
     shown: np.ndarray

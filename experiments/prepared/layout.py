@@ -31,7 +31,7 @@ class Layout(NamedTuple):
     """Places in a file."""
 
     size: int
-    """Of the whole file [bytes]."""
+    """Size of the whole file [bytes]."""
     images: int
     """Where the pixels of the first image begin [bytes]; the others follow it."""
     labels: int

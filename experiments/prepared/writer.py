@@ -94,7 +94,7 @@ class _Fitted:
         self.source, self.fit = source, fit
 
     def shape(self) -> tuple[int, int, int]:
-        """Of the first image, which all others must have."""
+        """Shape of the first image, which all others must have."""
         height, width, channels = self._pixels(next(self.source.items(0, 1))).shape
         if max(height, width) > LARGEST_SIDE:
             raise ImageError(

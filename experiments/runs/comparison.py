@@ -73,7 +73,7 @@ class Recorded:
 
     @property
     def seed(self) -> Any:
-        """Of all its randomness."""
+        """Seed of all its randomness."""
         return self.settings.get("seed")
 
     @property

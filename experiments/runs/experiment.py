@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 import numpy as np
 
 from ..metrics.metric import Column
+from ..ranks.alone import Ranks, Shares
 from .checkpoint import State
 
 if TYPE_CHECKING:
@@ -83,6 +84,21 @@ class Watched(Protocol):
 
     def snapshot(self, folder: Path) -> None:
         """Draw the generator as of now into ``folder``; like ``figures``, it changes nothing."""
+
+
+@runtime_checkable
+class Divided(Protocol):
+    """An experiment that several processes can train together, each with a share of every minibatch.
+
+    All of them call ``step``, ``state``, ``load_state`` and ``observe``; the first alone evaluates, draws and writes.
+    The losses of a step are means over this rank's own samples.
+    """
+
+    ranks: Ranks
+    shares: Shares
+
+    def fingerprint(self) -> str:
+        """Checksum of what has to be the same on all ranks after the same update."""
 
 
 @runtime_checkable

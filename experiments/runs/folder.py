@@ -19,7 +19,7 @@ from ..files import to_json, write_atomically, writing
 from ..metrics.metric import AXES, Column
 
 TABLES = ("losses", "schedule", "metrics")
-"""Of numbers by name, in a line of the metrics."""
+"""Tables of numbers by name, in a line of the metrics."""
 
 
 class RecordError(UserError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import signal
 import tomllib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,7 +17,9 @@ from coulombfield.rng import Streams
 from .. import UserError, config, schema
 from ..config import ConfigError, Setup
 from ..files import WriteError, write_atomically
-from . import provenance, report
+from ..ranks.alone import Ranks
+from ..ranks.world import world
+from . import agreement, provenance, report
 from .checkpoint import Checkpoint, CheckpointError, CheckpointFolder
 from .checkpoint import load as load_checkpoint
 from .experiment import Experiment
@@ -75,23 +77,37 @@ def start(setup: Setup, out: Path | None, device: str, say: Say = print, *, sour
     Raises
     ------
     UserError
-        If it can't be started, or was stopped.
+        If it can't be started, or was stopped; with several ranks, on all of them.
+
+    Notes
+    -----
+    Several ranks (``mpiexec``) train together; the first of them writes and says what there is to say.
     """
-    where = device_of(device)
-    experiment = build(setup, where)
-    if source is not None:
-        _take_over(experiment, source, say)
-    data = dict(experiment.provenance())  # reads the data, before there is a folder of a run that they end
-    folder = RunFolder.create(out, setup.name)
+    ranks, say = _company(setup, say)
+
+    def begin() -> tuple[Device, Experiment, dict[str, str]]:
+        where = device_of(device, ranks.local)
+        experiment = build(setup, where)
+        if source is not None:
+            _take_over(experiment, source, say)
+        return where, experiment, dict(experiment.provenance())  # reads the data, before there is a folder
+
+    where, experiment, data = ranks.together(begin)
+    agreement.check(ranks, setup, where.name, data, **{"--from": str(source) if source else ""})
+    _introduce(ranks, setup, where, say)
+    folder = ranks.on_first(lambda: RunFolder.create(out, setup.name))
     say(f"folder: {folder.path}")
-    with folder.locked():
-        _add_start(folder, setup, where, experiment, data, step=0, say=say, source=source)
-        if source is not None:  # without it, a run that is killed early would start again from elsewhere
-            _store(folder, setup).save(
-                Checkpoint(0, setup.text(), {"experiment": experiment.state(), "loop": {"seconds": 0.0}})
-            )
-        write_atomically(folder.config, setup.text())  # last: from here on, the folder can be resumed
-        return _train(folder, setup, experiment, None, say)
+    with _locked(ranks, folder):
+        state = experiment.state() if source is not None else None
+
+        def write() -> None:
+            _add_start(folder, setup, where, experiment, data, step=0, say=say, source=source)
+            if state is not None:  # without it, a run that is killed early would start again from elsewhere
+                _store(folder, setup).save(Checkpoint(0, setup.text(), {"experiment": state, "loop": {"seconds": 0.0}}))
+            write_atomically(folder.config, setup.text())  # last: from here on, the folder can be resumed
+
+        ranks.on_first(write)
+        return _train(folder, setup, experiment, None, say, ranks)
 
 
 def resume(path: Path, say: Say = print, overrides: Sequence[str] = ()) -> Finished:
@@ -113,37 +129,108 @@ def resume(path: Path, say: Say = print, overrides: Sequence[str] = ()) -> Finis
     UserError
         If it can't be continued, or was stopped.
     """
-    folder = RunFolder.open(path)
-    with folder.locked():
-        folder.remove_leftovers()
-        before = config.resolve(folder.config)
-        setup = _altered(before, folder, overrides, say)
-        checkpoint = latest(folder, setup, say)
+    ranks = world()
+    folder = ranks.on_first(lambda: RunFolder.open(path))
+    with _locked(ranks, folder):
+        setup, checkpoint = ranks.on_first(lambda: _found(folder, overrides, say))
+        _, say = _company(setup, say)
         step, total = checkpoint.step if checkpoint else 0, setup.config.training.updates
         ended = _ended(checkpoint)
-        if step > total:
-            raise ConfigError(f"training.updates: expected at least the {step} updates that are done, got {total}")
         last = step if ended else total
-        if step == last and folder.report.exists() and (ended or folder.read_summary()["planned_updates"] == total):
-            if overrides and (changed := _differences(before, setup)):
-                why = f"the run has ended by {ended}" if ended else f"all {total} updates are done"
-                way = "--from starts a new one" if ended else "training.updates makes the run longer"
-                raise ConfigError(f"{', '.join(changed)}: can't be changed any more, since {why}; {way}")
-            done = f"{step} updates, ended by {ended}" if ended else f"all {total} updates are done"
-            say(f"finished: {done}\n{folder.report}")
-            return Finished(folder, folder.read_summary())
-        device = device_of(_recorded_device(folder))
-        experiment = build(setup, device)
-        if checkpoint is not None:  # what does not fit leaves the folder as it was
-            _load(experiment, checkpoint, folder)
+        if done := ranks.on_first(lambda: _finished(folder, setup, checkpoint, overrides)):
+            say(f"finished: {_all_done(step, ended)}\n{folder.report}")
+            return done
+        device_name = ranks.on_first(lambda: _recorded_device(folder))
+
+        def begin() -> tuple[Device, Experiment, dict[str, str]]:
+            device = device_of(device_name, ranks.local)
+            experiment = build(setup, device)
+            if checkpoint is not None:  # what does not fit leaves the folder as it was
+                _load(experiment, checkpoint, folder)
+            return device, experiment, dict(experiment.provenance()) if step < last else {}
+
+        device, experiment, data = ranks.together(begin)
+        agreement.check(ranks, setup, device.name, data)
+        _introduce(ranks, setup, device, say)
+        if renewed := getattr(experiment, "renewed", ""):
+            say(renewed)
         say(f"{folder.path}: continuing at update {step} of {total}")
-        if step < last:
-            _add_start(folder, setup, device, experiment, dict(experiment.provenance()), step, say)
-            folder.cut_metrics(step)
-        folder.report.unlink(missing_ok=True)
-        if overrides:
-            write_atomically(folder.config, setup.text())
-        return _train(folder, setup, experiment, checkpoint, say)
+
+        def write() -> None:
+            if step < last:
+                _add_start(folder, setup, device, experiment, data, step, say)
+                folder.cut_metrics(step)
+            folder.report.unlink(missing_ok=True)
+            if overrides:
+                write_atomically(folder.config, setup.text())
+
+        ranks.on_first(write)
+        return _train(folder, setup, experiment, checkpoint, say, ranks)
+
+
+def _found(folder: RunFolder, overrides: Sequence[str], say: Say) -> tuple[Setup, Checkpoint | None]:
+    """What a folder is to go on with."""
+    folder.remove_leftovers()
+    setup = _altered(config.resolve(folder.config), folder, overrides, say)
+    checkpoint = latest(folder, setup, say)
+    total = setup.config.training.updates
+    if checkpoint is not None and checkpoint.step > total:
+        raise ConfigError(
+            f"training.updates: expected at least the {checkpoint.step} updates that are done, got {total}"
+        )
+    return setup, checkpoint
+
+
+def _finished(
+    folder: RunFolder, setup: Setup, checkpoint: Checkpoint | None, overrides: Sequence[str]
+) -> Finished | None:
+    """A run that has nothing left to do, which no override can change; None for one that has."""
+    step, total, ended = checkpoint.step if checkpoint else 0, setup.config.training.updates, _ended(checkpoint)
+    if not (ended or step == total) or not folder.report.exists():
+        return None
+    if not ended and folder.read_summary()["planned_updates"] != total:
+        return None
+    if overrides and (changed := _differences(config.resolve(folder.config), setup)):
+        why = f"the run has ended by {ended}" if ended else f"all {total} updates are done"
+        way = "--from starts a new one" if ended else "training.updates makes the run longer"
+        raise ConfigError(f"{', '.join(changed)}: can't be changed any more, since {why}; {way}")
+    return Finished(folder, folder.read_summary())
+
+
+def _all_done(step: int, ended: str) -> str:
+    return f"{step} updates, ended by {ended}" if ended else f"all {step} updates are done"
+
+
+def _company(setup: Setup, say: Say) -> tuple[Ranks, Say]:
+    """The processes that train together, and what is said by the first of them only.
+
+    Raises
+    ------
+    UserError
+        If there are several, and the experiment is one for one process.
+    """
+    ranks = world()
+    if ranks.size > 1 and not getattr(setup.module, "OVER_RANKS", False):
+        raise UserError(f"{setup.name}: expected one process, since it is not divided over ranks, got {ranks.size}")
+    return ranks, say if ranks.first else _silent
+
+
+def _silent(_: str) -> None:
+    """What the other ranks have to say."""
+
+
+def _introduce(ranks: Ranks, setup: Setup, device: Device, say: Say) -> None:
+    """Say how the work is divided."""
+    if ranks.size > 1:
+        say(ranks.describe(setup.config.training.batch, device))
+
+
+@contextlib.contextmanager
+def _locked(ranks: Ranks, folder: RunFolder) -> Iterator[None]:
+    """The first rank keeps others from training in a folder."""
+    with contextlib.ExitStack() as stack:
+        ranks.on_first(lambda: stack.enter_context(folder.locked()))
+        yield
 
 
 def restored(
@@ -256,16 +343,16 @@ def blas_threads(setup: Setup) -> contextlib.AbstractContextManager[object]:
     return threadpool_limits(setup.config.training.blas_threads or None, user_api="blas")
 
 
-def device_of(request: str) -> Device:
-    """Device for ``auto``, ``cpu`` or ``cuda``, or a UserError that says why not."""
+def device_of(request: str, local: int = 0) -> Device:
+    """Device for ``auto``, ``cpu`` or ``cuda``, each local rank's own; or a UserError that says why not."""
     try:
-        return select_device(request)
+        return select_device(request, index=local)
     except RuntimeError as error:
         raise UserError(str(error)) from error
 
 
 def _train(
-    folder: RunFolder, setup: Setup, experiment: Experiment, checkpoint: Checkpoint | None, say: Say
+    folder: RunFolder, setup: Setup, experiment: Experiment, checkpoint: Checkpoint | None, say: Say, ranks: Ranks
 ) -> Finished:
     try:
         training = Training(experiment, setup.config.training, folder, setup.text(), checkpoint)
@@ -276,7 +363,9 @@ def _train(
             raise StoppedError(outcome.stopped_by, f"{done}; continue with: {folder.resume_command}")
         if outcome.ended:
             say(f"ended at update {outcome.step} of {training.plan.updates}: {outcome.ended}")
-        return publish(folder, setup, experiment, outcome.step, outcome.seconds, say, outcome.ended)
+        return ranks.on_first(
+            lambda: publish(folder, setup, experiment, outcome.step, outcome.seconds, say, outcome.ended)
+        )
     except (KeyboardInterrupt, Terminated) as error:
         name = "SIGTERM" if isinstance(error, Terminated) else "SIGINT"
         raise StoppedError(name, f" before all was written; continue with: {folder.resume_command}") from error
@@ -386,7 +475,8 @@ def _add_start(
     say: Say,
     source: Path | None = None,
 ) -> None:
-    start = provenance.gather(device=device.name, seed=setup.config.seed, from_step=step, data=data)
+    ranks = world().size
+    start = provenance.gather(device=device.name, seed=setup.config.seed, from_step=step, data=data, ranks=ranks)
     folder.write_columns(experiment.metrics)
     folder.add_start(start if source is None else {**start, "parameters_from": str(source)})
     provenance.warn_of_changes(folder.read_starts(), say)

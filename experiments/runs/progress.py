@@ -58,6 +58,19 @@ class Progress:
         LOGGER.removeHandler(self._handler)
 
 
+class Silence:
+    """Progress of which nobody is told: that of all ranks but the first."""
+
+    def advance(self) -> None:
+        """See :class:`Progress`."""
+
+    def show(self, step: int, values: Mapping[str, float], rate: float | None = None) -> None:
+        """See :class:`Progress`."""
+
+    def close(self) -> None:
+        """See :class:`Progress`."""
+
+
 class _AboveTheBar(logging.Handler):
     """Writes what is logged on a line of its own, and the bar anew below it."""
 

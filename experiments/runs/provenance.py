@@ -22,7 +22,7 @@ CODE = ("coulombfield", "nets", "experiments", "pyproject.toml")
 PACKAGES = ("numpy", "numba", "scipy", "h5py", "matplotlib", "cupy-cuda12x", "cupy-cuda13x")
 
 # A run continued under another of these may differ in the last bits.
-BITWISE = ("versions", "cpu", "threads", "device", "data")
+BITWISE = ("versions", "cpu", "threads", "device", "data", "ranks")
 
 
 def digest(array: np.ndarray) -> str:
@@ -32,7 +32,7 @@ def digest(array: np.ndarray) -> str:
     return summary.hexdigest()
 
 
-def gather(*, device: str, seed: int, from_step: int, data: Mapping[str, str]) -> dict[str, Any]:
+def gather(*, device: str, seed: int, from_step: int, data: Mapping[str, str], ranks: int = 1) -> dict[str, Any]:
     """Provenance of one start of a run.
 
     Parameters
@@ -45,6 +45,8 @@ def gather(*, device: str, seed: int, from_step: int, data: Mapping[str, str]) -
         Updates done before this start [updates].
     data : mapping of str to str
         What the experiment says about its data, such as checksums.
+    ranks : int
+        Processes that train together.
 
     Returns
     -------
@@ -58,6 +60,7 @@ def gather(*, device: str, seed: int, from_step: int, data: Mapping[str, str]) -
         "seed": seed,
         "device": device,
         "data": dict(data),
+        **({"ranks": ranks} if ranks > 1 else {}),
         **environment(),
     }
 
@@ -67,7 +70,7 @@ def environment() -> dict[str, Any]:
     return {
         "git_commit": _git("rev-parse", "HEAD") or "unknown",
         "git_dirty": bool(_git("status", "--porcelain", "--", *CODE)),
-        "versions": {"python": platform.python_version(), **_versions()},
+        "versions": versions(),
         "platform": platform.platform(),
         "cpu": _cpu(),
         "threads": {
@@ -96,8 +99,9 @@ def _git(*arguments: str) -> str:
         return ""
 
 
-def _versions() -> dict[str, str]:
-    found = {}
+def versions() -> dict[str, str]:
+    """Of Python and the packages that decide the bits of a run."""
+    found = {"python": platform.python_version()}
     for package in PACKAGES:
         try:
             found[package] = importlib.metadata.version(package)

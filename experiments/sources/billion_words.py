@@ -66,7 +66,7 @@ def open_lines(path: Path, part: str) -> LineSource:
 
 
 def _shards(path: Path, part: str, names: Iterable[str]) -> list[str]:
-    """Those of the names that are a part's shards, in the order of their numbers."""
+    """Names, of those given, that are a part's shards, in the order of their numbers."""
     wanted = PARTS[part]
     pattern = re.compile(rf"{re.escape(wanted.prefix)}(\d{{5}})-of-{wanted.of:05}(\.gz)?")
     found: dict[int, str] = {}

@@ -67,7 +67,7 @@ class LineSource(Protocol):
 
     @property
     def names(self) -> Sequence[str]:
-        """Of the pieces in their order, for messages."""
+        """Names of the pieces in their order, for messages."""
 
     @property
     def ordered(self) -> bool:

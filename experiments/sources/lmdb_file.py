@@ -35,9 +35,9 @@ class Entry(NamedTuple):
 
     key: bytes
     offset: int
-    """Of the value in the file [bytes]."""
+    """Offset of the value in the file [bytes]."""
     size: int
-    """Of the value [bytes]."""
+    """Size of the value [bytes]."""
 
 
 class LMDBFile:

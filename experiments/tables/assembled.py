@@ -88,7 +88,7 @@ def cell(runs: Sequence[Found], column: str) -> str:
 
 
 def longest(runs: Sequence[Found], column: str) -> list[Found]:
-    """Those of the runs that have the number, and the preset's settings or most updates."""
+    """Runs that have the number, and the preset's settings or most updates."""
     having = [run for run in runs if column in run.summary]
     having = [run for run in having if not run.changed] or having
     most = max((run.setup.config.training.updates for run in having), default=0)

@@ -36,7 +36,7 @@ def command(preset: str, data: str) -> str:
 
 
 def _cells(data: str) -> list[Cell]:
-    """Those of a row, without the ones that the paper leaves empty."""
+    """Cells of a row, without the ones that the paper leaves empty."""
     cells = []
     for gan, number in zip(GANS, PAPER[data], strict=True):
         if number is not None:

@@ -82,7 +82,7 @@ class Alphabet:
 
     @property
     def dtype(self) -> np.dtype:
-        """Of codes."""
+        """The dtype of codes."""
         return np.dtype(np.uint8 if len(self) <= 256 else np.uint16)
 
     @property

@@ -23,7 +23,7 @@ class Check(NamedTuple):
     alphabet: Alphabet
     """V symbols."""
     attributes: dict[str, str]
-    """Of the file."""
+    """Attributes of the file."""
     counts: np.ndarray
     """How often each code occurs, shape (V,)."""
     filled: int

@@ -28,7 +28,7 @@ class Layout(NamedTuple):
     """Places in a file."""
 
     size: int
-    """Of the whole file [bytes]."""
+    """Size of the whole file [bytes]."""
     codes: int
     """Where the first code lies [bytes]."""
 

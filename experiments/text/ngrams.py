@@ -26,7 +26,7 @@ class Level(NamedTuple):
     codes: np.ndarray
     """Last code of each, shape (T,)."""
     starts: np.ndarray
-    """Of each (n - 1)-gram, in their order, the number of the first n-gram that begins with it; one more at the end."""
+    """Number of the first n-gram that begins with each (n - 1)-gram, in their order; one more at the end."""
     counts: np.ndarray
     """How often each occurs, shape (T,)."""
 

@@ -136,7 +136,7 @@ class _Found(NamedTuple):
     counts: np.ndarray
     """How often each symbol occurs, shape (256,) or (1114112,)."""
     sha256: str
-    """Of the source, as far as it was taken."""
+    """Checksum of the source, as far as it was taken."""
 
 
 def _lines(reader: Reader) -> list[int]:

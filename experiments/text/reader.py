@@ -46,11 +46,11 @@ class Wanted:
         self._lines, self._together = list(lines), together
 
     def of(self, piece: int) -> int:
-        """Of a piece."""
+        """Lines that are still wanted of a piece."""
         return self._lines[0 if self._together else piece]
 
     def take(self, piece: int, lines: int) -> None:
-        """That many are taken."""
+        """Take so many lines off those that are wanted."""
         self._lines[0 if self._together else piece] -= lines
 
     @property

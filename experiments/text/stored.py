@@ -84,7 +84,7 @@ class StoredText:
 
     @property
     def nbytes(self) -> int:
-        """Of all codes."""
+        """Bytes of all codes."""
         return self.shape[0] * self._row
 
     def load(self) -> None:

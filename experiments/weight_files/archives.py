@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from .errors import LARGEST, WeightFileError, reading
 
 SUFFIXES = (".pb", ".pt", ".pth", ".safetensors", ".npz")
-"""Of the one member that is looked for in an archive of other things."""
+"""Suffixes of the one member that is looked for in an archive of other things."""
 
 
 def member(archive: zipfile.ZipFile, name: str) -> bytes:

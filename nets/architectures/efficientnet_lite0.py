@@ -14,7 +14,7 @@ from nets.inference.depthwise import Depthwise
 from nets.inference.folding import Normalization, fold
 from nets.inference.pointwise import Pointwise
 from nets.primitives.bounded import bias_bounded
-from nets.primitives.convolution import prepare
+from nets.primitives.convolution_maps import prepare
 from nets.primitives.geometry import Geometry, same_padding
 
 SIZE = 224
@@ -56,7 +56,7 @@ class Convolved(NamedTuple):
     """Weights of a convolution and of the batch-norm after it."""
 
     weight: np.ndarray
-    """Of shape (kh, kw, C, K), or (kh, kw, C) of a depthwise one."""
+    """Weights, of shape (kh, kw, C, K), or (kh, kw, C) of a depthwise one."""
     norm: Normalization
 
 

@@ -6,10 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from coulombfield.arrays import Array
+from coulombfield.arrays import Array, module_of
 from coulombfield.threads import lone_products, share
 from nets.arguments import check_floats
-from nets.primitives.inplace import module_of
 from nets.workspace import Workspace, empty
 
 from .folding import Normalization, fold

@@ -6,10 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from coulombfield.arrays import Array
-from nets.primitives.convolution import constant
+from coulombfield.arrays import Array, module_of
+from nets.primitives.convolution_maps import constant
 from nets.primitives.geometry import Geometry
-from nets.primitives.inplace import module_of
 from nets.primitives.windows import bias_relu, largest, mean_bias_relu
 from nets.workspace import Workspace, allocate
 
@@ -28,7 +27,7 @@ class Operation(Protocol):
     """A step for images of one size."""
 
     shape: Shape
-    """Of a result."""
+    """Shape of a result."""
 
     def apply(self, x: Array, out: Array, target: int, workspace: Workspace) -> None:
         """Write the results of the images x, contiguous, to ``out`` from that channel on."""
@@ -157,7 +156,7 @@ class _Branch:
 
     rest: Chained | None
     of_head: Shape
-    """Of what ``rest`` takes."""
+    """Shape of what ``rest`` takes."""
     target: int
     """Where its results begin among those of all branches."""
     source: int = 0
@@ -166,7 +165,7 @@ class _Branch:
 
     @property
     def shape(self) -> Shape:
-        """Of its results."""
+        """Shape of its results."""
         return self.of_head if self.rest is None else self.rest.shape
 
     def apply(self, x: Array, u: Array, out: Array, target: int, workspace: Workspace) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from nets.primitives.activations import bias_identity
+from nets.primitives.bias_activation import bias_identity
 from nets.primitives.bounded import bias_bounded
 
 

@@ -47,7 +47,7 @@ class Convolution:
         return self.kernel == (1, 1) and self.stride == 1 and self.padding == VALID
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
-        """Of its parameters."""
+        """Shapes of its parameters."""
         shapes: dict[str, tuple[int, ...]] = {f"{self.name}.weight": (*self.kernel, self.channels, self.filters)}
         return shapes | {f"{self.name}.{each}": (self.filters,) for each in ("scale", "shift", "mean", "variance")}
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 import math
 from typing import ClassVar, NamedTuple
 
-from coulombfield.arrays import Array
+from coulombfield.arrays import Array, module_of
 from nets.arguments import number_of
 from nets.layers.base import Parameterless
 from nets.parameters import Parameters
-from nets.primitives import activations as primitives
-from nets.primitives.inplace import module_of
+from nets.primitives import bias_activation as primitives
 from nets.workspace import Workspace, allocate
 
 

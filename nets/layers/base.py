@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
@@ -23,6 +24,13 @@ class Layer(Protocol):
     A layer holds its shape and settings, never its parameters: those come with each call. Layers are compared
     by identity, since each owns its memory in a workspace.
     """
+
+    def named_children(self) -> Sequence[tuple[str, Layer]]:
+        """The layers that this one is made of, none of most, each under the prefix of its parameters' names.
+
+        Prefixes are without a dot, and in the order of the parameters. What is made of layers is a
+        :class:`~nets.layers.composition.Composed`.
+        """
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Shape of each parameter, by name."""
@@ -94,6 +102,10 @@ class SecondOrder:
     """Whether :meth:`second_order` looks at dy; else it may be None."""
     keeps_result: Any = True
     """Whether a pass after the forward pass looks at y, or y may be x; if not, who is given y may overwrite it."""
+
+    def named_children(self) -> Sequence[tuple[str, Layer]]:
+        """No layers."""
+        return ()
 
     def second_order(
         self,

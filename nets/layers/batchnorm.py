@@ -3,17 +3,32 @@
 from __future__ import annotations
 
 import copy
+from typing import Protocol
 
 import numpy as np
 
-from coulombfield.arrays import Array
+from coulombfield.arrays import Array, module_of
 from nets.arguments import count_of, number_of
 from nets.initializers import Initializer, ones, zeros
 from nets.layers.activations import Activation
-from nets.layers.normalization import Normalization, NormalizationCache
+from nets.layers.normalization import Normalization, NormalizationCache, pooled
 from nets.parameters import Parameters
-from nets.primitives import normalization as primitives
-from nets.primitives.inplace import module_of
+from nets.primitives import normalization_passes as primitives
+
+
+class Exchange(Protocol):
+    """What passes between the processes that have one part each of a batch."""
+
+    @property
+    def weights(self) -> tuple[float, ...]:
+        """Share of each process in a batch, whose sum is 1."""
+
+    @property
+    def rank(self) -> int:
+        """Which of them is this process."""
+
+    def gathered(self, array: Array) -> Array:
+        """That array of every process, shape (processes, ...), in one order everywhere; all have to call it."""
 
 
 class BatchNorm(Normalization):
@@ -45,6 +60,14 @@ class BatchNorm(Normalization):
     ------
     ValueError
         If a setting is out of its range.
+
+    Notes
+    -----
+    Where a batch lies in parts on several processes (:func:`nets.running.over_processes`), the moments of the parts
+    make those of all. Each process starts its backward passes from the gradient of the mean over its own samples,
+    which is :math:`1/w_p` times its part of that of the mean over all, if :math:`w_p` is its share. Hence a mean over
+    a set, in the terms of process p, is :math:`\frac{1}{n_p} \sum_q w_q \Sigma_q` of the sums :math:`\Sigma_q` over
+    its part of the set, of :math:`n_p` numbers here.
     """
 
     name = "BatchNorm"
@@ -68,6 +91,7 @@ class BatchNorm(Normalization):
         self.groups, self.momentum, self.running = groups, float(momentum), running
         self._group: int | None = None  # samples of a group, where they are fixed rather than the number of groups
         self._frozen = False
+        self._exchange: Exchange | None = None  # with the processes that have other parts of a batch
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """``scale``, ``shift``, ``running_mean`` and ``running_variance`` (C,), each where it is wanted."""
@@ -96,7 +120,7 @@ class BatchNorm(Normalization):
             raise ValueError("running: expected a BatchNorm with running=True that is not frozen")
         mean, variance = params["running_mean"], params["running_variance"]
         xp, (centers, remainders, inverses) = module_of(mean), cache.statistics.values
-        count = cache.x.size // centers.size
+        count = self._count(cache.x.size // centers.size)
         for center, remainder, inverse in zip(centers, remainders, inverses, strict=True):
             biased = xp.maximum(1 / (inverse * inverse) - self.epsilon, 0)
             mean += (1 - self.momentum) * ((center - mean) + remainder)
@@ -130,6 +154,12 @@ class BatchNorm(Normalization):
         other._group = count_of("samples", samples)
         return other
 
+    def over_processes(self, exchange: Exchange) -> BatchNorm:
+        """A layer with the same parameters whose groups have a part on each of several processes."""
+        other = copy.copy(self)
+        other._exchange = exchange
+        return other
+
     def _groups(self, x: Array) -> int:
         if self._frozen:
             return 1
@@ -158,9 +188,32 @@ class BatchNorm(Normalization):
             statistics = xp.stack([mean, xp.zeros_like(mean), params["running_variance"]])[:, None]
         else:
             statistics = primitives.moments(x)
+            if self._exchange is not None:
+                parts = module_of(x).moveaxis(self._exchange.gathered(statistics), 0, -1)
+                return pooled(parts, self.epsilon, self._weights(x))[..., 0]
         statistics[2] = (statistics[2] + self.epsilon) ** -0.5
         return statistics
 
     def _average(self, sums: Array, x: Array) -> Array:
         # What does not depend on x has no part in its gradient.
-        return module_of(sums).zeros_like(sums) if self._frozen else sums / x.shape[1]
+        return module_of(sums).zeros_like(sums) if self._frozen else self._added(sums) / x.shape[1]
+
+    def _added(self, sums: Array) -> Array:
+        """Sums over this process's part of the sets from those of all parts, as the notes of the class have it."""
+        if self._exchange is None:
+            return sums
+        xp, parts = module_of(sums), self._exchange.gathered(sums)
+        total = parts[0] * self._exchange.weights[0]
+        for part, weight in zip(parts[1:], self._exchange.weights[1:], strict=True):
+            total += part * weight
+        return xp.ascontiguousarray(total)
+
+    def _weights(self, x: Array) -> Array:
+        """Shares of the processes, float64, where x is."""
+        xp = module_of(x)
+        assert self._exchange is not None
+        return xp.asarray(self._exchange.weights, xp.float64)
+
+    def _count(self, own: int) -> int:
+        """Numbers of a set, of which this process has so many."""
+        return own if self._exchange is None else round(own / self._exchange.weights[self._exchange.rank])

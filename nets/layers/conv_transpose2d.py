@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from coulombfield.arrays import Array
 from nets.layers.convolution import Beside, Convolution
-from nets.primitives.convolution import Kernel, correlate
+from nets.primitives.convolution_maps import Kernel, correlate
 from nets.primitives.geometry import Geometry, same_padding
 from nets.workspace import Workspace
 

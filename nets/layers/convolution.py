@@ -7,16 +7,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from coulombfield.arrays import Array
+from coulombfield.arrays import Array, module_of
 from coulombfield.threads import share
 from nets.arguments import count_of, counts_of
 from nets.initializers import Initializer, glorot_uniform, zeros
 from nets.layers.activations import Activation, Identity, check_gradient
 from nets.layers.base import SecondOrder
 from nets.parameters import Parameters
-from nets.primitives.convolution import Kernel, correlate, prepare
+from nets.primitives.convolution_maps import Kernel, correlate, prepare
 from nets.primitives.geometry import Geometry, Padding, Pair
-from nets.primitives.inplace import module_of
 from nets.workspace import Workspace, allocate, empty, gradient_memory
 
 BLOCK = 1024
@@ -31,7 +30,7 @@ class ConvolutionCache(NamedTuple):
     kernel: Kernel
 
     def first_rows(self, count: int) -> ConvolutionCache:
-        """That of the first ``count`` samples."""
+        """Cache of the first ``count`` samples."""
         return ConvolutionCache(self.x[:count], self.y[:count], self.kernel)
 
 
@@ -55,7 +54,7 @@ class Convolution(SecondOrder):
     """
 
     axes: tuple[str, ...] = ("H", "W")
-    """Of a sample of x, before the channels."""
+    """Axes of a sample of x, before the channels."""
 
     def __init__(
         self,
@@ -99,7 +98,7 @@ class Convolution(SecondOrder):
         return (*self._output_size(self._geometry(shape[:-1])), self.channels_out)
 
     def operations(self, shape: tuple[int, ...]) -> int:
-        """Those of the sum over all windows, zeros of the padding included."""
+        """Operations of the sum over all windows, zeros of the padding included."""
         self._check("shape", shape, ())
         return 2 * math.prod(self._geometry(shape[:-1]).output) * math.prod(self._weight_shape())
 
@@ -213,7 +212,7 @@ class Convolution(SecondOrder):
         return f"{type(self).__name__}({self.channels_in}, {self.channels_out})"
 
     def _geometry(self, size: tuple[int, ...]) -> Geometry:
-        """Of the convolution, of which a transposed convolution is the transpose, for x of this size."""
+        """Geometry of the convolution, of which a transposed convolution is the transpose, for x of this size."""
         try:
             return self._windows(size)
         except ValueError as error:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import math
 
-from coulombfield.arrays import Array
+from coulombfield.arrays import Array, module_of
 from nets.layers.activations import Activation
 from nets.layers.normalization import Normalization, pooled
 from nets.parameters import Parameters
-from nets.primitives import normalization as primitives
-from nets.primitives.inplace import module_of
+from nets.primitives import normalization_passes as primitives
 
 COLUMNS, SHORTEST = 64, 8
 """Length of the rows as which the numbers of a sample are added up, where C allows no less than the second."""

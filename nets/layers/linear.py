@@ -6,13 +6,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from coulombfield.arrays import Array
+from coulombfield.arrays import Array, module_of
 from nets.arguments import counts_of
 from nets.initializers import Initializer, glorot_uniform, zeros
 from nets.layers.activations import Activation, Identity, check_gradient
 from nets.layers.base import SecondOrder
 from nets.parameters import Parameters
-from nets.primitives.inplace import module_of
 from nets.primitives.products import product
 from nets.workspace import Workspace, allocate, empty
 
@@ -76,7 +75,7 @@ class Linear(SecondOrder):
         return (self.fan_out,)
 
     def operations(self, shape: tuple[int, ...]) -> int:
-        """Those of the matrix product."""
+        """Operations of the matrix product."""
         return 2 * self.fan_in * self.fan_out
 
     def forward(self, params: Parameters, x: Array, workspace: Workspace | None = None) -> tuple[Array, LinearCache]:

@@ -7,15 +7,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from coulombfield.arrays import Array
+from coulombfield.arrays import Array, module_of
 from nets.arguments import count_of, number_of
 from nets.initializers import Initializer, ones, zeros
 from nets.layers.activations import Activation, Identity, LeakyReLU, check_gradient
 from nets.layers.base import SecondOrder
 from nets.parameters import Parameters
-from nets.primitives import normalization as primitives
+from nets.primitives import normalization_passes as primitives
 from nets.primitives import normalization_tangents as tangents
-from nets.primitives.inplace import module_of
 from nets.workspace import Workspace, allocate, empty
 
 
@@ -26,7 +25,7 @@ class Statistics:
     Attributes
     ----------
     values : array, shape (3, G, C)
-        Center, remainder and inverse deviation, as nets.primitives.normalization has them.
+        Center, remainder and inverse deviation, as nets.primitives.normalization_passes has them.
     samples : int
         How many samples a group has; 0 where the statistics are none of the batch's.
     """
@@ -282,7 +281,7 @@ class Normalization(SecondOrder):
         return sums
 
     def _slope(self) -> float:
-        """Of the activation for negative u, where it is part of the passes over x; 1 where it takes one of its own."""
+        """Slope of the activation for negative u where it is part of the passes over x; 1 where it has its own."""
         return self.activation.slope if isinstance(self.activation, LeakyReLU) else 1.0
 
     def _groups(self, x: Array) -> int:
@@ -302,19 +301,29 @@ class Normalization(SecondOrder):
         raise NotImplementedError
 
 
-def pooled(moments: Array, epsilon: float) -> Array:
-    """Center, remainder and inverse deviation (3, ..., 1) of sets from the moments (3, ..., k) of their equal parts."""
+def pooled(moments: Array, epsilon: float, weights: Array | None = None) -> Array:
+    """Center, remainder and inverse deviation (3, ..., 1) of sets from the moments (3, ..., k) of their parts.
+
+    The parts are equal, or have these weights (k,), whose sum is 1.
+    """
     xp = module_of(moments)
     center, remainder, variance = moments.astype(xp.float64)
     origin = center[..., :1]  # means are counted from it: so they have digits to spare for the remainder
     means = (center - origin) + remainder
-    mean = means.mean(axis=-1, keepdims=True)
-    variance = (variance + xp.square(means - mean)).mean(axis=-1, keepdims=True)
+    mean = _mean(means, weights)
+    variance = _mean(variance + xp.square(means - mean), weights)
     statistics = xp.empty((3, *mean.shape), moments.dtype)
     statistics[0] = origin + mean
     statistics[1] = (origin - statistics[0]) + mean
     statistics[2] = (variance + epsilon) ** -0.5
     return statistics
+
+
+def _mean(values: Array, weights: Array | None) -> Array:
+    """Mean over the last axis, which stays."""
+    if weights is None:
+        return values.mean(axis=-1, keepdims=True)
+    return (values * weights).sum(axis=-1, keepdims=True)
 
 
 def _rows(cache: NormalizationCache, *arrays: Array) -> list[Array]:

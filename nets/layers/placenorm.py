@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from coulombfield.arrays import Array
+from coulombfield.arrays import Array, module_of
 from nets.arguments import count_of
 from nets.initializers import Initializer, ones, zeros
 from nets.layers.activations import Activation
 from nets.layers.batchnorm import BatchNorm
 from nets.layers.normalization import NormalizationCache, pooled
 from nets.parameters import Parameters
-from nets.primitives import normalization as primitives
-from nets.primitives.inplace import module_of
+from nets.primitives import normalization_passes as primitives
 from nets.workspace import Workspace
 
 
@@ -89,19 +88,25 @@ class PlaceNorm(BatchNorm):
         return self._by_place(sums).sum(axis=-1)
 
     def _statistics(self, params: Parameters, x: Array) -> Array:
-        return self._of_row(pooled(self._by_place(primitives.moments(x)), self.epsilon))
+        moments = primitives.moments(x)
+        if self._exchange is None:
+            return self._of_row(pooled(self._by_place(moments), self.epsilon))
+        xp, parts = module_of(x), self._by_place(self._exchange.gathered(moments))
+        columns = xp.moveaxis(parts, 0, -2).reshape(*parts.shape[1:-1], -1)  # those of one process, then of the next
+        weights = xp.repeat(self._weights(x) / self.channels, self.channels)
+        return self._of_row(pooled(columns, self.epsilon, weights))
 
     def _average(self, sums: Array, x: Array) -> Array:
-        means = self._by_place(sums).mean(axis=-1, keepdims=True)
+        means = self._by_place(self._added(sums)).mean(axis=-1, keepdims=True)
         means /= max(1, x.shape[1])
         return self._of_row(means)
 
     def _by_place(self, values: Array) -> Array:
-        """Of each number of a row (..., L C), as (..., L, C)."""
+        """Values of each number of a row (..., L C), as (..., L, C)."""
         return values.reshape(*values.shape[:-1], self.places, self.channels)
 
     def _of_row(self, values: Array) -> Array:
-        """Of each place (..., L, 1), as (..., L C) for each number of a row."""
+        """Values of each place (..., L, 1), as (..., L C) for each number of a row."""
         shape = values.shape[:-2]
         xp = module_of(values)
         whole = xp.broadcast_to(values, (*shape, self.places, self.channels))

@@ -22,7 +22,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from coulombfield.arrays import Array, library
+from coulombfield.arrays import Array, library, module_of
 from nets.layers.activations import Identity
 from nets.layers.base import Layer
 from nets.layers.conv2d import Conv2d
@@ -32,7 +32,6 @@ from nets.layers.pooling import AveragePool
 from nets.layers.upsample import Upsample
 from nets.parameters import Parameters
 from nets.primitives.geometry import Geometry, Pair
-from nets.primitives.inplace import module_of
 from nets.primitives.shares import share_numbers
 from nets.workspace import Workspace, allocate, scratch
 
@@ -45,7 +44,7 @@ class Step(NamedTuple):
 
     layer: Layer
     place: int
-    """Of the layer whose parameters and cache these are, in the sequence."""
+    """Place of the layer whose parameters and cache these are, in the sequence."""
     length: int
     """How many of its layers."""
 
@@ -98,21 +97,21 @@ class _Resampled(Convolution):
         )
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
-        """Those of the convolution."""
+        """Shapes of the parameters of the convolution."""
         return self._convolution.shapes()
 
     def initialize(self, rng: np.random.Generator) -> dict[str, np.ndarray]:
-        """Those of the convolution."""
+        """Initial values of the convolution."""
         return self._convolution.initialize(rng)
 
     def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        """That of one layer after the other."""
+        """Shape of what one layer after the other gives."""
         for layer in self._layers:
             shape = layer.output_shape(shape)
         return shape
 
     def operations(self, shape: tuple[int, ...]) -> int:
-        """Those of the convolution without the other layer."""
+        """Operations of the convolution without the other layer."""
         before, _ = self._layers
         return self._convolution.operations(shape if before is self._convolution else before.output_shape(shape))
 

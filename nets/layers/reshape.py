@@ -87,5 +87,5 @@ class Flatten(Reshape):
         pass
 
     def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        """As many numbers in a row."""
+        """The same, as many numbers in a row."""
         return (math.prod(shape),)

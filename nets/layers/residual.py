@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from coulombfield.arrays import Array
 from nets.arguments import number_of
 from nets.layers.base import Cache, Layer
 from nets.layers.composition import (
     Composed,
-    Composition,
     backward_from,
     backward_keeping,
     refuse_repeated,
@@ -54,32 +51,34 @@ class Residual(Composed):
         refuse_repeated(self)
         self._keeps_branch = getattr(body, "keeps_result", True)
         # blocks that are not within each other may use the same memory
-        self._height = 1 + max((_height(layer) for layer in self.children()), default=0)
+        self._height = 1 + super().height
 
     keeps_result = False
 
-    def children(self) -> Sequence[Layer]:
-        """The branches that are layers."""
-        return (self.body,) if self.shortcut is None else (self.body, self.shortcut)
+    @property
+    def height(self) -> int:
+        """See :class:`~nets.layers.composition.Composed`: this block among them."""
+        return self._height
+
+    def named_children(self) -> Sequence[tuple[str, Layer]]:
+        """The branches that are layers, ``body`` and ``shortcut``."""
+        body = ("body", self.body)
+        return (body,) if self.shortcut is None else (body, ("shortcut", self.shortcut))
 
     def with_children(self, children: Sequence[Layer]) -> Residual:
         """Make the sum of other branches, with the same factor."""
         return Residual(children[0], children[1] if len(children) > 1 else None, self.factor)
 
-    def shapes(self) -> dict[str, tuple[int, ...]]:
-        """The branches' parameters, as ``body.name`` and ``shortcut.name``."""
-        return {
-            f"{branch}.{name}": shape for branch, layer in self._branches() for name, shape in layer.shapes().items()
-        }
+    def caches(self, cache: ResidualCache) -> Sequence[Cache]:
+        """Caches of the branches that are layers."""
+        return cache[: len(self.named_children())]
 
-    def initialize(self, rng: np.random.Generator) -> dict[str, np.ndarray]:
-        """The branches' initial values, those of the body drawn first."""
-        return {
-            f"{branch}.{name}": v for branch, layer in self._branches() for name, v in layer.initialize(rng).items()
-        }
+    def given_shapes(self, shape: tuple[int, ...]) -> Sequence[tuple[int, ...]]:
+        """Both branches see x."""
+        return [shape for _ in self.named_children()]
 
     def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        """That of either branch."""
+        """Shape of either branch's result."""
         of_body = self.body.output_shape(shape)
         of_shortcut = shape if self.shortcut is None else self.shortcut.output_shape(shape)
         if of_body != of_shortcut:
@@ -88,10 +87,6 @@ class Residual(Composed):
                 f"from its shortcut for {shape}"
             )
         return of_body
-
-    def operations(self, shape: tuple[int, ...]) -> int:
-        """Those of both branches."""
-        return sum(layer.operations(shape) for layer in self.children())
 
     def forward(self, params: Parameters, x: Array, workspace: Workspace | None = None) -> tuple[Array, ResidualCache]:
         """``y = s(x) + c b(x)``."""
@@ -252,15 +247,6 @@ class Residual(Composed):
 
     def _memory(self, workspace: Workspace | None, purpose: str, like: Array) -> Array:
         return scratch(workspace, f"{purpose}, at height {self._height}", like.shape, like)
-
-    def _branches(self) -> Sequence[tuple[str, Layer]]:
-        return tuple(zip(("body", "shortcut"), self.children(), strict=False))
-
-
-def _height(layer: Layer) -> int:
-    if isinstance(layer, Residual):
-        return layer._height
-    return max(map(_height, layer.children()), default=0) if isinstance(layer, Composition) else 0
 
 
 def _child(params: Parameters | None, branch: str) -> Parameters | None:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from coulombfield.arrays import Array
+from coulombfield.arrays import Array, module_of
 from nets.arguments import number_of
 from nets.layers.base import Parameterless
 from nets.parameters import Parameters
-from nets.primitives.inplace import module_of
 from nets.workspace import Workspace, allocate
 
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
-
-import numpy as np
 
 from coulombfield.arrays import Array
 from nets.chain import Chain, ChainCache
@@ -49,35 +47,25 @@ class Sequential(Composed):
         """Whether the last layer does."""
         return getattr(self.layers[-1], "keeps_result", True)
 
-    def children(self) -> Sequence[Layer]:
-        """The layers."""
-        return self.layers
+    def named_children(self) -> Sequence[tuple[str, Layer]]:
+        """The layers, by their places from 0 on."""
+        return [(str(i), layer) for i, layer in enumerate(self.layers)]
 
     def with_children(self, children: Sequence[Layer]) -> Sequential:
         """Other layers one after the other."""
         return Sequential(children)
 
-    def shapes(self) -> dict[str, tuple[int, ...]]:
-        """Every layer's parameters, as ``index.name``."""
-        return {f"{i}.{name}": shape for i, layer in enumerate(self.layers) for name, shape in layer.shapes().items()}
-
-    def initialize(self, rng: np.random.Generator) -> dict[str, np.ndarray]:
-        """Every layer's initial values, drawn in the order of the layers."""
-        return {f"{i}.{name}": v for i, layer in enumerate(self.layers) for name, v in layer.initialize(rng).items()}
+    def given_shapes(self, shape: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
+        """What the sequence is given, and what each layer but the last makes of it."""
+        for layer in self.layers:
+            yield shape
+            shape = layer.output_shape(shape)
 
     def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        """That of the last layer."""
+        """Shape of the last layer's result."""
         for layer in self.layers:
             shape = layer.output_shape(shape)
         return shape
-
-    def operations(self, shape: tuple[int, ...]) -> int:
-        """Sum over the layers."""
-        total = 0
-        for layer in self.layers:
-            total += layer.operations(shape)
-            shape = layer.output_shape(shape)
-        return total
 
     def forward(self, params: Parameters, x: Array, workspace: Workspace | None = None) -> tuple[Array, Cache]:
         """Output of the last layer and the caches of all."""

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from coulombfield.arrays import Array
+from coulombfield.arrays import Array, module_of
 from nets.layers.activations import check_gradient
 from nets.layers.base import Parameterless
 from nets.parameters import Parameters
-from nets.primitives.inplace import module_of
 from nets.workspace import Workspace, allocate
 
 

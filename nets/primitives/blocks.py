@@ -6,8 +6,7 @@ import itertools
 from collections.abc import Callable
 from typing import Any
 
-from coulombfield.arrays import Array, library
-from nets.primitives.inplace import module_of
+from coulombfield.arrays import Array, library, module_of
 from nets.primitives.shares import share_rows
 
 

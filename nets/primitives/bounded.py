@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from coulombfield.arrays import Array, Primitive, jit
-from nets.primitives.inplace import module_of
+from coulombfield.arrays import Array, Primitive, jit, module_of
 from nets.primitives.shares import share_rows
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from coulombfield.arrays import jit
 from coulombfield.elementary import expm1
 from coulombfield.lanes import LANE_BYTES, compiled_once
-from nets.primitives.activations import (
+from nets.primitives.bias_activation import (
     bias_elu_rows,
     bias_identity_rows,
     bias_leaky_relu_rows,
@@ -40,6 +40,7 @@ def forward_rows(start, stop, table, numbers, params, nothing, x, results, n):
         if weight < 0:
             _copy(results, first, source, taken, (stop - start) * fan_in)
         else:
+            # h = x W
             multiply_part(
                 source, taken, fan_in, one, params, weight, fan_out, one, nothing[:0],
                 results, first, fan_out, stop - start, fan_out, fan_in,
@@ -47,7 +48,7 @@ def forward_rows(start, stop, table, numbers, params, nothing, x, results, n):
         h = results[first : first + (stop - start) * fan_out].reshape(stop - start, fan_out)
         bias = nothing[:fan_out] if table[step, 3] < 0 else params[table[step, 3] : table[step, 3] + fan_out]
         _activate(table[step, 4], numbers[step, 0], numbers[step, 1], h, bias)
-        source, begin = results, n * table[step, 5]
+        source, begin = results, n * table[step, 5]  # the next step's x
 
 
 @jit(no_cpython_wrapper=True)
@@ -102,6 +103,7 @@ def backward_rows(start, stop, table, numbers, params, results, gradients, dx, n
         fan_in, fan_out, weight = table[step, 0], table[step, 1], table[step, 2]
         first = n * table[step, 5] + start * fan_out
         du, y = gradients[first : first + count * fan_out], results[first : first + count * fan_out]
+        # du = f'(u) dy, in the place of dy
         _times_slope(table[step, 4], numbers[step, 0], numbers[step, 1], du, y)
         if step > 0:
             out, begin = gradients, n * table[step - 1, 5] + start * fan_in
@@ -112,6 +114,7 @@ def backward_rows(start, stop, table, numbers, params, results, gradients, dx, n
         if weight < 0:
             _copy(out, begin, gradients, first, count * fan_in)
         else:
+            # dx = du W^T
             multiply_part(
                 gradients, first, fan_out, one, params, weight, one, fan_out, dx[:0],
                 out, begin, fan_in, count, fan_in, fan_out,
@@ -154,8 +157,10 @@ def weight_panels(start, stop, table, x, results, gradients, factors, into, coun
             continue
         source, begin = (results, n * table[step - 1, 5]) if step > 0 else (x, zero)
         number = -(-fan_out // width)
+        # columns of this weight that are in the panels
         low, high = width * max(start - first, zero), min(width * min(stop - first, number), fan_out)
         du = n * table[step, 5] + low
+        # dW = x^T du, of samples that count factors[i] times
         multiply_part(
             source, begin, one, fan_in, gradients, du, fan_out, one, factors,
             into, weight + low, fan_out, fan_in, high - low, count,

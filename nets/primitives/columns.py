@@ -12,10 +12,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from coulombfield.arrays import Array, Primitive, jit
+from coulombfield.arrays import Array, Primitive, jit, module_of
 from nets.primitives.cuda import launch
 from nets.primitives.geometry import Pair
-from nets.primitives.inplace import module_of
 from nets.primitives.shares import share_numbers
 
 
@@ -134,6 +133,7 @@ def gather(images, columns, first, rows, stride, step, top, left):
     for line in range(lines):
         n, i = (first + line) // rows, (first + line) % rows
         for j in range(windows):
+            # the window's run of numbers of a row, kw C, of which those from low to high are the image's
             begin = j * step - left
             low = min(max(-begin, 0), run)
             high = max(min(length - begin, run), low)

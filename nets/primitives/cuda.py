@@ -9,7 +9,7 @@ from typing import Any
 from coulombfield.arrays import Array, cuda_module
 
 THREADS = 256
-"""Of a block, where a kernel does not say otherwise; the texts know it by this name."""
+"""Threads of a block, where a kernel does not say otherwise; the texts know it by this name."""
 
 
 def launch(like: Array, text: str, name: str, blocks: int, arguments: tuple[Any, ...], threads: int = THREADS) -> None:

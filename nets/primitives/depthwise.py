@@ -13,23 +13,23 @@ from __future__ import annotations
 
 import numpy as np
 
-from coulombfield.arrays import Array, Primitive, jit
+from coulombfield.arrays import Array, Primitive, jit, module_of
 from coulombfield.lanes import (
     LANE_BYTES,
+    ONE,
     add_each,
     like,
     load_series,
     multiply_each,
     select,
+    static_size,
     store_series,
     zero_tile,
 )
 from nets.primitives.geometry import Pair
-from nets.primitives.inplace import module_of
 from nets.primitives.shares import share_numbers
 
-_TILE = (0, 0, 0, 0)
-_ONE = (0,)
+_TILE = static_size(4)
 
 
 @Primitive
@@ -107,25 +107,27 @@ def depthwise_lines(start, stop, x, weight, bias, axes, channels, ceiling, out, 
     for line in range(start, stop):
         image, i = divmod(line, rows)
         first = down * i - above
+        # a vector of channels of several results: their sums stay in registers over all taps
         for c in range(0, whole, lane):
             for j in range(0, columns, len(tile)):
                 count = min(len(tile), columns - j)
-                begin = across * j - left
+                begin = across * j - left  # the first result's first pixel
                 sums = zero_tile(x, tile)
                 for a in range(max(0, -first), min(kh, height - first)):
                     row = (image * height + first + a) * width
                     for b in range(kw):
+                        # results whose pixel 0 <= begin + b + across r < width; the others read a zero
                         low = -((begin + b) // across)
                         high = min(count, -((begin + b - width) // across))
                         place = (row + begin + b) * channels + c
                         pixels = load_series(x, place, across * channels, low, high, tile)
-                        factor = load_series(weight, (a * kw + b) * channels + c, 0, 0, 1, _ONE)[0]
+                        factor = load_series(weight, (a * kw + b) * channels + c, 0, 0, 1, ONE)[0]
                         sums = add_each(sums, multiply_each(pixels, factor))
-                sums = add_each(sums, load_series(bias, c, 0, 0, 1, _ONE)[0])
+                sums = add_each(sums, load_series(bias, c, 0, 0, 1, ONE)[0])
                 store_series(
                     out, (line * columns + j) * channels + c, channels, 0, count, _bounded(sums, zero, ceiling)
                 )
-        for c in range(whole, channels):
+        for c in range(whole, channels):  # channels that fill no vector
             for j in range(columns):
                 begin = across * j - left
                 total = bias[c]

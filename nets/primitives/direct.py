@@ -14,11 +14,10 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
-from coulombfield.arrays import Array
+from coulombfield.arrays import Array, module_of
 from coulombfield.threads import lone_products, share
 from nets.primitives import columns
 from nets.primitives.geometry import Geometry
-from nets.primitives.inplace import module_of
 from nets.workspace import Workspace, scratch
 
 TILE = 256, 512
@@ -26,11 +25,11 @@ TILE = 256, 512
 HOST_NUMBERS, DEVICE_NUMBERS = 2**22, 2**26
 """Numbers of columns at a time: enough rows that the weights need not be read often."""
 TASK_NUMBERS = 2**20
-"""Of the columns of one task of :func:`correlate`."""
+"""Numbers of the columns of one task of :func:`correlate`."""
 TASKS = 16
-"""Wanted of :func:`correlate`, for threads to share, where partial sums are small enough."""
+"""Tasks that are wanted of :func:`correlate`, for threads to share, where partial sums are small enough."""
 PARTIAL_NUMBERS = 2**22
-"""Of all partial sums of :func:`correlate`."""
+"""Numbers of all partial sums of :func:`correlate`."""
 NARROW, NARROW_NUMBERS = 128, 2**17
 """Windows of at most so many numbers are multiplied by the thread that gathered them, so many numbers at a time: those
 are still in its cache."""
@@ -45,7 +44,7 @@ class Direct:
         self.geometry = geometry
 
     def convolve(self, x: Array, out: Array, workspace: Workspace | None = None) -> Array:
-        """See :class:`nets.primitives.convolution.Kernel`."""
+        """See :class:`nets.primitives.convolution_maps.Kernel`."""
         if _pointwise(self.geometry):
             return _product(_rows(x), self.weight, _rows(out)).reshape(out.shape)
         if isinstance(x, np.ndarray) and self.weight.shape[0] <= NARROW:
@@ -57,7 +56,7 @@ class Direct:
         return out
 
     def transpose(self, y: Array, out: Array, workspace: Workspace | None = None) -> Array:
-        """See :class:`nets.primitives.convolution.Kernel`."""
+        """See :class:`nets.primitives.convolution_maps.Kernel`."""
         if _pointwise(self.geometry):
             return _product(_rows(y), self.weight.T, _rows(out)).reshape(out.shape)
         for part, windows in _parts(y, self.geometry, self.channels, workspace):
@@ -88,7 +87,7 @@ class Direct:
 
 
 def correlate(x: Array, y: Array, geometry: Geometry, out: Array, workspace: Workspace | None = None) -> Array:
-    """See :func:`nets.primitives.convolution.correlate`."""
+    """See :func:`nets.primitives.convolution_maps.correlate`."""
     if _pointwise(geometry):
         _product(_rows(x).T, _rows(y), _rows(out))
     elif isinstance(x, np.ndarray):

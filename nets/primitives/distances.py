@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from coulombfield.arrays import Array
-from nets.primitives.inplace import module_of
+from coulombfield.arrays import Array, module_of
 
 FEW = 8
 """Numbers in a sample up to which distances are sums of squared differences; above, they come from a matrix product."""

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from coulombfield.arrays import Array, Primitive, jit
+from coulombfield.arrays import Array, Primitive, jit, module_of
 from coulombfield.elementary import expm1
-from nets.primitives.inplace import module_of
 from nets.primitives.shares import share_rows
 
 

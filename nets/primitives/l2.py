@@ -8,8 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from coulombfield.arrays import Array, Primitive, jit
-from nets.primitives.inplace import module_of
+from coulombfield.arrays import Array, Primitive, jit, module_of
 from nets.primitives.shares import share_rows
 
 

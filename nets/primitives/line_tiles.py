@@ -57,6 +57,11 @@ G5 = tuple(tuple(float(g) for g in row) for row in tap_points(5)[1:-1:2])  # of 
 ZERO5 = float(tap_points(5)[0, 0])
 
 
+# At ±x of a pair a row of B^T has the coefficients of z (z ± x) ∏ (z² - x_q²) over the other pairs q: those of even
+# powers, whose sum with d is ``even``, are the same for both signs; those of odd powers, ``odd``, are opposite. C has
+# the product's coefficients in ascending powers of z², for each pair; the last are of all pairs, for 0 and ∞.
+
+
 def _data_6(tile, points):
     d0, d1, d2, d3, d4, d5 = tile
     even_a, odd_a = d4 + d2 * C3[0][0], (d3 + d1 * C3[0][0]) * X3[0]

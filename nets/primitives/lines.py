@@ -18,7 +18,7 @@ import numba
 import numpy as np
 
 from coulombfield.arrays import Array, jit
-from coulombfield.lanes import LANE_BYTES, load_series, store_series
+from coulombfield.lanes import LANE_BYTES, load_series, static_size, store_series
 from coulombfield.threads import lone_products, share
 from nets.primitives.geometry import Geometry
 from nets.workspace import Workspace, scratch
@@ -43,13 +43,13 @@ class Line(NamedTuple):
     above: int
     """Lines of zeros before an image."""
     taps: int
-    """Across a line."""
+    """Taps across a line."""
     results: int
-    """Of a line."""
+    """Results of a line."""
     of_results: int
     """Lines of results."""
     tiles: int
-    """Of a line of results."""
+    """Tiles of a line of results."""
 
 
 def suits(geometry: Geometry, channels: int, filters: int, dtype: np.dtype) -> bool:
@@ -100,14 +100,14 @@ class Lines:
         self._weights = at_points.reshape(len(at_points), across * channels, filters)
 
     def convolve(self, x: Array, out: Array, workspace: Workspace | None = None) -> Array:
-        """See :class:`nets.primitives.convolution.Constant`."""
+        """See :class:`nets.primitives.convolution_maps.Constant`."""
         line, (points, width, filters) = self._line, self._weights.shape
-        zeros = (0,) * points
+        size = static_size(points)
 
         def convolve_part(images: Array, results: Array, values: Array, products: Array) -> None:
-            lines_to_points(0, len(images), images.reshape(-1), x.shape[3], self._axis, line, *flat(values), zeros)
+            lines_to_points(0, len(images), images.reshape(-1), x.shape[3], self._axis, line, *flat(values), size)
             np.matmul(values, self._weights, out=products)
-            points_to_lines(0, len(images), *flat(products), filters, self._axis, line, results.reshape(-1), zeros)
+            points_to_lines(0, len(images), *flat(products), filters, self._axis, line, results.reshape(-1), size)
 
         by_parts(convolve_part, x, out, (points, line.of_results * line.tiles), (width, filters), NUMBERS, workspace)
         return out
@@ -171,17 +171,19 @@ def lines_to_points(start, stop, images, channels, axis, line, values, matrix, p
     A point's values are ``matrix`` numbers behind those of the point before.
     """
     n, lane = len(points), LANE_BYTES // images.itemsize
+    # steps in the flat array along the line and from line to line; lines are rows, or columns of pixels
     along = channels if axis == 1 else line.lines * channels
     across = line.size * channels if axis == 1 else channels
     place = start * line.of_results * line.tiles * line.taps * channels
     for image in range(start, stop):
         for i in range(line.of_results):
             for tile in range(line.tiles):
+                # result o reads data from o - padding on
                 first = tile * RESULTS - line.padding
                 low, high = max(0, -first), min(n, line.size - first)
                 for a in range(line.taps):
                     source = i + a - line.above
-                    there = 0 <= source < line.lines
+                    there = 0 <= source < line.lines  # beyond the image's edge all data are 0
                     corner = image * line.size * line.lines * channels + source * across + first * along
                     for c in range(0, channels, lane):
                         d = load_series(images, corner + c, along, low, high if there else low, points)

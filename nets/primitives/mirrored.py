@@ -11,10 +11,9 @@ three channels made of thirty.
 
 from __future__ import annotations
 
-from coulombfield.arrays import Array
+from coulombfield.arrays import Array, module_of
 from nets.primitives import direct
 from nets.primitives.geometry import Geometry
-from nets.primitives.inplace import module_of
 from nets.workspace import Workspace, scratch
 
 FEW = 16
@@ -37,16 +36,16 @@ class Mirrored:
         self._mirror = direct.Direct(turned, mirror(geometry))
 
     def convolve(self, x: Array, out: Array, workspace: Workspace | None = None) -> Array:
-        """See :class:`nets.primitives.convolution.Kernel`."""
+        """See :class:`nets.primitives.convolution_maps.Kernel`."""
         return self._mirror.transpose(x, out, workspace)
 
     def transpose(self, y: Array, out: Array, workspace: Workspace | None = None) -> Array:
-        """See :class:`nets.primitives.convolution.Kernel`."""
+        """See :class:`nets.primitives.convolution_maps.Kernel`."""
         return self._mirror.convolve(y, out, workspace)
 
 
 def correlate(x: Array, y: Array, geometry: Geometry, out: Array, workspace: Workspace | None = None) -> Array:
-    """See :func:`nets.primitives.convolution.correlate`."""
+    """See :func:`nets.primitives.convolution_maps.correlate`."""
     kernel_rows, kernel_columns, channels, filters = out.shape
     turned = scratch(workspace, "mirrored", (kernel_rows, kernel_columns, filters, channels), x)
     direct.correlate(y, x, mirror(geometry), turned, workspace)
@@ -55,7 +54,7 @@ def correlate(x: Array, y: Array, geometry: Geometry, out: Array, workspace: Wor
 
 
 def mirror(geometry: Geometry) -> Geometry:
-    """Of the convolution that maps y's size to x's."""
+    """Geometry of the convolution that maps y's size to x's."""
     rows, columns = (
         (kernel - 1 - before, kernel - 1 - after)
         for kernel, (before, after) in zip(geometry.kernel, geometry.padding, strict=True)

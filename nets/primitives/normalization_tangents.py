@@ -1,4 +1,4 @@
-r"""What batch-norm and layer-norm do to tangents of their x, as nets.primitives.normalization does to gradients.
+r"""What batch-norm and layer-norm do to tangents of their x, as nets.primitives.normalization_passes does to gradients.
 
 Arrays, statistics and slopes are as there. Beside x and y there are dy, the gradient by y, with ``du = f'(u) dy``, and
 a tangent v of x.
@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from coulombfield.arrays import Array, Primitive, jit
-from nets.primitives import normalization
-from nets.primitives.inplace import module_of
-from nets.primitives.normalization import blocks_of, normal, plain, sloped, writeable
+from coulombfield.arrays import Array, Primitive, jit, module_of
+from nets.primitives import normalization_passes as normalization
+from nets.primitives.normalization_passes import blocks_of, normal, plain, sloped, writeable
 from nets.primitives.shares import share_numbers
 
 SUMS = 5
-"""Of du, du x_hat, v, v x_hat and du v."""
+"""Sums of du, du x_hat, v, v x_hat and du v."""
 
 
 @Primitive

@@ -9,14 +9,23 @@ from __future__ import annotations
 
 import numpy as np
 
-from coulombfield.arrays import Array, Primitive, jit
-from coulombfield.lanes import LANE_BYTES, TILE_ROWS, add_outer, compiled_once, copy_lanes, store_tile, zero_tile
-from nets.primitives.inplace import module_of
+from coulombfield.arrays import Array, Primitive, jit, module_of
+from coulombfield.lanes import (
+    LANE_BYTES,
+    ONE,
+    TILE_ROWS,
+    add_outer,
+    compiled_once,
+    copy_lanes,
+    static_size,
+    store_tile,
+    zero_tile,
+)
 
 LARGEST = 2**25
 """Multiplications of a product [1]: a millisecond or less."""
 
-_ROWS = (0,) * TILE_ROWS
+_ROWS = static_size(TILE_ROWS)
 
 
 @Primitive
@@ -97,7 +106,7 @@ def multiply_part(a, a_start, a_row, a_column, b, b_start, b_row, b_column, fact
                     panel[i * width + j] *= factors[i]
         if m < rows:
             for i in range(m):
-                sums = zero_tile(a, (0,))
+                sums = zero_tile(a, ONE)
                 for p in range(k):
                     sums = add_outer(sums, a, a_start + i * a_row + p * a_column, a_row, panel, p * width)
                 store_tile(tile, 0, width, sums)

@@ -8,7 +8,7 @@ at n points (Toom and Cook; Winograd 1980; Lavin & Gray 2016):
 The points are 0, ±1, ∞ for m = 2, and 0, ±3/4, ±3/2, ∞ for m = 4, in this order. In float32 the latter have half the
 error of the usual 0, ±1, ±2, ∞ (root mean square, in two dimensions), and the numbers in A and B are exact.
 
-Each function takes and gives tuples, of lanes or of numbers; ``points`` is any tuple of length n, which says m. Where
+Each function takes and gives tuples, of lanes or of numbers; ``points`` is the static size n, which says m. Where
 the third tap is 0, so is the product at ∞: the first n - 1 products are those of 2 taps, and the last datum counts for
 nothing.
 """

@@ -24,7 +24,7 @@ from typing import NamedTuple
 import numpy as np
 
 from coulombfield.arrays import Array, jit
-from coulombfield.lanes import LANE_BYTES, add_series, load_series, store_series
+from coulombfield.lanes import LANE_BYTES, add_series, load_series, static_size, store_series
 from nets.workspace import Workspace, scratch
 
 from . import winograd
@@ -41,15 +41,15 @@ from .shares import share_numbers
 
 TAPS = 5
 N = TAPS + RESULTS - 1
-POINTS, SIDES, ALONG = (0,) * N, (0,) * RESULTS, (0,) * TAPS
-"""Tuples whose lengths tell compiled code how large a tile is."""
+POINTS, SIDES, ALONG = static_size(N), static_size(RESULTS), static_size(TAPS)
+"""How large a tile is, for compiled code."""
 
 NUMBERS = 2**20
-"""At the points of images and results together at a time in a thread (or those of one image)."""
+"""Numbers at the points of images and results together at a time in a thread (or those of one image)."""
 CHUNK = 2**24
-"""Of images or results at the points at a time for the gradient by the weights (or those of one image)."""
+"""Numbers of images or results at the points at a time for the gradient by the weights (or those of one image)."""
 ROWS = 512
-"""Of a product that one thread computes."""
+"""Rows of a product that one thread computes."""
 APART = 80
 """Numbers between the matrices of two points, so that those of one place are not in the same set of a cache."""
 
@@ -62,7 +62,7 @@ class Plan(NamedTuple):
 
     @property
     def tiles(self) -> int:
-        """Of an image."""
+        """Tiles of an image."""
         return self.line.of_results * self.line.tiles
 
 
@@ -96,7 +96,7 @@ class TrainedLines:
         self._weight = weight
 
     def convolve(self, x: Array, out: Array, workspace: Workspace | None = None) -> Array:
-        """See :class:`nets.primitives.convolution.Kernel`."""
+        """See :class:`nets.primitives.convolution_maps.Kernel`."""
         weights, (axis, line) = self._at_points(workspace), self.plan
         channels, filters = weights.shape[1:]
 
@@ -110,7 +110,7 @@ class TrainedLines:
         return out
 
     def transpose(self, y: Array, out: Array, workspace: Workspace | None = None) -> Array:
-        """See :class:`nets.primitives.convolution.Kernel`."""
+        """See :class:`nets.primitives.convolution_maps.Kernel`."""
         weights, (axis, line) = self._at_points(workspace).transpose(0, 2, 1), self.plan
         filters, channels = weights.shape[1:]
 
@@ -161,6 +161,7 @@ def _correlate(
 ) -> Array:
     x, y = np.ascontiguousarray(x), np.ascontiguousarray(y)
     (axis, line), (channels, filters) = plan, out.shape[2:]
+    # as many images at a time as memory for their values at the points allows
     most = max(1, CHUNK // (N * plan.tiles * max(channels, filters)))
     gradient = _matrices(workspace, "gradient at points", channels, filters, out)
     weights = None
@@ -172,9 +173,11 @@ def _correlate(
         rows = len(images) * plan.tiles
         values = _matrices(workspace, "columns", rows, channels, x)
         products = _matrices(workspace, "results at points", rows, filters, y)
+        # B^T d and A y at the points, whose products over all tiles are summed: u = (B^T d)^T (A y)
         _images_pass(lines_to_points, images, channels, axis, line, values, (POINTS,))
         _images_pass(results_to_points, results, filters, axis, line, products, (POINTS, SIDES))
         _multiply(values.transpose(0, 2, 1), products, gradient, add=first > 0)
+        # with the values at hand, the other passes are a product each
         if weights is not None and convolved is not None:
             results = _matrices(workspace, "lines", rows, filters, y)
             _multiply(values, weights, results)
@@ -182,7 +185,7 @@ def _correlate(
         if weights is not None and transposed is not None:
             _multiply(products, weights.transpose(0, 2, 1), values)
             _images_pass(points_to_images, transposed[some], channels, axis, line, values, (POINTS,))
-    _weights_pass(points_to_weights, out, gradient, (POINTS,))
+    _weights_pass(points_to_weights, out, gradient, (POINTS,))  # G^T u
     return out
 
 
@@ -238,12 +241,12 @@ def _weights_pass(loop: Callable[..., None], weight: Array, values: Array, lengt
 def points_to_images(start, stop, images, channels, axis, line, values, matrix, points):
     """Images start <= i < stop: the adjoint of :func:`~nets.primitives.lines.lines_to_points`."""
     n, lane = len(points), LANE_BYTES // images.itemsize
-    size = line.size * line.lines * channels
+    size = line.size * line.lines * channels  # numbers of an image
     along = channels if axis == 1 else line.lines * channels
     across = line.size * channels if axis == 1 else channels
     place = start * line.of_results * line.tiles * line.taps * channels
     for image in range(start, stop):
-        images[image * size : (image + 1) * size] = 0
+        images[image * size : (image + 1) * size] = 0  # tiles overlap and lines are read by several taps: each adds
         for i in range(line.of_results):
             for tile in range(line.tiles):
                 first = tile * RESULTS - line.padding
@@ -253,6 +256,7 @@ def points_to_images(start, stop, images, channels, axis, line, values, matrix, 
                     there = 0 <= source < line.lines
                     corner = image * size + source * across + first * along
                     for c in range(0, channels, lane):
+                        # what was read beyond an edge is nobody's
                         if there:
                             v = load_series(values, place, matrix, 0, n, points)
                             add_series(images, corner + c, along, low, high, line_data_adjoint(v, points))

@@ -10,10 +10,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from coulombfield.arrays import Array, Primitive, jit
+from coulombfield.arrays import Array, Primitive, jit, module_of
 from nets.primitives.columns import taps_inside
 from nets.primitives.geometry import Geometry
-from nets.primitives.inplace import module_of
 from nets.primitives.shares import share_numbers
 
 

@@ -33,7 +33,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from coulombfield.arrays import Array
-from coulombfield.lanes import LANE_BYTES
+from coulombfield.lanes import LANE_BYTES, static_size
 from coulombfield.threads import lone_products
 from nets.primitives.shares import share_numbers
 from nets.workspace import Workspace, scratch
@@ -157,7 +157,7 @@ class Plan:
         return products + NUMBER_COST * numbers
 
     def shapes(self, tiles: int = 0) -> list[tuple[int, int]]:
-        """Of each point's matrix: of images (tiles, phases and channels), of weights (phases and channels, filters)."""
+        """Shapes of a point's matrix: images' (tiles, phases and channels), weights' (phases and channels, filters)."""
         widths = [int(phases) * self.channels for phases in self.phases.ravel()]
         return [(tiles, width) if tiles else (width, self.filters) for width in widths]
 
@@ -373,11 +373,11 @@ def multiply(left: Sequence[Array], right: Sequence[Array], out: Sequence[Array]
         share_numbers(some, len(parts), multiplications // MULTIPLICATIONS)
 
 
-def _share(loop: Callable[..., None], count: int, arguments: tuple, lengths: tuple[int, ...]) -> None:
-    """Run a compiled loop over range(count) in threads; the tuples of these lengths say how large its tiles are."""
-    tuples = [(0,) * length for length in lengths]
+def _share(loop: Callable[..., None], count: int, arguments: tuple, sizes: tuple[int, ...]) -> None:
+    """Run a compiled loop over range(count) in threads; these sizes say how large its tiles are."""
+    static = [static_size(size) for size in sizes]
     numbers = max(each.size for each in arguments if isinstance(each, np.ndarray))
-    share_numbers(lambda start, stop: loop(start, stop, *arguments, *tuples), count, numbers)
+    share_numbers(lambda start, stop: loop(start, stop, *arguments, *static), count, numbers)
 
 
 def _image_numbers(plan: Plan, images: int) -> int:

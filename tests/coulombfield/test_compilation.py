@@ -101,27 +101,55 @@ VALUE = (
 )
 
 
+LOOP, FORMULA = (
+    "import numpy as np\nfrom coulombfield.arrays import jit\nfrom coulombfield.profiles import value_at\n"
+    "from coulombfield.sums.pairs import tiles\n\n"
+    "@jit\ndef value(profile):\n    return value_at(profile, np, 3.0)\n",
+    "from typing import NamedTuple\n\n\nclass Line(NamedTuple):\n    factor: float\n\n"
+    "    def value(self, xp, s):\n        return self.factor * s\n",
+)
+OF_FORMULA = (
+    "from own.loop import value; from own.formula import Line; from coulombfield.compilation import compilations; "
+    "print(int(value(Line(2.0))), compilations.count)"
+)
+
+
+def written(folder, **texts):
+    """A package of that name and its files."""
+    own = folder / "own"
+    own.mkdir()
+    for name, text in (texts | {"__init__": ""}).items():
+        (own / f"{name}.py").write_text(text)
+    return own
+
+
+def numbers_of(folder, program):
+    """What a program of the package prints, with a cache of its own."""
+    environment = os.environ | {"NUMBA_CACHE_DIR": str(folder / "cache"), "PYTHONDONTWRITEBYTECODE": "1"}
+    environment["PYTHONPATH"] = os.pathsep.join([str(folder), *sys.path])
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
+    return tuple(map(int, done.stdout.split()))
+
+
+def test_an_edit_of_a_formula_that_comes_as_an_argument_is_seen(tmp_path):
+    """Its file is one that the loop's own doesn't import, as a new kernel's."""
+    own = written(tmp_path, loop=LOOP, formula=FORMULA)
+    assert numbers_of(tmp_path, OF_FORMULA) == (6, 1)
+    assert numbers_of(tmp_path, OF_FORMULA) == (6, 0)
+    (own / "formula.py").write_text(FORMULA.replace("self.factor * s", "self.factor + s"))
+    assert numbers_of(tmp_path, OF_FORMULA) == (5, 1)
+    assert numbers_of(tmp_path, OF_FORMULA) == (5, 0)
+
+
 def test_an_edit_in_a_file_that_is_called_is_seen(tmp_path):
     """Also one of a constant; without any, nothing is compiled anew, and what an edit has replaced is not kept."""
-    own = tmp_path / "own"
-    own.mkdir()
-    for name, text in {"caller": CALLER, "called": CALLED, "constants": CONSTANTS, "__init__": ""}.items():
-        (own / f"{name}.py").write_text(text)
-
-    def values():
-        environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path / "cache"), "PYTHONDONTWRITEBYTECODE": "1"}
-        environment["PYTHONPATH"] = os.pathsep.join([str(tmp_path), *sys.path])
-        done = subprocess.run(
-            [sys.executable, "-c", VALUE], env=environment, capture_output=True, text=True, check=True
-        )
-        return tuple(map(int, done.stdout.split()))
-
-    assert values() == (2, 2)
-    assert values() == (2, 0)
+    own = written(tmp_path, caller=CALLER, called=CALLED, constants=CONSTANTS)
+    assert numbers_of(tmp_path, VALUE) == (2, 2)
+    assert numbers_of(tmp_path, VALUE) == (2, 0)
     (own / "called.py").write_text(CALLED.replace("x + 1", "x + 2"))
-    assert values() == (3, 2)
+    assert numbers_of(tmp_path, VALUE) == (3, 2)
     (own / "constants.py").write_text("FACTOR = 5\n")
-    assert values() == (15, 1)  # the inner function is as it was
-    assert values() == (15, 0)
+    assert numbers_of(tmp_path, VALUE) == (15, 1)  # the inner function is as it was
+    assert numbers_of(tmp_path, VALUE) == (15, 0)
     kept = [path.name for path in (tmp_path / "cache").rglob("*.nbc")]
     assert len(kept) == len({name.partition("-")[0] for name in kept}) == 2

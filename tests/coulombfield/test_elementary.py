@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from coulombfield.arrays import jit
 from coulombfield.elementary import SMALLEST, exp, expm1, log, power, power_from_one
-from coulombfield.lanes import add_to_rows, load_rows
+from coulombfield.lanes import ONE, add_to_rows, load_rows
 
 
 @jit
@@ -38,13 +38,13 @@ def _powers_from_one(x, y):
 
 @jit
 def _lanes_of(rows, y, results):
-    (x,) = load_rows(rows, (0,))
+    (x,) = load_rows(rows, ONE)
     add_to_rows(results, (exp(x * y), log(x), power(x, y)))
 
 
 @jit
 def _powers_of_lanes(rows, y, results):
-    (x,) = load_rows(rows, (0,))
+    (x,) = load_rows(rows, ONE)
     add_to_rows(results, (power_from_one(x, y),))
 
 

@@ -1,13 +1,14 @@
 """Optional packages that are installed but can't be imported: as good as missing, with the reason."""
 
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from coulombfield import Plummer, arrays, explain, interop, potential, real_charges
 from coulombfield.packages import trouble_with
-from coulombfield.sums import selection
+from coulombfield.sums import costs
 
 BROKEN = {
     "import packages_that_nobody_has": "ModuleNotFoundError: No module named 'packages_that_nobody_has'",
@@ -31,7 +32,7 @@ def broken(request, tmp_path, monkeypatch):
 
 def test_auto_falls_back_and_says_why(broken, monkeypatch):
     why = broken("finufft")
-    monkeypatch.setattr(selection, "WORTH_A_PLAN", 0.0)
+    monkeypatch.setattr(costs, "_found", replace(costs.BUILT_IN, worth_a_plan=0.0))
     points = np.random.default_rng(0).standard_normal((50, 2))
     charges, kernel = real_charges(points), Plummer()
     found, explanation = explain(potential, points, charges, kernel, rtol=1e-3)

@@ -75,3 +75,17 @@ def test_a_foreign_state_is_refused(change):
         Streams.restore(Streams(0).state() | change)
     with pytest.raises(ValueError, match=r"^state: "):
         Streams.restore({})
+
+
+def test_branches_of_a_seed_have_streams_of_their_own_that_resume():
+    trunk, one, other = (Streams(3, branch).stream("latent").random(4) for branch in ("", "rank 0 of 2", "rank 1 of 2"))
+    assert len({*trunk, *one, *other}) == 12
+    np.testing.assert_array_equal(trunk, Streams(3).stream("latent").random(4))
+    streams = Streams(3, "rank 0 of 2")
+    streams.stream("latent").random(2)
+    resumed = Streams.restore(streams.state())
+    np.testing.assert_array_equal(resumed.stream("latent").random(2), one[2:])
+    np.testing.assert_array_equal(resumed.stream("new").random(2), streams.stream("new").random(2))
+    assert "branch" not in Streams(3).state()
+    with pytest.raises(TypeError, match="branch: expected a string, got int"):
+        Streams(3, 1)

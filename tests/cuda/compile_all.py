@@ -18,18 +18,21 @@ from pathlib import Path
 import nvidia.cu13
 
 from coulombfield import profiles
+from coulombfield.kernels.gaussian import SquaredExponential
+from coulombfield.kernels.inverse_power import InversePower, InversePower1, InversePower2, InversePower3, InversePower4
+from coulombfield.kernels.laplace import Exponential
 from coulombfield.sums.pairs import cuda
 from nets.primitives import cuda as of_nets
 
 ARCHITECTURES = (75, 80, 90, 100)
 SIMPLE = (
-    profiles.InversePower(*[1.0] * 6),
-    profiles.InversePower1(*[1.0] * 6),
-    profiles.InversePower2(*[1.0] * 6),
-    profiles.InversePower3(*[1.0] * 6),
-    profiles.InversePower4(*[1.0] * 6),
-    profiles.SquaredExponential(-1.0),
-    profiles.Exponential(-1.0, 1.0, 1.0, 0.5),
+    InversePower(*[1.0] * 6),
+    InversePower1(*[1.0] * 6),
+    InversePower2(*[1.0] * 6),
+    InversePower3(*[1.0] * 6),
+    InversePower4(*[1.0] * 6),
+    SquaredExponential(-1.0),
+    Exponential(-1.0, 1.0, 1.0, 0.5),
 )
 NESTED = (profiles.Added(profiles.Scaled(0.5, SIMPLE[1]), profiles.Added(SIMPLE[5], SIMPLE[6])),)
 OUTPUTS = ({"potential": True, "field": False}, {"potential": False, "field": True}, {"potential": True, "field": True})
@@ -38,13 +41,12 @@ DIMENSIONS = range(1, cuda.MAX_DIMENSION + 1)
 
 def instances():
     """Name, text and options of all sums that the package may ask for, up to numbers and nesting in profiles."""
-    texts = {name: cuda.source(name) for name in ("sums.cu", "tangent.cu")}
     for dtype, profile, dimension in itertools.product(("float32", "float64"), SIMPLE + NESTED, DIMENSIONS):
-        for name, outputs in itertools.product(texts, OUTPUTS):
-            yield name, texts[name], cuda.options(dtype, dimension, profile, **outputs)
+        for name, outputs in itertools.product(("sums.cu", "tangent.cu"), OUTPUTS):
+            yield name, cuda.source(name, profile), cuda.options(dtype, dimension, profile, **outputs)
         sizes = profiles.Magnitude(profile), profiles.GradientSize(profile, 2.0)
         for derived in (profiles.Laplacian.of(profile, dimension), *sizes):
-            yield "sums.cu", texts["sums.cu"], cuda.options(dtype, dimension, derived, **OUTPUTS[0])
+            yield "sums.cu", cuda.source("sums.cu", derived), cuda.options(dtype, dimension, derived, **OUTPUTS[0])
 
 
 def of_networks():

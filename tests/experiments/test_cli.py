@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.tiny_experiment import write_preset
 
 from experiments import config
 from experiments.__main__ import main
+from tests.support.tiny_experiment import write_preset
 
 ROOT = Path(__file__).parents[2]
 
@@ -76,7 +76,7 @@ def test_a_mistake_is_one_line_and_writes_nothing(tmp_path, capsys, monkeypatch,
     assert sorted(tmp_path.rglob("*")) == before
 
 
-OWN = ["experiments", "--import", "tests.tiny_experiment"]
+OWN = ["experiments", "--import", "tests.support.tiny_experiment"]
 LONG = "a" * 300  # longer than a file system takes
 
 
@@ -227,7 +227,7 @@ def test_a_folder_s_configuration_imports_nothing_from_the_working_directory(
 
 def test_a_module_of_one_s_own_is_named_on_the_command_line(tmp_path):
     preset = write_preset(tmp_path)
-    command = [sys.executable, "-m", "experiments", "--import", "tests.tiny_experiment", "run", str(preset)]
+    command = [sys.executable, "-m", "experiments", "--import", "tests.support.tiny_experiment", "run", str(preset)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     words = [*command, "--out", str(tmp_path / "run")]
     done = subprocess.run(words, cwd=tmp_path, env=environment, capture_output=True, text=True)

@@ -7,11 +7,11 @@ from typing import Annotated, Any, Literal
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.tiny_experiment import Config, write_preset
 
 from experiments import config, registry, schema
 from experiments.config import ConfigError
 from experiments.runs.loop import LoopConfig
+from tests.support.tiny_experiment import Config, write_preset
 
 
 @dataclass(frozen=True)
@@ -226,7 +226,7 @@ def test_a_base_gives_what_a_preset_leaves_out(tmp_path):
     setup = config.resolve(derived(tmp_path, "seed = 8\n[training]\nlog_every = 9\n[shape]\nwidth = 4\n"))
     plan = setup.config.training
     assert (plan.updates, plan.log_every, setup.config.seed, setup.config.shape.width) == (60, 9, 8, 4)
-    assert setup.experiment == "tests.tiny_experiment"
+    assert setup.experiment == "tests.support.tiny_experiment"
     assert setup.title == ""  # which says what the base is
 
 

@@ -17,10 +17,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
-from tests.test_gaussian_mixture import SMALL as POINTS
-from tests.test_images import SMALL as IMAGES
-from tests.test_runs_loop import Killed
-from tests.tiny_experiment import write_preset
 
 import experiments
 from coulombfield.arrays import select_device
@@ -31,6 +27,10 @@ from experiments.exports import errors
 from experiments.runs import checkpoint
 from experiments.runs.checkpoint import CheckpointFolder
 from experiments.trained.interpolation import between
+from tests.experiments.runs.test_runs_loop import Killed
+from tests.experiments.test_gaussian_mixture import SMALL as POINTS
+from tests.experiments.test_images import SMALL as IMAGES
+from tests.support.tiny_experiment import write_preset
 
 ROOT = Path(__file__).parents[2]
 PRESETS = {"points": ("gaussian-mixture-quick", POINTS), "images": ("digits", IMAGES)}

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from nets_support import assert_derivative, in_each_dtype, normal, seeds
 
 from coulombfield.arrays import to_numpy
-from nets.mmd import gaussian_mmd, gaussian_mmd2
+from nets.losses import gaussian_mmd, gaussian_mmd2
 from nets.primitives.distances import FEW
 
 WIDTHS = (0.5, 1, 3.0)

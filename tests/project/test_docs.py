@@ -15,6 +15,7 @@ PUBLIC = (
     "coulombfield",
     "coulombfield.diagnostics",
     "coulombfield.flow",
+    "coulombfield.periodic",
     "coulombfield.starts",
     "coulombfield.trajectory",
     "nets.architectures",

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import matplotlib
 import pytest
-from tests.test_images import SMALL
 
 from experiments.__main__ import main
+from tests.experiments.test_images import SMALL
 
 README = Path(__file__).resolve().parents[2] / "README.md"
 BLOCKS = re.findall(r"^```python\n(.*?)^```$", README.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)

@@ -166,7 +166,7 @@ def draw(sample: Sample, dtype: Any) -> Drawn:
 def groups_of(layer: Layer) -> Iterator[int]:
     """Groups of every batch-norm within a layer, and 1."""
     yield getattr(layer, "groups", 1)
-    for child in getattr(layer, "children", tuple)():
+    for _, child in layer.named_children():
         yield from groups_of(child)
 
 

@@ -63,17 +63,17 @@ def l2(rng: np.random.Generator) -> tuple[Any, ...]:
 
 
 SAMPLES: dict[str, Sample] = {
-    "nets.primitives.activations.bias_identity": rows_and_bias,
-    "nets.primitives.activations.bias_leaky_relu": lambda rng: (*rows_and_bias(rng), rng.uniform(0, 1)),
-    "nets.primitives.activations.bias_elu": rows_and_bias,
+    "nets.primitives.bias_activation.bias_identity": rows_and_bias,
+    "nets.primitives.bias_activation.bias_leaky_relu": lambda rng: (*rows_and_bias(rng), rng.uniform(0, 1)),
+    "nets.primitives.bias_activation.bias_elu": rows_and_bias,
     "nets.primitives.bounded.bias_bounded": lambda rng: (*rows_and_bias(rng), 1.5),
-    "nets.primitives.activations.bias_tanh": lambda rng: (*rows_and_bias(rng), 1.7159, 2 / 3),
-    "nets.primitives.activations.leaky_relu_gradient": lambda rng: (
+    "nets.primitives.bias_activation.bias_tanh": lambda rng: (*rows_and_bias(rng), 1.7159, 2 / 3),
+    "nets.primitives.bias_activation.leaky_relu_gradient": lambda rng: (
         *gradient_and_output(rng, -2, 2),
         rng.uniform(0, 1),
     ),
-    "nets.primitives.activations.elu_gradient": lambda rng: gradient_and_output(rng, -1, 2),
-    "nets.primitives.activations.tanh_gradient": lambda rng: (
+    "nets.primitives.bias_activation.elu_gradient": lambda rng: gradient_and_output(rng, -1, 2),
+    "nets.primitives.bias_activation.tanh_gradient": lambda rng: (
         *gradient_and_output(rng, -1.7159, 1.7159),
         1.7159,
         2 / 3,

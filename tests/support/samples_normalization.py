@@ -55,10 +55,10 @@ def tangent(rng: np.random.Generator) -> tuple[Any, ...]:
 
 
 SAMPLES: dict[str, Callable[[np.random.Generator], tuple[Any, ...]]] = {
-    "nets.primitives.normalization.moments": numbers,
-    "nets.primitives.normalization.normalize": normalize,
-    "nets.primitives.normalization.gradient_sums": gradient_sums,
-    "nets.primitives.normalization.gradient": gradient,
+    "nets.primitives.normalization_passes.moments": numbers,
+    "nets.primitives.normalization_passes.normalize": normalize,
+    "nets.primitives.normalization_passes.gradient_sums": gradient_sums,
+    "nets.primitives.normalization_passes.gradient": gradient,
     "nets.primitives.normalization_tangents.tangent_sums": tangent_sums,
     "nets.primitives.normalization_tangents.tangent": tangent,
 }

@@ -112,5 +112,7 @@ def write_preset(folder: Path, **training: int) -> Path:
     plan = {"updates": 60, "log_every": 7, "evaluate_every": 20, "checkpoint_every": 15, **training}
     lines = "\n".join(f"{key} = {value}" for key, value in plan.items())
     path = folder / "tiny.toml"
-    path.write_text(f'experiment = "tests.tiny_experiment"\ntitle = "Tiny <run>"\nseed = 3\n[training]\n{lines}\n')
+    path.write_text(
+        f'experiment = "tests.support.tiny_experiment"\ntitle = "Tiny <run>"\nseed = 3\n[training]\n{lines}\n'
+    )
     return path

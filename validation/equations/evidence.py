@@ -114,7 +114,7 @@ def standard_errors(
 def significantly_off(
     what: str, samples: np.ndarray, claim: float, subject: Subject = Subject.PRINTED, *, least: float = 6.0
 ) -> Measurement:
-    """As :func:`standard_errors`, but it passes where the mean is far from the claim: evidence against it."""
+    """Evidence against a claim: :func:`standard_errors`, which passes where the mean is far from it."""
     mean, error = mean_and_error(samples)
     detail = f"{mean:.6g} ± {error:.2g}, not {claim:.6g}, {len(samples)} replicates"
     distance = abs(mean - claim) / error if error > 0 else math.nan

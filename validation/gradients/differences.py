@@ -30,7 +30,7 @@ from coulombfield.calculus import (
 )
 
 ORDER = 2
-"""Of central differences."""
+"""Order of central differences."""
 ORDER_TOLERANCE = 0.1  # the next term of the Taylor series, h² times 1/20 of the ratio of derivatives, is below 1e-2
 LONG = tuple(2.0**-k for k in range(6, 10))
 """Steps where truncation rules, for functions that vary over lengths of 1."""

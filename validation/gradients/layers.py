@@ -20,6 +20,7 @@ from nets.chain import Chain
 from nets.initializers import normal, uniform
 from nets.layers.activations import ELU, Activation, Identity, LeakyReLU, ReLU, ScaledTanh, Tanh
 from nets.layers.base import Cache, Layer
+from nets.layers.composition import with_caches
 from nets.layers.linear import Linear
 from nets.layers.pooling import AveragePool
 from nets.layers.reshape import Flatten, Reshape
@@ -279,12 +280,8 @@ def _network(made: Layer | Network) -> Network:
 
 def branched_on(layer: Layer, cache: Cache, host: Callable[[Array], np.ndarray]) -> np.ndarray:
     """The numbers in a cache whose signs say on which of their pieces the activations are."""
-    if isinstance(layer, Sequential):
-        pairs = zip(layer.layers, layer.caches(cache), strict=True)
-        parts = [branched_on(part, of_part, host) for part, of_part in pairs]
-        return np.concatenate(parts)
-    if isinstance(layer, Residual):
-        parts = [branched_on(part, of_part, host) for part, of_part in zip(layer.children(), cache, strict=False)]
+    parts = [branched_on(part, of_part, host) for _, part, of_part in with_caches(layer, cache)]
+    if parts:
         return np.concatenate(parts)
     activation = layer if isinstance(layer, Activation) else getattr(layer, "activation", None)
     if isinstance(layer, SMOOTH) or isinstance(activation, Identity | Tanh):

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from coulombfield.arrays import Array
+from coulombfield.arrays import Array, module_of
 from nets.layers.activations import ELU, Identity, LeakyReLU, ReLU, Tanh
-from nets.layers.base import Cache
+from nets.layers.base import Cache, Layer
 from nets.layers.batchnorm import BatchNorm
 from nets.layers.layernorm import LayerNorm
 from nets.layers.normalization import Normalization
 from nets.layers.placenorm import PlaceNorm
 from nets.parameters import Layout, Parameters
-from nets.primitives.inplace import module_of
 from nets.workspace import Workspace
 
 from .samples import Sample
@@ -33,12 +32,16 @@ class Frozen:
         self._all = Layout(self.layer.shapes())
         self._own = Layout(self.shapes())
 
+    def named_children(self) -> Sequence[tuple[str, Layer]]:
+        """See the layer."""
+        return self.layer.named_children()
+
     def shapes(self) -> dict[str, tuple[int, ...]]:
-        """Those of scale and shift."""
+        """Shapes of scale and shift."""
         return {name: shape for name, shape in self.layer.shapes().items() if not name.startswith("running")}
 
     def initialize(self, rng: np.random.Generator) -> dict[str, np.ndarray]:
-        """Those of scale and shift."""
+        """Initial values of scale and shift."""
         return {name: value for name, value in self.layer.initialize(rng).items() if name in self._own.shapes}
 
     def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:

@@ -12,8 +12,7 @@ from coulombfield.arrays import Array
 from coulombfield.calculus import random_direction
 from nets.architectures import mlp, wgan_gp_critic
 from nets.layers.activations import ELU, LeakyReLU, Tanh
-from nets.losses import generator_potential, potential_regression
-from nets.mmd import gaussian_mmd, gaussian_mmd2
+from nets.losses import gaussian_mmd, gaussian_mmd2, generator_potential, potential_regression
 from nets.network import Network
 from nets.optimizers import SGD, Adam, RMSprop, add_l2, clip
 from nets.parameters import Layout, Parameters

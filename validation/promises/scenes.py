@@ -43,7 +43,7 @@ def fractal(rng: np.random.Generator, targets: int, charges: int, dimension: int
 
 
 def shells(rng: np.random.Generator, targets: int, charges: int, dimension: int) -> Scene:
-    """As many points at each order of magnitude of the distance from the middle."""
+    """Equally many points at each order of magnitude of the distance from the middle."""
     directions = rng.standard_normal((targets + charges, dimension))
     directions /= np.linalg.norm(directions, axis=1, keepdims=True)
     points = directions * 10.0 ** rng.uniform(-5, 0, (targets + charges, 1))
@@ -109,7 +109,7 @@ def of_one_sign(rng: np.random.Generator, count: int) -> np.ndarray:
 
 
 def of_all_orders(rng: np.random.Generator, count: int) -> np.ndarray:
-    """Of either sign and of twelve orders of magnitude."""
+    """Numbers of either sign and of twelve orders of magnitude."""
     return rng.choice([-1.0, 1.0], count) * 10.0 ** rng.uniform(-6, 6, count)
 
 

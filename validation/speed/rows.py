@@ -27,7 +27,7 @@ class Row(NamedTuple):
     quantity: str = ""
     batch: int | None = None
     operations: int | None = None
-    """Of one call, as direct convolution has them."""
+    """Operations of one call, as direct convolution has them."""
     ours_min_s: float | None = None
     ours_s: float | None = None
     """Median."""
@@ -35,7 +35,7 @@ class Row(NamedTuple):
     effective_flops: float | None = None
     """operations / ours_s."""
     of_sgemm: float | None = None
-    """That over the rate of NumPy's float32 matrix product."""
+    """effective_flops over the rate of NumPy's float32 matrix product."""
     peer: str = ""
     """Library and memory format, the better one of two."""
     peer_min_s: float | None = None

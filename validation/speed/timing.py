@@ -23,7 +23,7 @@ class Spread(NamedTuple):
 
     @classmethod
     def of(cls, times: Sequence[float]) -> Spread:
-        """That of some times."""
+        """Spread of some times."""
         return cls(min(times), statistics.median(times), max(times))
 
     def __str__(self) -> str:

@@ -23,6 +23,7 @@ from numba.extending import overload
 from ...arrays import jit
 from ...lanes import (
     LANE_BYTES,
+    ONE,
     add_each,
     add_to_rows,
     compiled_once,
@@ -33,6 +34,7 @@ from ...lanes import (
     polynomial,
     row_of,
     select,
+    static_size,
     subtract_each,
     zero_lane,
     zeros,
@@ -133,7 +135,7 @@ def short_sums(
         real(split.cutoff),
         real(2 / split.cutoff),
         tuple(polynomials),
-        (0,) * dimension,
+        static_size(dimension),
         out,
     )
 
@@ -169,21 +171,22 @@ def _counting_sort(cells, starts, order):
     starts[0] = 0
 
 
-# In what follows ``axes`` is a tuple of m zeros, whose length is compiled in, and ``polynomials`` a tuple of the
-# coefficients of the smooth part and, for fields, of its slope: its length says which of both functions is called.
+# In what follows ``axes`` is the static size m, and ``polynomials`` a tuple of the coefficients of the smooth part and,
+# for fields, of its slope: its length says which of both functions is called.
 
 
 @jit(no_cpython_wrapper=True)
 def _potential_lanes(near, blocks, target, own, profile, cutoff, scale, polynomials, axes, sums):
     rows = (*axes, 0)
-    nothing = zeros(load_rows(near[0], rows), (0,))
+    nothing = zeros(load_rows(near[0], rows), ONE)  # what charges beyond the cutoff add
     total = nothing
     for block in range(blocks):
         tile = load_rows(near[block], rows)
         difference = subtract_each(target, tile)
         s = dot(difference, difference)
+        # f less the smooth part, a polynomial in u = 2 s / r_c^2 - 1; beyond the cutoff it is another sum's
         value = value_at(profile, np, s) - polynomial(s * scale - like(scale, 1), polynomials[0])
-        terms = (select(s < cutoff, tile[len(axes)] * value, nothing[0]),)
+        terms = (select(s < cutoff, tile[len(axes)] * value, nothing[0]),)  # q_j (f - smooth) within r_c
         total = add_each(total, zero_lane(terms, own - block * near.shape[2]))
     add_to_rows(sums, total)
 
@@ -191,7 +194,7 @@ def _potential_lanes(near, blocks, target, own, profile, cutoff, scale, polynomi
 @jit(no_cpython_wrapper=True)
 def _both_lanes(near, blocks, target, own, profile, cutoff, scale, polynomials, axes, sums):
     rows = (*axes, 0)
-    nothing = zeros(load_rows(near[0], rows), (0,))
+    nothing = zeros(load_rows(near[0], rows), ONE)
     total = nothing
     total_field = zeros(load_rows(near[0], rows), axes)
     for block in range(blocks):
@@ -200,6 +203,7 @@ def _both_lanes(near, blocks, target, own, profile, cutoff, scale, polynomials, 
         s = dot(difference, difference)
         u = s * scale - like(scale, 1)
         weight = tile[len(axes)]
+        # of f and of f′ the smooth part comes off, within r_c
         value = weight * (value_at(profile, np, s) - polynomial(u, polynomials[0]))
         slope = weight * (slope_at(profile, np, s) - polynomial(u, polynomials[1]))
         inside = s < cutoff
@@ -231,6 +235,7 @@ def _gather(near, cell, table, starts, reaches, shape, nowhere, rows):
     It is that between a charge's place in the buffer and in the sorted order, for charges of the cell's row.
     """
     compiled_once()
+    # a row of cells along x lies together in the sorted order, so that each row near is one range
     x = cell % shape[0]
     y = cell // shape[0] % shape[1]
     z = cell // (shape[0] * shape[1])
@@ -247,7 +252,7 @@ def _gather(near, cell, table, starts, reaches, shape, nowhere, rows):
             begin = starts[row + max(x - reach, 0)]
             end = starts[row + min(x + reach, shape[0] - 1) + 1]
             if other_z == z and other_y == y:
-                shift = count - begin
+                shift = count - begin  # own charges are in the cell's own row
             count += end - begin
             if near.shape[0] == 0:
                 continue
@@ -258,6 +263,7 @@ def _gather(near, cell, table, starts, reaches, shape, nowhere, rows):
                 if lane == lanes:
                     block += 1
                     lane = 0
+    # the last block is filled up with charges beyond the cutoff
     if lane > 0:
         for row in range(len(rows)):
             for other in range(lane, lanes):
@@ -286,7 +292,7 @@ def _piece(
         blocks = (count + lanes - 1) // lanes
         for k in range(ends[cell], ends[cell + 1]):
             i = order[k]
-            own = place[i] + shift if len(place) else -1
+            own = place[i] + shift if len(place) else -1  # the target's own charge in the buffer, if it is left out
             for axis in range(out.shape[0]):
                 for lane in range(lanes):
                     sums[axis, lane] = 0
@@ -295,4 +301,4 @@ def _piece(
                 total = 0.0
                 for lane in range(lanes):
                     total += sums[axis, lane]
-                out[axis, i] = -2 * total if axis else total
+                out[axis, i] = -2 * total if axis else total  # E = -2 sum of q f′(s) (a - b)

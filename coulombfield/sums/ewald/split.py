@@ -20,13 +20,15 @@ from typing import NamedTuple
 import numpy as np
 
 from ...rng import Streams
+from ..costs import table
 from ..fourier import transforms
 from ..fourier.error_scale import Sample, sample
 from ..fourier.periodic import Budget, Layout, box_of, constant, layout, sums
+from ..fourier.planning import Facts
 from ..pairs.tiles import unfit
 from ..request import OutOfReachError, Request, Result
 from . import neighbour_cells
-from .splitting import Split, inverse_powers, split
+from .splitting import Split, split
 
 MAX_DIMENSION = 3
 SMALL = 2**22  # pairs: simd sums them in the milliseconds that preparations take here
@@ -36,8 +38,6 @@ MOST_GRID_POINTS = 2**25  # 512 MiB
 SERIES, FIRST, SECOND = 1.5, 0.5, 1.0
 EXTRA_DIGITS = 0.5  # of β over the series' digits: the split's own error is then below that of the series
 
-# Measured on two cores, in float64.
-SECONDS_A_NEIGHBOUR, SECONDS_A_POINT, SECONDS_A_GRID_POINT, SECONDS_AT_LEAST = 1.6e-9, 4e-7, 2e-8, 0.02
 REACHES = 2.0 ** (np.arange(-72, 1) / 6)  # tried for r_c, as parts of the longest side of the box
 NEIGHBOURHOOD = {1: 2.2, 2: 4.6, 3: 9.0}  # pairs that are looked at for each in the same cell of size r_c
 CENSUS = 2**12  # points sampled for the number of neighbours
@@ -47,7 +47,7 @@ def refusal(request: Request) -> str:
     """Why this engine can't serve the arrays or the kernel, or an empty string if it can."""
     if reason := unfit(request.targets, MAX_DIMENSION):
         return reason
-    terms = inverse_powers(request.profile)
+    terms = request.profile.inverse_powers()
     if not terms:
         return "it takes inverse powers and their sums only"
     if not request.exclude_self and any(term.shift == 0 for term in terms):
@@ -63,7 +63,7 @@ def needless(request: Request) -> str:
 def seconds(request: Request) -> float:
     """Time by the numbers of points, modes and neighbours, at the request's tolerance; inf if it can't be done."""
     scene = _scene(request)
-    return math.inf if scene is None else _best(request, scene, request.rtol / 4 if request.rtol else 1e-12)[1]
+    return math.inf if scene is None else best_reach(request, scene, request.rtol / 4 if request.rtol else 1e-12)[1]
 
 
 def approximate(request: Request, tolerance: float) -> Result:
@@ -74,11 +74,11 @@ def approximate(request: Request, tolerance: float) -> Result:
     OutOfReachError
         If they would take too many modes, or their sizes are 0 or leave the range of a double.
     """
-    targets, positions, weights, _, exclude_self, potential, field, _ = request
-    nothing = constant(targets, math.nan, math.nan, potential, field)
+    targets, positions, weights = request.targets, request.positions, request.weights
+    nothing = constant(targets, math.nan, math.nan, request.potential, request.field)
     finite = np.isfinite(targets).all(axis=1)
     if not finite.all():
-        if targets is positions or exclude_self or not finite.any():
+        if targets is positions or request.exclude_self or not finite.any():
             return nothing
         part = approximate(request._replace(targets=targets[finite]), tolerance)
         for whole, values in zip(nothing, part, strict=True):
@@ -92,16 +92,20 @@ def approximate(request: Request, tolerance: float) -> Result:
         if request.finite:
             raise OutOfReachError("can't tell the size of the sums")
         return nothing
-    reach, time = _best(request, scene, tolerance)
-    plan = None if math.isinf(time) else _plan(request, scene, reach, tolerance)
-    if plan is None:
-        raise OutOfReachError("would take too many modes")
-    grid = neighbour_cells.Grid.over(
-        scene.low, scene.low + scene.extents, reach, max(targets.shape[0], positions.shape[0])
+    plan = planned(request, scene, tolerance)
+    near = neighbour_cells.short_sums(
+        targets, positions, weights, plan.split, plan.grid, request.exclude_self, request.potential, request.field
     )
-    near = neighbour_cells.short_sums(targets, positions, weights, plan.split, grid, exclude_self, potential, field)
     far = sums(
-        targets, positions, weights, plan.radial, plan.layout, plan.budget, potential, field, exclude_self=exclude_self
+        targets,
+        positions,
+        weights,
+        plan.radial,
+        plan.layout,
+        plan.budget,
+        request.potential,
+        request.field,
+        exclude_self=request.exclude_self,
     )
     for whole, one, other in zip(nothing, near, far, strict=True):
         if whole is not None:
@@ -119,9 +123,12 @@ def _at_one_place(request: Request) -> Result:
     return result
 
 
-class _Scene(NamedTuple):
+class Scene(NamedTuple):
     """What holds for any range r_c; weights are divided by the largest."""
 
+    targets: int
+    charges: int
+    """How many there are."""
     low: np.ndarray
     centre: np.ndarray
     extents: np.ndarray
@@ -139,78 +146,125 @@ class _Scene(NamedTuple):
     """Some targets and some charges, relative to ``low``, for counting neighbours."""
 
 
-class _Plan(NamedTuple):
+class Plan(NamedTuple):
+    """Both parts of the sums."""
+
     split: Split
     peak: float
     """The largest size of the smooth part."""
     layout: Layout
     budget: Budget
+    grid: neighbour_cells.Grid
+    """The cells of neighbours, over all points."""
 
     def radial(self, s: np.ndarray) -> np.ndarray:
         """The smooth part in units of its peak, so that single precision holds it."""
         return self.split.smooth(s) / self.peak
 
 
-def _scene(request: Request) -> _Scene | None:
+def _scene(request: Request) -> Scene | None:
     """None if something is not finite, or there are no weights, no distances or no kernel but 0."""
-    targets, positions, weights, profile, exclude_self, *_ = request
+    targets, positions, weights = request.targets, request.positions, request.weights
     centre, extents = box_of(targets, positions)
     largest = float(np.max(np.abs(weights), initial=0.0))
-    if not np.isfinite([*centre, *extents, largest]).all() or largest == 0 or not np.max(extents) > 0:
+    if not can_be_told(request, centre, extents, largest):
         return None
-    if not any(term.factor for term in inverse_powers(profile) or ()):  # such as the Laplacian of 1/r where m = 3
-        return None
-    low = centre - extents / 2
     # A charge's term with itself is too rare in a sample and too large to be left to chance.
     same = targets is positions
-    pairs = sample(request._replace(exclude_self=exclude_self or same), largest)
+    pairs = sample(request._replace(exclude_self=request.exclude_self or same), largest)
     own = math.sqrt(float(np.mean(np.square(weights, dtype=np.float64)))) / largest
+    total = float(np.sum(np.abs(weights), dtype=np.float64)) / largest
+    low = centre - extents / 2
+    stream = Streams(seed=0).stream("cells")
+    drawn = [x[stream.integers(x.shape[0], size=CENSUS)].astype(np.float64) - low for x in (targets, positions)]
+    facts = Facts(targets.shape[0], positions.shape[0], centre, extents, largest, own, total, pairs)
+    return scene_of(request, facts, same, (drawn[0], drawn[1]))
+
+
+def can_be_told(wanted: Request, centre: np.ndarray, extents: np.ndarray, largest: float) -> bool:
+    """Whether all is finite, and there are weights, distances and a kernel other than 0."""
+    if not np.isfinite([*centre, *extents, largest]).all() or largest == 0 or not np.max(extents) > 0:
+        return False
+    # There may be none, such as in the Laplacian of 1/r where m = 3.
+    return any(term.factor for term in wanted.profile.inverse_powers() or ())
+
+
+def scene_of(wanted: Request, facts: Facts, same: bool, drawn: tuple[np.ndarray, np.ndarray]) -> Scene | None:
+    """A scene from what is known of all points; None if there is no size that errors could be relative to.
+
+    Parameters
+    ----------
+    wanted : Request
+        Of which the kernel and what is wanted are looked at, not the arrays.
+    facts : Facts
+        Whose pairs leave out terms of charges with themselves.
+    same : bool
+        Whether the targets are the charges' own places.
+    drawn
+        As in :class:`Scene`.
+    """
+    profile, exclude_self, pairs = wanted.profile, wanted.exclude_self, facts.pairs
     potential = field = math.inf
     apart = pairs.s > 0
     s = np.where(apart, pairs.s, 1.0)
-    if request.potential:
+    if wanted.potential:
         at_zero = 0.0 if exclude_self else float(profile.value(np, np.zeros(1))[0])
         potential = pairs.magnitude(pairs.weights * np.where(apart, profile.value(np, s), at_zero))
-        potential = math.hypot(potential, own * at_zero) if same else potential
-    if request.field:
+        potential = math.hypot(potential, facts.own * at_zero) if same else potential
+    if wanted.field:
         field = pairs.magnitude(np.where(apart, pairs.weights * 2 * profile.slope(np, s) * np.sqrt(s), 0.0))
     if not 0 < min(potential, field) < math.inf:
         return None
-    total = float(np.sum(np.abs(weights), dtype=np.float64)) / largest
-    stream = Streams(seed=0).stream("cells")
-    drawn = [x[stream.integers(x.shape[0], size=CENSUS)].astype(np.float64) - low for x in (targets, positions)]
-    return _Scene(low, centre, extents, largest, pairs, total, own, potential, field, (drawn[0], drawn[1]))
+    low = facts.centre - facts.extents / 2
+    counts = facts.targets, facts.charges
+    box = low, facts.centre, facts.extents
+    return Scene(*counts, *box, facts.largest, pairs, facts.total, facts.own, potential, field, drawn)
 
 
-def _best(request: Request, scene: _Scene, tolerance: float) -> tuple[float, float]:
+def planned(wanted: Request, scene: Scene, tolerance: float) -> Plan:
+    """The plan that should be fastest.
+
+    Raises
+    ------
+    OutOfReachError
+        If it would take too many modes.
+    """
+    reach, time = best_reach(wanted, scene, tolerance)
+    plan = None if math.isinf(time) else _plan(wanted, scene, reach, tolerance)
+    if plan is None:
+        raise OutOfReachError("would take too many modes")
+    return plan
+
+
+def best_reach(wanted: Request, scene: Scene, tolerance: float) -> tuple[float, float]:
     """The range r_c that should be fastest, and the time it should take; inf if none will do."""
     dimension = len(scene.extents)
-    points = request.targets.shape[0] + request.positions.shape[0]
-    transforms_made = 1 + (request.potential + dimension * request.field + 1) // 2
-    best = 0.0, math.inf
+    points = scene.targets + scene.charges
+    transforms_made = 1 + (wanted.potential + dimension * wanted.field + 1) // 2
+    best, costs = (0.0, math.inf), table()
     for reach in REACHES * float(np.max(scene.extents)):
-        digits, length = _digits(request, scene, reach, tolerance)
+        digits, length = _digits(wanted, scene, reach, tolerance)
         sizes = 4 * (digits / (math.pi * length) * (scene.extents + 1.5 * length) + 1)
         grid_points = math.prod(sizes[scene.extents > 0])
         if grid_points > MOST_GRID_POINTS:
             continue
-        evaluated = NEIGHBOURHOOD[dimension] * request.pairs * _share_in_cells(scene, reach)
-        if SECONDS_A_NEIGHBOUR * evaluated > best[1]:
+        evaluated = NEIGHBOURHOOD[dimension] * (scene.targets * scene.charges) * share_in_cells(scene.drawn, reach)
+        if costs.split_neighbour * evaluated > best[1]:
             break
         time = (
-            SECONDS_AT_LEAST
-            + SECONDS_A_NEIGHBOUR * evaluated
-            + SECONDS_A_POINT * points
-            + SECONDS_A_GRID_POINT * grid_points * transforms_made
+            costs.split_call
+            + costs.split_neighbour * evaluated
+            + costs.split_point * points
+            + costs.split_grid_point * grid_points * transforms_made
         )
         best = min(best, (float(reach), float(time)), key=lambda pair: pair[1])
     return best
 
 
-def _share_in_cells(scene: _Scene, side: float) -> float:
+def share_in_cells(drawn: tuple[np.ndarray, np.ndarray], side: float) -> float:
     """The share of all pairs of a target and a charge that are in the same cell of that size."""
     keys = []
-    for points in scene.drawn:
+    for points in drawn:
         numbers = np.floor(points / side).astype(np.int64)
         # There are fewer than 2^13 cells along each axis.
         keys.append(np.sort(np.ravel(numbers @ (8192 ** np.arange(points.shape[1])))))
@@ -218,26 +272,26 @@ def _share_in_cells(scene: _Scene, side: float) -> float:
     return float(np.mean(found)) / len(keys[1])
 
 
-def _digits(request: Request, scene: _Scene, reach: float, tolerance: float) -> tuple[float, float]:
+def _digits(wanted: Request, scene: Scene, reach: float, tolerance: float) -> tuple[float, float]:
     """Natural logarithm of 1 / (error allowed of the series, relative to its peak), and the length R."""
     peak, length = 0.0, math.inf
-    terms = inverse_powers(request.profile)
+    terms = wanted.profile.inverse_powers()
     assert terms, "refused before"
     for factor, numerator, shift, d in terms:
         square = reach * reach + shift
         peak += abs(factor) * (numerator / square) ** (d / 2) * (4 * (1 + d / 2)) ** (d / 4)
         length = min(length, math.sqrt(square))
-    noise = scene.own * math.sqrt(request.positions.shape[0])
+    noise = scene.own * math.sqrt(scene.charges)
     allowed = tolerance * min(scene.potential, scene.field * length / 12) / (peak * noise)
     return math.log(1 / min(0.1, max(allowed, 1e-15))), length
 
 
-def _plan(request: Request, scene: _Scene, reach: float, tolerance: float) -> _Plan | None:
+def _plan(wanted: Request, scene: Scene, reach: float, tolerance: float) -> Plan | None:
     """The split, the modes and the transforms' tolerances; None if the modes are too many."""
     pairs = scene.pairs
-    digits, length = _digits(request, scene, reach, tolerance)
+    digits, length = _digits(wanted, scene, reach, tolerance)
     beta = digits + EXTRA_DIGITS
-    parts = split(request.profile, reach, beta, 0.1 * math.exp(-beta))
+    parts = split(wanted.profile, reach, beta, 0.1 * math.exp(-beta))
     spots = np.linspace(0, 1, 9) * float(np.max(scene.extents))
     values = np.abs(parts.smooth(spots**2))
     peak = float(np.max(values))
@@ -260,7 +314,7 @@ def _plan(request: Request, scene: _Scene, reach: float, tolerance: float) -> _P
     # The first transform's error differs from charge to charge; that of the second is in proportion to the sums.
     terms = pairs.weights * (parts.smooth(pairs.s) / peak)
     first, local = potential / math.hypot(scene.own, _spread(pairs, terms)), pairs.sum_of(terms) / potential
-    if request.field:
+    if wanted.field:
         slopes = pairs.weights * (2 * parts.smooth_slope(pairs.s) / peak)
         wave = math.sqrt(digits) / length
         # Errors don't share the symmetry by which the field of a near charge is weak.
@@ -272,7 +326,9 @@ def _plan(request: Request, scene: _Scene, reach: float, tolerance: float) -> _P
     second = SECOND * tolerance
     scale = second * scene.largest
     budget = Budget(FIRST * tolerance * first, second / max(local, second), scale * potential, scale * field)
-    return _Plan(parts, peak, found, budget)
+    points = max(scene.targets, scene.charges)
+    grid = neighbour_cells.Grid.over(scene.low, scene.low + scene.extents, reach, points)
+    return Plan(parts, peak, found, budget, grid)
 
 
 def _spread(pairs: Sample, terms: np.ndarray) -> float:

@@ -22,20 +22,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import scipy  # whose parts load when they are first used
 
-from ...profiles import Added, InversePower, Laplacian, Scaled
-
 QUADRATURE = 32  # Gauss–Jacobi nodes: rounding is all that is left up to β = 40
 MOST_TERMS = 33  # of the polynomial: enough for 1e-16 at β = 36
 LENGTHS = (12, 20, MOST_TERMS)  # of polynomials: loops are compiled for each length that occurs
-
-
-class Term(NamedTuple):
-    """factor · (numerator / (s + shift))^(exponent / 2); a power of its own might leave the range of a double."""
-
-    factor: float
-    numerator: float
-    shift: float
-    exponent: float
 
 
 class Split(NamedTuple):
@@ -45,7 +34,7 @@ class Split(NamedTuple):
     cutoff: float
     """Square of the range r_c of the short part [length²]."""
     coefficients: np.ndarray
-    """Of the powers of 2 s / cutoff − 1, in ascending order."""
+    """Coefficients of the powers of 2 s / cutoff − 1, in ascending order."""
 
     @property
     def slopes(self) -> np.ndarray:
@@ -70,39 +59,13 @@ class Split(NamedTuple):
         return values
 
 
-def inverse_powers(profile: Any) -> list[Term] | None:
-    """The inverse powers that a profile is a sum of; None if it isn't one."""
-    if isinstance(profile, InversePower):
-        return [Term(profile.peak, profile.numerator, profile.shift, 2 * profile.half_exponent)]
-    if isinstance(profile, Scaled):
-        terms = inverse_powers(profile.profile)
-        return terms and [term._replace(factor=profile.weight * term.factor) for term in terms]
-    if isinstance(profile, Added):
-        left, right = inverse_powers(profile.left), inverse_powers(profile.right)
-        return left and right and left + right
-    if isinstance(profile, Laplacian):
-        terms = inverse_powers(profile.profile)
-        return terms and [part for term in terms for part in _laplacian(term, profile.twice_dimension / 2)]
-    return None
-
-
-def _laplacian(term: Term, dimension: float) -> list[Term]:
-    """∇² x^(−d/2) = d (d + 2 − m) x^(−d/2 − 1) − d (d + 2) ε² x^(−d/2 − 2)."""
-    factor, numerator, shift, d = term
-    factor *= d / numerator
-    return [
-        Term(factor * (d + 2 - dimension), numerator, shift, d + 2),
-        Term(-factor * (d + 2) * (shift / numerator), numerator, shift, d + 4),
-    ]
-
-
 def split(profile: Any, reach: float, beta: float, error: float) -> Split:
     """Split a sum of inverse powers.
 
     Parameters
     ----------
     profile : profile
-        What :func:`inverse_powers` takes.
+        A sum of inverse powers.
     reach : float
         Range r_c of the short part [length].
     beta : float
@@ -110,7 +73,7 @@ def split(profile: Any, reach: float, beta: float, error: float) -> Split:
     error : float
         Error that the polynomial may have, relative to its largest value.
     """
-    terms = inverse_powers(profile)
+    terms = profile.inverse_powers()
     assert terms, "refused before"
     cutoff = reach * reach
 

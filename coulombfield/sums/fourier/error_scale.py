@@ -64,9 +64,14 @@ def sample(request: Request, scale: float, *, rough: bool = False) -> Sample:
     weights = np.broadcast_to(_taken(request.weights, columns) / scale, (len(rows), len(columns)))
     if request.exclude_self:
         weights = np.where(rows[:, None] == columns[None, :], 0.0, weights)
+    return paired(targets, places, weights, request.positions.shape[0] / len(columns))
+
+
+def paired(targets: np.ndarray, places: np.ndarray, weights: np.ndarray, share: float) -> Sample:
+    """The pairs of sampled targets and charges, shapes (t, m) and (n, m); other arguments as in :class:`Sample`."""
     difference = targets[:, None, :] - places[None, :, :]
     s = np.einsum("tnm,tnm->tn", difference, difference)
-    return Sample(difference, s, places, weights, request.positions.shape[0] / len(columns))
+    return Sample(difference, s, places, weights, share)
 
 
 def _draw(stream: np.random.Generator, total: int, wanted: int) -> np.ndarray:

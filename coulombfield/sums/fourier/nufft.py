@@ -13,12 +13,11 @@ Memory: about 150 bytes a point, and at most 1.2 GiB for the modes and the trans
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numba
 
 from ...arrays import library
-from ...profiles import Added, InversePower, Laplacian, Scaled, SquaredExponential
+from ..costs import table
 from ..request import OutOfReachError, Request, Result
 from . import transforms
 from .periodic import constant, sums
@@ -26,24 +25,6 @@ from .planning import Plan, plan
 
 MAX_DIMENSION = 3
 SMALL = 2**22  # pairs: simd sums them in the milliseconds that preparations take here
-SECONDS_AT_LEAST, SECONDS_A_COORDINATE, SECONDS_A_MODE = 0.015, 1e-8, 8e-8
-
-
-def shortest_length(profile: Any) -> float | None:
-    """Length on which a profile is smooth, such that its Fourier transform falls at least like exp(−k · length).
-
-    None if there is no such length: where the value or a derivative jumps or has a pole at r = 0.
-    """
-    match profile:
-        case Laplacian() | Scaled():
-            return shortest_length(profile.profile)
-        case Added():
-            lengths = shortest_length(profile.left), shortest_length(profile.right)
-            return None if None in lengths else min(lengths)  # type: ignore[type-var]
-        case InversePower() | SquaredExponential():
-            return profile.length
-        case _:
-            return None
 
 
 def refusal(request: Request) -> str:
@@ -54,8 +35,8 @@ def refusal(request: Request) -> str:
     dimension = request.targets.shape[1]
     if dimension > MAX_DIMENSION:
         return f"it takes at most {MAX_DIMENSION} dimensions, not {dimension}"
-    if shortest_length(request.profile) is None:
-        return "it takes kernels that are smooth at distance 0 only"
+    if request.profile.smooth_length is None:
+        return "it takes kernels that are known to be smooth at distance 0 only"
     return transforms.missing(name)
 
 
@@ -70,9 +51,14 @@ def seconds(request: Request) -> float:
     if found is None:
         return math.inf
     points = request.targets.shape[0] + request.positions.shape[0]
-    modes = math.prod(found.layout.shape)
-    rest = SECONDS_AT_LEAST + SECONDS_A_COORDINATE * points * request.targets.shape[1] + SECONDS_A_MODE * modes
-    return rest + found.transforms / numba.get_num_threads()
+    return seconds_of(found, points * request.targets.shape[1], numba.get_num_threads())
+
+
+def seconds_of(found: Plan, coordinates: int, threads: int) -> float:
+    """Time by a plan, for so many coordinates of targets and charges in sum."""
+    modes, costs = math.prod(found.layout.shape), table()
+    rest = costs.nufft_call + costs.nufft_coordinate * coordinates + costs.nufft_mode * modes
+    return rest + found.transforms / threads
 
 
 def approximate(request: Request, tolerance: float) -> Result:
@@ -83,26 +69,25 @@ def approximate(request: Request, tolerance: float) -> Result:
     OutOfReachError
         If they would take too many modes.
     """
-    targets, positions, weights, _, exclude_self, potential, field, _ = request
     found = _plan(request, tolerance)
     if found is None:
         if request.finite:
             raise OutOfReachError("would take too many modes")
-        return constant(targets, math.nan, math.nan, potential, field)
+        return constant(request.targets, math.nan, math.nan, request.potential, request.field)
     return sums(
-        targets,
-        positions,
-        weights,
+        request.targets,
+        request.positions,
+        request.weights,
         found.radial,
         found.layout,
         found.budget,
-        potential,
-        field,
-        exclude_self=exclude_self,
+        request.potential,
+        request.field,
+        exclude_self=request.exclude_self,
     )
 
 
 def _plan(request: Request, tolerance: float, *, rough: bool = False) -> Plan | None:
-    length = shortest_length(request.profile)
+    length = request.profile.smooth_length
     assert length is not None
     return plan(request, length, tolerance, rough=rough)

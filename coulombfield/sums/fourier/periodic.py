@@ -142,51 +142,128 @@ def sums(
     A charge's term with itself is F(0), and its field 0, up to the transforms' error.
     """
     xp = array_api_compat.array_namespace(targets)
-    largest = float(xp.max(xp.abs(weights)))
+    series = Series(Coefficients.of(radial, plan), plan, budget, float(xp.max(xp.abs(weights))), potential, field)
     result = constant(targets, 0.0, 0.0, potential, field)
-    series, peak = coefficients(plan.axes, radial)
-    if largest == 0 or peak == 0:
+    if series.vanishes:
         return result
-    # The series' own value at distance 0 is F(0), and its field 0.
-    at_zero = float(radial(np.zeros(1))[0])
-    own = at_zero * xp.astype(weights[: targets.shape[0]], xp.float64) if exclude_self and potential else 0.0
+    own = weights[: targets.shape[0]] if exclude_self else None
     if not plan.axes:
-        if potential:
-            result.potential[:] = at_zero * float(xp.sum(weights, dtype=xp.float64)) - own
+        series.write_at_one_place(float(xp.sum(weights, dtype=xp.float64)), own, result)
         return result
-
-    # In units of the largest weight and value from here on, so that single precision holds all numbers.
-    scale = largest * peak
-    size, slope, curvature = norms(series, plan.axes)
-    places = _Places(plan, wave=curvature / slope if field else slope / size)
-    dtype = places.precision(min(budget.first, budget.second), xp)
-    rho = transforms.to_modes(
-        places.angles(positions, dtype),
-        xp.astype(weights / largest, dtype),
-        plan.shape,
-        budget.first,
-        plan.oversampling,
-    )
-    modes = times_even(rho, xp.asarray(series))
-
-    # The field in a unit in which it may err as much as the potential.
-    # Without a potential any length will do that keeps the modes in the range of single precision.
-    unit = budget.potential / budget.field if potential and field else 1 / float(plan.axes[0].wave_numbers[-1])
-    error = (budget.potential if potential else budget.field * unit) / scale
-    packed = _packed(modes, plan.axes, unit, potential, field)
-    norm = max(math.sqrt(float(xp.sum(xp.abs(part) ** 2, dtype=xp.float64))) for part in packed)
-    tolerance = min(budget.second, error / norm) if norm > 0 else budget.second
-    dtype = places.precision(tolerance, xp)
-    packed = xp.astype(packed, dtype, copy=False)
-    found = transforms.to_points(packed, places.angles(targets, dtype), tolerance, plan.oversampling)
-    # In the result's dtype first: a float32 row times a large or small number of a float64 request leaves its range.
-    rows = [xp.astype(row, targets.dtype, copy=False) for pair in found for row in (pair.real, pair.imag)]
-    if potential:
-        result.potential[:] = rows.pop(0) * scale - own
-    if field:
-        for number, row in zip(plan.used, rows, strict=False):
-            result.field[:, int(number)] = row * (scale / unit)
+    series.write(targets, series.waves(series.modes_of(positions, weights)), own, result)
     return result
+
+
+class Waves(NamedTuple):
+    """The modes of a potential and a field, ready to be summed at targets."""
+
+    packed: Array
+    """Complex, shape (pairs, n_1, ..., n_m): the potential first, if wanted, then the field's axes."""
+    tolerance: float
+    """That their transform may have."""
+    unit: float
+    """What the field's modes are multiplied by [length]."""
+
+
+class Coefficients(NamedTuple):
+    """A kernel's Fourier series."""
+
+    series: np.ndarray
+    """Of the modes k ≥ 0, shape (K_1 + 1, ..., K_m + 1), in units of ``peak``."""
+    peak: float
+    """About the kernel's largest size."""
+    at_zero: float
+    """What a charge's own term in the series is: the kernel's value at distance 0, where its field is 0."""
+
+    @classmethod
+    def of(cls, radial: Radial, plan: Layout) -> Coefficients:
+        """Those of a kernel that is made periodic beyond the box of all points."""
+        return cls(*coefficients(plan.axes, radial), float(radial(np.zeros(1))[0]))
+
+
+class Series:
+    """A plan with its kernel's coefficients: charges → modes → targets, each for all points or for some at a time.
+
+    Parameters
+    ----------
+    kernel : Coefficients
+        Those of the kernel.
+    plan, budget, potential, field
+        As for :func:`sums`.
+    largest : float
+        Largest size of a charge, of all that there are.
+
+    Attributes
+    ----------
+    vanishes : bool
+        All sums are 0.
+    """
+
+    def __init__(
+        self, kernel: Coefficients, plan: Layout, budget: Budget, largest: float, potential: bool, field: bool
+    ):
+        self.plan, self.budget, self.largest = plan, budget, largest
+        self._wanted = potential, field
+        self._series, self._peak, self._at_zero = kernel
+        self.vanishes = largest == 0 or self._peak == 0
+        # In units of the largest weight and value, so that single precision holds all numbers.
+        self._scale = largest * self._peak
+        if plan.axes and not self.vanishes:
+            size, slope, curvature = norms(self._series, plan.axes)
+            self._places = _Places(plan, wave=curvature / slope if field else slope / size)
+
+    def modes_of(self, positions: Array, weights: Array) -> Array:
+        """ρ of charges in units of the largest weight; that of several sets of charges is the sum of theirs."""
+        xp = array_api_compat.array_namespace(positions)
+        dtype = self._places.precision(min(self.budget.first, self.budget.second), xp)
+        return transforms.to_modes(
+            self._places.angles(positions, dtype),
+            xp.astype(weights / self.largest, dtype),
+            self.plan.shape,
+            self.budget.first,
+            self.plan.oversampling,
+        )
+
+    def waves(self, rho: Array) -> Waves:
+        """What is summed at targets, from ρ of all charges; its memory is used again."""
+        xp = array_api_compat.array_namespace(rho)
+        (potential, field), budget = self._wanted, self.budget
+        modes = times_even(rho, xp.asarray(self._series))
+        # The field in a unit in which it may err as much as the potential.
+        # Without a potential any length will do that keeps the modes in the range of single precision.
+        axes = self.plan.axes
+        unit = budget.potential / budget.field if potential and field else 1 / float(axes[0].wave_numbers[-1])
+        error = (budget.potential if potential else budget.field * unit) / self._scale
+        packed = _packed(modes, axes, unit, potential, field)
+        norm = max(math.sqrt(float(xp.sum(xp.abs(part) ** 2, dtype=xp.float64))) for part in packed)
+        tolerance = min(budget.second, error / norm) if norm > 0 else budget.second
+        dtype = self._places.precision(tolerance, xp)
+        return Waves(xp.astype(packed, dtype, copy=False), tolerance, unit)
+
+    def write(self, targets: Array, waves: Waves, own: Array | None, result: Result) -> None:
+        """Write the sums at targets into a result for them; ``own`` are their charges, whose own terms are left out."""
+        xp, (potential, field) = array_api_compat.array_namespace(targets), self._wanted
+        angles = self._places.angles(targets, waves.packed.dtype)
+        found = transforms.to_points(waves.packed, angles, waves.tolerance, self.plan.oversampling)
+        # In the result's dtype first: a float32 row times a number of a float64 request may leave its range.
+        rows = [xp.astype(row, targets.dtype, copy=False) for pair in found for row in (pair.real, pair.imag)]
+        if potential:
+            result.potential[:] = rows.pop(0) * self._scale - self._term(own)
+        if field:
+            for number, row in zip(self.plan.used, rows, strict=False):
+                result.field[:, int(number)] = row * (self._scale / waves.unit)
+
+    def write_at_one_place(self, total: float, own: Array | None, result: Result) -> None:
+        """The same where all points are one, from the sum of all charges."""
+        if result.potential is not None:
+            result.potential[:] = self._at_zero * total - self._term(own)
+
+    def _term(self, own: Array | None) -> Any:
+        """Potential of charges at their own places, which is 0 for none."""
+        if own is None:
+            return 0.0
+        xp = array_api_compat.array_namespace(own)
+        return self._at_zero * xp.astype(own, xp.float64)
 
 
 def box_of(targets: Array, positions: Array) -> tuple[np.ndarray, np.ndarray]:

@@ -39,6 +39,26 @@ class Plan(NamedTuple):
     """Time of the transforms on one core [s]."""
 
 
+class Facts(NamedTuple):
+    """What a plan has to know of targets and charges, wherever they are."""
+
+    targets: int
+    charges: int
+    """How many there are."""
+    centre: np.ndarray
+    """Of the box around all points, shape (m,) [length]."""
+    extents: np.ndarray
+    """Longest difference along each axis, shape (m,) [length]."""
+    largest: float
+    """Largest size of a charge [charge]."""
+    own: float
+    """Root mean square of the charges, in units of the largest."""
+    total: float
+    """Sum of their sizes, in units of the largest."""
+    pairs: Sample
+    """Some pairs, their charges in units of the largest; it, here and above, is 1 where all charges are 0."""
+
+
 def plan(request: Request, length: float, tolerance: float, *, rough: bool = False) -> Plan | None:
     """The plan for a kernel smooth on a length; None if it needs too many modes, or a number is not finite.
 
@@ -47,27 +67,49 @@ def plan(request: Request, length: float, tolerance: float, *, rough: bool = Fal
     xp = array_api_compat.array_namespace(request.targets)
     centre, extents = box_of(request.targets, request.positions)
     largest = float(xp.max(xp.abs(request.weights)))
-    if not np.isfinite([*extents, largest]).all() or np.max(extents) > 2 * MOST_MODES * length:
+    if not in_reach(extents, largest, length):
         return None
+    charges = request.weights / (largest or 1.0)
+    facts = Facts(
+        request.targets.shape[0],
+        request.positions.shape[0],
+        centre,
+        extents,
+        largest,
+        math.sqrt(float(xp.mean(xp.square(charges)))),
+        float(xp.sum(xp.abs(charges), dtype=xp.float64)),
+        sample(request, largest or 1.0, rough=rough),
+    )
+    return planned(facts, request, length, tolerance)
+
+
+def in_reach(extents: np.ndarray, largest: float, length: float) -> bool:
+    """Whether all is finite, and the modes for the longest side of a box aren't too many whatever the tolerance."""
+    return bool(np.isfinite([*extents, largest]).all() and np.max(extents) <= 2 * MOST_MODES * length)
+
+
+def planned(facts: Facts, wanted: Request, length: float, tolerance: float) -> Plan | None:
+    """The plan for what is in reach; of ``wanted`` the kernel and what is wanted are looked at, not the arrays."""
 
     def radial(s: np.ndarray) -> np.ndarray:
-        return request.profile.value(np, s)
+        return wanted.profile.value(np, s)
 
-    sizes = _Sizes(request, radial, length, float(np.max(extents)), largest or 1.0, rough)
-    found = layout(centre, extents, radial, length, tolerance * sizes.series(tolerance), tolerance * sizes.edge())
+    sizes = _Sizes(facts, wanted, radial, length)
+    kernel, edge = tolerance * sizes.series(tolerance), tolerance * sizes.edge()
+    found = layout(facts.centre, facts.extents, radial, length, kernel, edge)
     if found is None:
         return None
     budget = sizes.budget(found, tolerance)
-    outputs = request.potential + request.field * len(found.axes)
-    found, time = fastest(found, budget, request.targets.shape[0], request.positions.shape[0], outputs)
+    outputs = wanted.potential + wanted.field * len(found.axes)
+    found, time = fastest(found, budget, facts.targets, facts.charges, outputs)
     return None if math.isinf(time) else Plan(radial, found, budget, time)
 
 
 class _Sizes:
     """Sizes of the sums and of the errors' parts, in units of the largest charge and of the largest value."""
 
-    def __init__(self, request: Request, radial: Radial, length: float, extent: float, largest: float, rough: bool):
-        xp = array_api_compat.array_namespace(request.targets)
+    def __init__(self, facts: Facts, wanted: Request, radial: Radial, length: float):
+        extent, largest = float(np.max(facts.extents)), facts.largest or 1.0
         reach = np.linspace(0, 1, 9) * extent
         values = np.abs(radial(reach**2))
         largest_value = float(np.max(values))
@@ -75,21 +117,20 @@ class _Sizes:
         self.unit = largest * self.peak
         self.far = float(np.max(values[4:])) / self.peak
         self.extent, self.length = extent, length
-        charges = request.weights / largest
-        self.own = math.sqrt(float(xp.mean(xp.square(charges)))) if largest_value else 0.0
-        self.total = float(xp.sum(xp.abs(charges), dtype=xp.float64))
-        self.unrelated = self.own * math.sqrt(request.positions.shape[0])
-        self.pairs: Sample = sample(request, largest, rough=rough)
+        self.own = facts.own if largest_value else 0.0
+        self.total = facts.total
+        self.unrelated = self.own * math.sqrt(facts.charges)
+        self.pairs: Sample = facts.pairs
         s, weights = self.pairs.s, self.pairs.weights
         # What is not wanted allows any error.
         self.potential = self.field = math.inf
         self.terms = weights * (radial(s) / self.peak)
         # Errors don't share the symmetry by which the field of a near charge is weak.
         self.near = self.terms * np.exp(-s / length**2) / length
-        if request.potential:
+        if wanted.potential:
             self.potential = max(self.pairs.magnitude(self.terms), SMALLEST)
-        if request.field:
-            self.slopes = weights * (2 * request.profile.slope(np, s) / self.peak)
+        if wanted.field:
+            self.slopes = weights * (2 * wanted.profile.slope(np, s) / self.peak)
             self.pulls = self.slopes * np.sqrt(s)
             self.field = max(self.pairs.magnitude(self.pulls), SMALLEST)
 

@@ -21,6 +21,7 @@ import numpy as np
 from ...arrays import Array, library
 from ...packages import trouble_with
 from ...threads import share
+from ..costs import BUILT_IN, Costs, table
 
 PACKAGES = {"numpy": "finufft", "cupy": "cufinufft"}
 SHARE = 2**15  # points that are worth a share
@@ -33,11 +34,6 @@ SMALLEST_TOLERANCE = {"complex64": 3e-7, "complex128": 3e-15}
 OVERSAMPLINGS = {2.0: 0.0, 1.25: 3e-9}
 """Grid points a mode along each axis, and the tolerance down to which that serves."""
 WIDEST = 16  # finufft's kernels, in grid points
-
-# Measured on one core, for one, two and three dimensions.
-SECONDS_A_POINT = 2e-8, 3e-8, 9e-8
-SECONDS_A_KERNEL_POINT = {"complex64": (1e-9, 4e-10, 5e-11), "complex128": (2e-9, 9e-10, 3e-10)}
-SECONDS_A_GRID_POINT = {"complex64": 0.9e-9, "complex128": 1.3e-9}  # times the binary logarithm of their number
 
 
 def missing(name: str) -> str:
@@ -65,19 +61,19 @@ def seconds(points: int, sets: int, shape: tuple[int, ...], tolerance: float, ov
     """Time that transforms of several sets take on one core; inf if the tolerance can't be had."""
     if tolerance < max(OVERSAMPLINGS[oversampling], SMALLEST_TOLERANCE[dtype] / 3):
         return math.inf
-    return sets * sum(_parts(points, shape, tolerance, oversampling, dtype))
+    return sets * sum(_parts(table(), points, shape, tolerance, oversampling, dtype))
 
 
 def _parts(
-    points: int, shape: tuple[int, ...], tolerance: float, oversampling: float, dtype: str
+    costs: Costs, points: int, shape: tuple[int, ...], tolerance: float, oversampling: float, dtype: str
 ) -> tuple[float, float]:
     """Time that one transform on one core takes for the points, and for its grid [s]."""
     dimension = len(shape)
     digits = math.log(1 / min(0.1, max(tolerance, SMALLEST_TOLERANCE[dtype])))
     width = min(WIDEST, math.ceil(digits / (math.pi * math.sqrt(1 - 1 / oversampling))) + 1)
-    spreading = SECONDS_A_POINT[dimension - 1] + SECONDS_A_KERNEL_POINT[dtype][dimension - 1] * width**dimension
+    spreading = costs.transform_point(dimension) + costs.spread(dimension, dtype) * width**dimension
     grid = math.prod(grid_size(size, oversampling) for size in shape)
-    return points * spreading, grid * math.log2(grid) * SECONDS_A_GRID_POINT[dtype]
+    return points * spreading, grid * math.log2(grid) * costs.grid_point(dtype)
 
 
 def to_modes(
@@ -106,8 +102,8 @@ def to_modes(
     if library(type(weights)) != "numpy":
         return _plan(1, weights, shape, 1, tolerance, oversampling, angles).execute(weights)
     count = weights.shape[0]
-    for_points, for_grid = _parts(count, shape, tolerance, oversampling, str(weights.dtype))
-    # By the size of the problem alone: the bits must not depend on the number of threads.
+    # By the size of the problem alone: the bits must depend on neither the number of threads nor the machine's costs.
+    for_points, for_grid = _parts(BUILT_IN, count, shape, tolerance, oversampling, str(weights.dtype))
     worth = min(MOST_SHARES, GRID_SHARE * for_points / for_grid)
     # A power of 2, as most numbers of threads are: three shares would take two threads longer than two.
     shares = 2 ** max(1, int(math.log2(worth))) if count >= 2 * SHARE else 1
@@ -164,7 +160,7 @@ def to_points(modes: Array, angles: list[Array], tolerance: float, oversampling:
 
 
 def _bounds(count: int, shares: int) -> list[int]:
-    return [count * share // shares for share in range(shares + 1)]
+    return [count * part // shares for part in range(shares + 1)]
 
 
 def _plan(

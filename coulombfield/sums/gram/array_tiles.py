@@ -24,7 +24,7 @@ TILE_ROWS, TILE_COLUMNS = 2048, 2048
 
 def sums(request: Request) -> Result:
     """The sums, for at least one charge and one target."""
-    targets, positions, weights, profile, exclude_self, *_ = request
+    targets, positions, weights = request.targets, request.positions, request.weights
     xp, device = array_api_compat.array_namespace(targets), array_api_compat.device(targets)
     (T, m), S = targets.shape, positions.shape[0]
     criterion = nearness(m, float(xp.finfo(targets.dtype).eps), request.field)
@@ -38,16 +38,19 @@ def sums(request: Request) -> Result:
             potential = field = None
             for j in range(0, S, TILE_COLUMNS):
                 columns = slice(j, min(j + TILE_COLUMNS, S))
+                # s = |a|² + |b|² - 2 a·b; near pairs, where that cancels, by differences
                 norms = a_norms[rows, None] + b_norms[None, columns]
                 s = square_distances(xp, a[rows, :] @ b[columns, :].T, norms)
                 itself = None
-                if exclude_self or same:
+                if request.exclude_self or same:
                     own = xp.arange(rows.start, rows.stop, device=device)[:, None]
                     itself = own == xp.arange(columns.start, columns.stop, device=device)[None, :]
-                near = near_pairs(xp, s, norms, profile, criterion, (value_at, slope_at)[: 1 + request.field])
+                near = near_pairs(xp, s, norms, request.profile, criterion, (value_at, slope_at)[: 1 + request.field])
                 if itself is not None:
                     near = near & ~itself
-                part = _Part(xp, targets[rows, :], positions[columns, :], weights[columns], profile, request.field)
+                part = _Part(
+                    xp, targets[rows, :], positions[columns, :], weights[columns], request.profile, request.field
+                )
                 part.add_far(s, near if itself is None else near | itself, a[rows, :], b[columns, :])
                 part.add_near(near)
                 potential = part.potential if potential is None else potential + part.potential
@@ -55,7 +58,7 @@ def sums(request: Request) -> Result:
             potentials.append(potential)
             fields.append(field)
         potential, field = xp.concat(potentials), xp.concat(fields) if request.field else None
-        if same and not exclude_self:
+        if same and not request.exclude_self:
             potential, field = _with_own_terms(xp, potential, field, request)
     return Result(potential if request.potential else None, field)
 

@@ -55,12 +55,13 @@ def sums(request: Request) -> Result:
 @np.errstate(invalid="ignore", over="ignore")  # what is not finite gets its answer with the near pairs
 def add_sums(request: Request, potential: np.ndarray, field: np.ndarray | None) -> None:
     """Add the sums, of :func:`.tiles.plain` arrays, to ``potential``, which is of float64, and to ``field``."""
-    targets, positions, weights = request[:3]
+    targets, positions, weights = request.targets, request.positions, request.weights
     dtype = targets.dtype
     (T, m), S = targets.shape, positions.shape[0]
     profile = cast(request.profile, dtype.type)
     criterion = cast(nearness(m, float(np.finfo(dtype).eps), request.field), dtype.type)
 
+    # |a - b|² = |a|² + |b|² - 2 a·b cancels less the shorter the points are: they are counted from a centre
     centre = np.empty(m, dtype)
     some = positions[:: max(1, S // CENTRAL)]
     shared(lambda start, stop: _centre(start, stop, some, centre), -(-m // AXES), some.shape[0] * AXES)
@@ -78,7 +79,7 @@ def add_sums(request: Request, potential: np.ndarray, field: np.ndarray | None) 
         for j in range(0, S, columns):
             end = min(j + columns, S)
             tile = memory[: (up - i) * (end - j)].reshape(up - i, end - j)
-            np.matmul(a[i:up], b[j:end].T, out=tile)
+            np.matmul(a[i:up], b[j:end].T, out=tile)  # a·b; the loop makes W of it in its place
             own = i - j if request.exclude_self else None
             slopes = None if field is None else np.empty(up - i, dtype)
             arguments = (
@@ -187,14 +188,15 @@ def _add_tile(
             if not 0 <= itself < last - first:
                 itself = -1
             count = 0
+            # s = |a|² + |b|² - 2 a·b; where that has cancelled, by differences
             if _square_distances(s, a_norms[i], norms, criterion.proximity) > 0:
                 count = _mend(s, targets[i], charges, a_norms[i], norms, profile, criterion, itself, near, pull)
-            put_values(terms, s, weights[first:last], profile)
+            put_values(terms, s, weights[first:last], profile)  # q_j f(s)
             if itself >= 0:
                 terms[itself] = 0
             value_total += sum_of(terms[: last - first])
             if field is not None:
-                put_slopes(s, pull[first:last], profile)
+                put_slopes(s, pull[first:last], profile)  # W = -2 q_j f′(s)
                 if itself >= 0:
                     s[itself] = 0
                 for index in near[:count]:

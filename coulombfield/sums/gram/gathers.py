@@ -105,6 +105,7 @@ def add_sparse_rows(
                 other = first + j
                 both = a_norms[i] + b_norms[other]
                 product = _product(target, other, b_counts, b_places, b_values)
+                # |a|² + |b|² - 2 a·b, and by differences where that has cancelled
                 s[j] = both - (product + product)
                 if not criterion.proximity * s[j] >= both:
                     s[j] = _merged_distance(
@@ -122,6 +123,7 @@ def add_sparse_rows(
                 put_slopes(s[:size], pull[first : first + size], profile)
                 if itself >= 0:
                     s[itself] = 0
+                # near pairs: W (a - b) by differences, which sums of W a and W b would lose
                 for j in near[:count]:
                     other = first + j
                     _add_merged(
@@ -130,6 +132,7 @@ def add_sparse_rows(
                     )  # fmt: skip
                     spoiled += 0 * s[j]
                     s[j] = 0
+                # all others: -Σ W b now, a Σ W in the end
                 for j in range(size):
                     other = first + j
                     for k in range(b_counts[other]):

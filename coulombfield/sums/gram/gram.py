@@ -19,8 +19,8 @@ On NumPy, points that are mostly zeros, such as one-hot rows, go by gathers wher
 
 Memory: the points once more, the results once more, and a tile: on NumPy (:mod:`.compiled_tiles`) of 2^23 numbers and
 512 rows of its field at most, on other libraries (:mod:`.array_tiles`) some ten arrays of 2^22 numbers. Pairs that need
-differences cost ``SECONDS_A_NEAR_AXIS`` an axis, tens of times more than others. In tight clusters they can be many:
-the matrix products then save nothing, but the result is the same.
+differences cost tens of times more than others. In tight clusters they can be many: the matrix products then save
+nothing, but the result is the same.
 """
 
 from __future__ import annotations
@@ -33,25 +33,18 @@ import numpy as np
 from ...arrays import library
 from ...profiles import slope_at, value_at
 from .. import direct
-from ..costs import SECONDS_AN_OPERATION, operations_of
+from ..costs import table
 from ..request import Request, Result, Tangent
 from . import array_tiles, sparse_tiles, tangent_tiles
 from .near_pairs import nearness
-
-# Measured on two cores in float32; float64 takes twice as long.
-SECONDS_A_PAIR = 1e-9  # beside its kernel
-SECONDS_AN_AXIS = 1.05e-11
-SECONDS_A_NEAR_AXIS = 1.5e-10  # twice that for a field, which takes two passes like the rest
-SECONDS_A_COORDINATE = 1e-9
-SECONDS_A_CALL = 1e-4
 
 SAMPLE = 32  # targets and charges whose distances tell how many pairs are near
 WORTH_A_SAMPLE = 2**18  # pairs
 
 
 def refusal(request: Request) -> str:
-    """Empty: whatever the arrays are, this engine can serve them."""
-    return ""
+    """Why this engine can't serve the kernel; empty whatever the arrays are, if it can."""
+    return request.profile.uncompiled(request.targets.dtype) if isinstance(request.targets, np.ndarray) else ""
 
 
 def seconds(request: Request) -> float:
@@ -63,14 +56,15 @@ def seconds(request: Request) -> float:
         return math.inf
     targets, positions = request.targets, request.positions
     (count, dimension), xp = targets.shape, array_api_compat.array_namespace(targets)
-    passes = 1 + request.field
-    pair = SECONDS_A_PAIR + dimension * SECONDS_AN_AXIS
+    # A field takes a second product, and near pairs as many differences again; float64 takes twice the time.
+    costs, passes = table(), 1 + request.field
+    pair = costs.gram_pair + dimension * costs.gram_axis
     if request.pairs >= WORTH_A_SAMPLE:
-        pair += dimension * SECONDS_A_NEAR_AXIS * _near_share(request)
-    work = passes * (request.pairs * pair + (count + positions.shape[0]) * dimension * SECONDS_A_COORDINATE)
+        pair += dimension * costs.gram_near_axis * _near_share(request)
+    work = passes * (request.pairs * pair + (count + positions.shape[0]) * dimension * costs.gram_coordinate)
     itemsize = 8 if targets.dtype == xp.float64 else 4
-    kernels = request.pairs * operations_of(request.profile, itemsize) * SECONDS_AN_OPERATION[itemsize]
-    return SECONDS_A_CALL + work * itemsize / 4 + kernels
+    operations = costs.operations(request.profile.work(quick=False), itemsize)
+    return costs.gram_call + work * itemsize / 4 + request.pairs * operations * costs.operation(itemsize)
 
 
 def evaluate(request: Request) -> Result:

@@ -15,7 +15,7 @@ are near whenever P s < ‖a‖² + ‖b‖²: their differences, of the merged 
 to the last bit, as there.
 
 A point is sparse if its coordinates are finite and few of them, up to 1 in :data:`AXES_A_NONZERO`, are other than 0.
-Whether gathers are worth while is estimated from :data:`SAMPLE` points and the costs below. Where they aren't, as in
+Whether gathers are worth while is estimated from :data:`SAMPLE` points and :mod:`..costs`. Where they aren't, as in
 data without sparse points, nothing else is looked at, and results have the bits of :mod:`.compiled_tiles`.
 
 Memory: instead of a centred copy of all points one of the dense ones, and the sparse ones' nonzeros with their places.
@@ -32,6 +32,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ...profiles import cast
+from ..costs import table
 from ..pairs.tiles import plain
 from ..request import Request, Result
 from . import compiled_tiles
@@ -40,13 +41,6 @@ from .gathers import add_sparse_rows, find_nonzeros, gather_rows, scatter_rows, 
 from .near_pairs import nearness
 
 AXES_A_NONZERO = 128  # coordinates of a point for each nonzero that a sparse one may have: more never paid
-# Measured on one core in float32; products of float64 take twice as long.
-SECONDS_AN_AXIS = 1.3e-11  # of a pair in a matrix product
-SECONDS_A_GATHER = 1.2e-9
-SECONDS_A_PAIR = 5e-9  # beside its gathers
-SECONDS_A_COORDINATE = 3e-10  # of a dense point, for its length
-SECONDS_A_COPY = 2e-9  # of a coordinate
-SECONDS_A_CALL = 5e-4
 SAMPLE = 32  # points by which it is decided whether gathers are faster
 SHARED_GATHERS = 2**13  # pairs below which waking the threads takes longer than it saves
 
@@ -69,7 +63,7 @@ class Nonzeros(NamedTuple):
         return self.counts <= self.places.shape[1]
 
     def at(self, rows: np.ndarray) -> Nonzeros:
-        """Those of some points."""
+        """The same of some points."""
         return Nonzeros(*(array[rows] for array in self))
 
 
@@ -119,8 +113,9 @@ def _worthwhile(targets: np.ndarray, positions: np.ndarray, most: int) -> bool:
     It is estimated from some of the points, without a look at all. A field doubles both.
     """
     (T, m), S, same = targets.shape, positions.shape[0], targets is positions
-    product = m * SECONDS_AN_AXIS * positions.itemsize / 4
-    if T * S * product <= SECONDS_A_CALL:
+    costs = table()
+    product = m * costs.sparse_axis * positions.itemsize / 4  # products of float64 take twice as long
+    if T * S * product <= costs.sparse_call:
         return False
     charges = _sampled(positions, most)
     of_targets = charges if same else _sampled(targets, most)
@@ -128,11 +123,11 @@ def _worthwhile(targets: np.ndarray, positions: np.ndarray, most: int) -> bool:
     pairs = T * S - dense
     kinds = [(charges, S)] if same else [(charges, S), (of_targets, T)]
     takes = (
-        SECONDS_A_CALL
-        + pairs * SECONDS_A_PAIR
-        + T * S * (charges.nonzeros + charges.dense * of_targets.nonzeros) * SECONDS_A_GATHER
-        + sum(count * kind.dense for kind, count in kinds) * m * SECONDS_A_COORDINATE
-        + sum(count * kind.mixed for kind, count in kinds) * m * SECONDS_A_COPY
+        costs.sparse_call
+        + pairs * costs.sparse_pair
+        + T * S * (charges.nonzeros + charges.dense * of_targets.nonzeros) * costs.sparse_gather
+        + sum(count * kind.dense for kind, count in kinds) * m * costs.sparse_coordinate
+        + sum(count * kind.mixed for kind, count in kinds) * m * costs.sparse_copy
     )
     return takes < pairs * product
 
@@ -218,6 +213,7 @@ def _add_mixed(request, targets, charges, weights, potential, field):
         for j in range(0, S, columns):
             end = min(j + columns, S)
             tile = memory[: (up - i) * (end - j)].reshape(up - i, end - j)
+            # a·b by gathers of the sparse side's nonzeros; all else is as for dense tiles
             if charges.nonzeros is not None:
                 _gather(targets.points[i:up], charges.nonzeros, j, tile)
             else:

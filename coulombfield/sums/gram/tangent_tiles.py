@@ -25,7 +25,8 @@ from .near_pairs import nearness
 
 def jvp(request: Request, tangent: Tangent) -> Result:
     """The derivatives, for at least one charge and one target."""
-    targets, positions, weights, profile, *_ = request
+    targets, positions, weights = request.targets, request.positions, request.weights
+    profile = request.profile
     xp, device = array_api_compat.array_namespace(targets), array_api_compat.device(targets)
     T, S = targets.shape[0], positions.shape[0]
     # A motion that all points share cancels from δ, and so from the second product too if it is left out.
@@ -55,6 +56,7 @@ def jvp(request: Request, tangent: Tangent) -> Result:
                 if request.exclude_self:
                     itself = own == xp.arange(columns.start, columns.stop, device=device)[None, :]
                     near, out = near & ~itself, near | itself
+                # p = d·δ = a·δa + b·δb - δa·b - a·δb
                 along = a_da[rows, None] + b_db[None, columns]
                 along = along - da[rows, :] @ b[columns, :].T - a[rows, :] @ db[columns, :].T
                 change, u, v = _factors(
@@ -64,8 +66,10 @@ def jvp(request: Request, tangent: Tangent) -> Result:
                 potential = potential + xp.sum(xp.where(out, zero, change), axis=1)
                 if request.field:
                     u, v = xp.where(out, zero, u), xp.where(out, zero, v)
+                    # Σ V (a - b) + U (δa - δb)
                     field = field + xp.sum(v, axis=1)[:, None] * a[rows, :] - v @ b[columns, :]
                     field = field + xp.sum(u, axis=1)[:, None] * da[rows, :] - u @ db[columns, :]
+                # near pairs by differences
                 for first, hit in rounds(xp, near):
                     first = first + columns.start
                     d = targets[rows, :] - xp.take(positions, first, axis=0)

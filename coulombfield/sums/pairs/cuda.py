@@ -1,7 +1,8 @@
 """Sums over charges in low dimension on CuPy: CUDA kernels, one text for all profiles, and their derivatives.
 
-A profile's type becomes a type of the CUDA text (``profiles.cu``), so that its formulas are inlined, and its numbers
-become an argument: only a new type, dtype, dimension or output compiles anew, once a machine, for CuPy caches on disk.
+A profile's type brings a struct of CUDA code with it (``Profile.cuda``), so that its formulas are inlined, and its
+numbers become an argument: only a new type, dtype, dimension or output compiles anew, once a machine, for CuPy caches
+on disk.
 
 Pairs are formed as differences a − b. A block of charges is added up in the arrays' dtype, the blocks of a superblock
 and the superblocks in float64, all in the order given (``pairs.cu``). A result depends on neither the launch nor the
@@ -21,8 +22,9 @@ from typing import Any
 import array_api_compat
 import numpy as np
 
-from ... import profiles
 from ...arrays import Array, cuda_module, library
+from ...profiles import Profile
+from ..costs import table
 from ..request import Request, Result, Tangent
 
 MAX_DIMENSION = 8  # beyond, a pair's distance costs more than its kernel, and matrix products win
@@ -33,23 +35,6 @@ SUPERBLOCK = 8 * BLOCK  # charges of one launched block: few, so that a few targ
 PART_NUMBERS = 2**23  # sums of superblocks that wait to be added up
 MOST_SUPERBLOCKS = 65535  # CUDA's limit in the second direction of a grid
 
-PROFILES = (
-    profiles.InversePower,
-    profiles.InversePower1,
-    profiles.InversePower2,
-    profiles.InversePower3,
-    profiles.InversePower4,
-    profiles.SquaredExponential,
-    profiles.Exponential,
-    profiles.Scaled,
-    profiles.Added,
-    profiles.Laplacian,
-    profiles.Magnitude,
-    profiles.GradientSize,
-)
-"""Types of profile that ``profiles.cu`` has a struct for."""
-
-LAUNCH_SECONDS = 1e-5
 INSTRUCTIONS_A_PAIR, INSTRUCTIONS_AN_AXIS = 20, 4  # about those of the machine code for m = 2
 SINGLE_PRECISION_LANES = 128  # of a multiprocessor, on most architectures since 2016
 USUAL_CLOCK, USUAL_DOUBLE_RATIO = 1.5e6, 2  # [kHz] and float32's lead over float64, where a driver does not tell
@@ -62,7 +47,7 @@ def refusal(request: Request) -> str:
         return "it takes CuPy arrays only"
     if targets.shape[1] > MAX_DIMENSION:
         return f"it takes at most {MAX_DIMENSION} dimensions, not {targets.shape[1]}"
-    unknown = sorted({kind.__name__ for kind in _kinds(request.profile) if kind not in PROFILES})
+    unknown = sorted({kind.__name__ for kind in kinds_of(request.profile) if "cuda" not in vars(kind)})
     return f"it has no CUDA code for the profile {', '.join(unknown)}" if unknown else ""
 
 
@@ -75,7 +60,7 @@ def seconds(request: Request) -> float:
         clock /= attributes["SingleToDoublePrecisionPerfRatio"] or USUAL_DOUBLE_RATIO
     slots = -(-count // (THREADS * LANES)) * (THREADS * LANES)  # the lanes of a block are busy also without targets
     instructions = slots * request.positions.shape[0] * (INSTRUCTIONS_A_PAIR + INSTRUCTIONS_AN_AXIS * dimension)
-    return LAUNCH_SECONDS + instructions / (clock * attributes["MultiProcessorCount"] * SINGLE_PRECISION_LANES)
+    return table().cuda_launch + instructions / (clock * attributes["MultiProcessorCount"] * SINGLE_PRECISION_LANES)
 
 
 def evaluate(request: Request) -> Result:
@@ -112,10 +97,17 @@ def jvp(request: Request, tangent: Tangent) -> Result:
     return _sum(request, "tangent.cu", "sum_tangents", (*rest, *moves))
 
 
-def source(text: str) -> str:
-    """The CUDA text of the package whose entry point is in the named file."""
+def source(text: str, profile: Any) -> str:
+    """The CUDA text of sums with a profile, whose entry point is in the named file."""
     folder = resources.files(__package__)
-    return "\n".join(folder.joinpath(name).read_text() for name in ("profiles.cu", "pairs.cu", text))
+    of_file = {name: folder.joinpath(name).read_text() for name in ("profiles.cu", "pairs.cu", text)}
+    return "\n".join([of_file["profiles.cu"], *structs(profile), of_file["pairs.cu"], of_file[text]])
+
+
+def structs(profile: Any) -> list[str]:
+    """The texts of a profile's types, each once; what a type is a variant of goes before it."""
+    kinds = [base for kind in kinds_of(profile) for base in reversed(kind.__mro__)]
+    return list(dict.fromkeys(text for kind in kinds if (text := vars(kind).get("cuda"))))
 
 
 def options(dtype: Any, dimension: int, profile: Any, *, potential: bool, field: bool) -> tuple[str, ...]:
@@ -135,14 +127,14 @@ def options(dtype: Any, dimension: int, profile: Any, *, potential: bool, field:
 
 
 def type_of(profile: Any) -> str:
-    """The type in ``profiles.cu`` of a profile, without a blank: ``Scaled<InversePower1>``."""
-    nested = [type_of(number) for number in profile if isinstance(number, tuple)]
+    """The struct of a profile, without a blank: ``Scaled<InversePower1>``."""
+    nested = [type_of(part) for part in profile if isinstance(part, Profile)]
     return type(profile).__name__ + (f"<{','.join(nested)}>" if nested else "")
 
 
 def packed(profile: Any, dtype: Any) -> np.ndarray:
-    """The numbers of a profile as the struct in ``profiles.cu``."""
-    numbers = tuple(_numbers(profile))
+    """The numbers of a profile as its struct."""
+    numbers = tuple(profile.cuda_numbers())
     return np.array(numbers, dtype=[(f"number{i}", dtype) for i in range(len(numbers))])
 
 
@@ -162,7 +154,9 @@ def _sum(request: Request, text: str, name: str, arrays: tuple[Array, ...]) -> R
             parts = xp.empty(together * numbers, dtype=xp.float64)
             totals = xp.empty(numbers, dtype=xp.float64)
             add, finish = _functions(
-                text, name, options(dtype, dimension, request.profile, potential=request.potential, field=request.field)
+                source(text, request.profile),
+                name,
+                options(dtype, dimension, request.profile, potential=request.potential, field=request.field),
             )
             given = [xp.ascontiguousarray(array) for array in arrays]
             profile = packed(request.profile, dtype)
@@ -178,7 +172,7 @@ def _sum(request: Request, text: str, name: str, arrays: tuple[Array, ...]) -> R
 
 @functools.cache
 def _functions(text: str, name: str, definitions: tuple[str, ...]) -> tuple[Any, Any]:
-    module = cuda_module(source(text), definitions)
+    module = cuda_module(text, definitions)
     return module.get_function(name), module.get_function("finish")
 
 
@@ -196,19 +190,9 @@ def _zeros_like(array: Array) -> Array:
     return array_api_compat.array_namespace(array).zeros_like(array)
 
 
-def _kinds(profile: Any) -> Iterator[type]:
+def kinds_of(profile: Any) -> Iterator[type]:
     """Types of a profile and of those nested in it."""
     yield type(profile)
-    for number in profile:
-        if isinstance(number, tuple):
-            yield from _kinds(number)
-
-
-def _numbers(profile: Any) -> Iterator[float]:
-    """Fields of the structs in ``profiles.cu``, in their order; an inverse power has two of its own."""
-    if isinstance(profile, profiles.InversePower):
-        numerator, shift, *rest = profile
-        yield from (1.0 / numerator, shift / numerator, *rest)
-    else:
-        for number in profile:
-            yield from _numbers(number) if isinstance(number, tuple) else (number,)
+    for part in profile:
+        if isinstance(part, Profile):
+            yield from kinds_of(part)

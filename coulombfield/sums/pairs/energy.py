@@ -9,12 +9,14 @@ import numpy as np
 from ...arrays import jit
 from ...lanes import (
     LANE_BYTES,
+    ONE,
     add_each,
     add_to_rows,
     compiled_once,
     dot,
     load_rows,
     row_of,
+    static_size,
     subtract_each,
     zero_lane,
     zeros,
@@ -52,7 +54,7 @@ def energy(positions: np.ndarray, weights: np.ndarray, profile: Any, exclude_sel
     count, dimension = positions.shape
     tiles = -(-count * positions.itemsize // LANE_BYTES)
     parts = np.zeros(tiles)
-    arguments = positions, weights, scales.profile, (0,) * dimension, exclude_self, parts
+    arguments = positions, weights, scales.profile, static_size(dimension), exclude_self, parts
     if count * count < PARALLEL_PAIRS:
         _energies(0, tiles, *arguments)
     else:
@@ -91,7 +93,7 @@ def _add_potential(first, begin, end, tile, positions, weights, profile, axes, e
     targets = load_rows(tile, axes)
     for block in range(begin, end, BLOCK):
         stop = min(block + BLOCK, end)
-        partial = zeros(targets, (0,))
+        partial = zeros(targets, ONE)
         if exclude_self:
             for j in range(block, stop):
                 difference = subtract_each(targets, row_of(positions, j, axes))

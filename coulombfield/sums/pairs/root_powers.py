@@ -23,11 +23,18 @@ from numba import types
 from numba.extending import overload
 
 from ...elementary import power_from_one
-from ...lanes import fused, like, next_powers, reciprocal_root_estimate, select, wide_reciprocal_root_estimate
+from ...lanes import (
+    fused,
+    like,
+    next_powers,
+    reciprocal_root_estimate,
+    select,
+    static_size,
+    wide_reciprocal_root_estimate,
+)
 from ...profiles import (
     Added,
     GradientSize,
-    InversePower,
     Laplacian,
     Magnitude,
     Scaled,
@@ -63,7 +70,7 @@ class RootPower(NamedTuple):
     """1/ε²."""
     one: float
     power: tuple[int, ...]
-    """d zeros; their number is part of the type, so that the power is compiled to products."""
+    """The static size d: the power is compiled to products."""
 
     def value(self, xp, s):
         """y^d."""
@@ -102,7 +109,7 @@ class HalvedRootPower(NamedTuple):
     inverse: float
     one: float
     power: tuple[int, ...]
-    """n zeros."""
+    """The static size n."""
 
     def value(self, xp, s):
         """y^d."""
@@ -207,7 +214,8 @@ def _quickened(profile, scalar, largest, derivatives):
     def inner(profile, derivatives=derivatives):
         return _quickened(profile, scalar, largest, derivatives)
 
-    if isinstance(profile, InversePower):
+    # what a composition multiplies by goes into the scales, so that loops sum what is left
+    if profile.is_power:
         return _quick_power(profile, scalar, largest, derivatives)
     if isinstance(profile, Scaled):
         value, slope, curvature, rest = inner(profile.profile)
@@ -241,12 +249,12 @@ def _quick_power(profile, scalar, largest, derivatives):
         value, slope, curvature = (scale / PEAK[scalar] for scale in scales)
         return Scales(value, slope, curvature, cast(unit, scalar))
     if quick and exponent.is_integer() and exponent <= LARGEST_EXPONENT:
-        zeros = (0,) * int(exponent)
-        return Scales(*scales, BareRootPower(zeros) if bare else RootPower(scalar(inverse), one, zeros))
+        power = static_size(int(exponent))
+        return Scales(*scales, BareRootPower(power) if bare else RootPower(scalar(inverse), one, power))
     if bare:
         return _plain(profile, scalar)
     if (2 * exponent).is_integer() and exponent <= LARGEST_EXPONENT:
-        return Scales(*scales, HalvedRootPower(scalar(inverse), one, (0,) * int(exponent)))
+        return Scales(*scales, HalvedRootPower(scalar(inverse), one, static_size(int(exponent))))
     return Scales(*scales, RealPower(scalar(inverse), one, scalar(-half)))
 
 

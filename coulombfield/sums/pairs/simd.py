@@ -27,13 +27,14 @@ from ...lanes import (
     load_rows,
     multiply_each,
     row_of,
+    static_size,
     subtract_each,
     zero_lane,
     zeros,
 )
 from ...profiles import slope_at, value_at
 from ...threads import share
-from ..costs import SECONDS_AN_OPERATION, operations_of
+from ..costs import table
 from ..request import Request, Result
 from .energy import energy
 from .root_powers import quickened
@@ -43,40 +44,36 @@ from .tiles import BLOCK, PARALLEL_PAIRS, largest_square, load_tile, plain, stor
 __all__ = ["energy", "evaluate", "jvp", "refusal", "seconds"]
 
 RUN = 64 * BLOCK  # charges of a thread's turn where there are few targets
-SECONDS_A_CALL = 1e-5
 MAX_DIMENSION = 8  # beyond, a pair's distance costs more than its kernel, and matrix products win
 
 
 def refusal(request: Request) -> str:
-    """Why this engine can't serve the arrays, or an empty string if it can."""
-    return unfit(request.targets, MAX_DIMENSION)
+    """Why this engine can't serve the arrays or the kernel, or an empty string if it can."""
+    return unfit(request.targets, MAX_DIMENSION) or request.profile.uncompiled(request.targets.dtype)
 
 
 def seconds(request: Request) -> float:
     """Time by the number of pairs, the kernel and the sums that are wanted, as measured."""
-    itemsize = request.targets.itemsize
-    operations = operations_of(request.profile, itemsize, quick=True) + request.targets.shape[1] * (
-        1.5 + 2.5 * request.field
-    )
+    costs, itemsize = table(), request.targets.itemsize
+    operations = costs.operations(request.profile.work(quick=True), itemsize)
+    operations += request.targets.shape[1] * (1.5 + 2.5 * request.field)
     threads = numba.get_num_threads() if request.pairs >= PARALLEL_PAIRS else 1
-    return SECONDS_A_CALL + request.pairs * operations * SECONDS_AN_OPERATION[itemsize] / threads
+    return costs.simd_call + request.pairs * operations * costs.operation(itemsize) / threads
 
 
-def evaluate(request: Request) -> Result:
-    """The sums."""
-    targets, positions, weights, profile, exclude_self, want_potential, want_field, _ = request
+def evaluate(request: Request, bound: float | None = None) -> Result:
+    """The sums; ``bound`` is one of all squared distances, where it is not that of the request's own points."""
+    targets = plain(request.targets)
+    positions = targets if request.positions is request.targets else plain(request.positions)
     count, dimension = targets.shape
-    same, targets = targets is positions, plain(targets)
-    positions = targets if same else plain(positions)
-    value_scale, slope_scale, _, profile = quickened(
-        profile, targets.dtype.type, largest_square(targets, positions), int(want_field)
-    )
-    axes = (0,) * dimension
-    wanted = axes[:want_potential], axes if want_field else ()
-    potential = np.empty(count if want_potential else 0, targets.dtype)
-    field = np.empty((count if want_field else 0, dimension), targets.dtype)
+    bound = largest_square(targets, positions) if bound is None else bound
+    value_scale, slope_scale, _, profile = quickened(request.profile, targets.dtype.type, bound, int(request.field))
+    axes = static_size(dimension)
+    wanted = axes[: request.potential], axes if request.field else ()
+    potential = np.empty(count if request.potential else 0, targets.dtype)
+    field = np.empty((count if request.field else 0, dimension), targets.dtype)
     # RUN goes along as an argument: a constant compiled into the loops would stay on disk when it changes here.
-    arguments = targets, positions, plain(weights), profile, axes, *wanted, exclude_self, RUN
+    arguments = targets, positions, plain(request.weights), profile, axes, *wanted, request.exclude_self, RUN
     output = value_scale, -2 * slope_scale, potential, field
     lanes = LANE_BYTES // targets.itemsize
     tiles, runs = -(-count // lanes), -(-positions.shape[0] // RUN)
@@ -85,14 +82,14 @@ def evaluate(request: Request) -> Result:
     elif tiles >= 4 * numba.get_num_threads() or runs == 1:
         share(lambda start, stop: _sum_tiles(start, stop, *arguments, *output), tiles)
     else:
-        sums = np.zeros((tiles, runs, want_potential + dimension * want_field, lanes))
+        sums = np.zeros((tiles, runs, request.potential + dimension * request.field, lanes))
         share(lambda start, stop: _sum_runs(start, stop, *arguments, sums), tiles * runs)
         _add_runs(sums, *wanted, *output)
-    return Result(potential if want_potential else None, field if want_field else None)
+    return Result(potential if request.potential else None, field if request.field else None)
 
 
-# In what follows ``axes``, ``value_axes`` and ``field_axes`` are tuples of zeros: m, one or none, m or none. Their
-# lengths are part of their types, so that the compiler sees what is wanted and unrolls loops over axes.
+# In what follows ``axes``, ``value_axes`` and ``field_axes`` are static sizes: m, 1 or 0, m or 0, so that the
+# compiler sees what is wanted and unrolls loops over axes.
 
 
 def _terms(value_axes, field_axes, profile, weight, difference):
@@ -122,9 +119,11 @@ def _add_run(first, begin, end, tile, positions, weights, profile, axes, value_a
     """Add the terms of the charges from ``begin`` to ``end``, for the tile of targets from ``first`` on."""
     compiled_once()
     targets = load_rows(tile, axes)
+    # terms of a block are added in the points' dtype, blocks in float64: so float32 keeps its digits
     for block in range(begin, end, BLOCK):
         stop = min(block + BLOCK, end)
         partial = zeros(targets, value_axes + field_axes)
+        # only blocks that overlap the tile can hold a target's own charge
         if exclude_self and first < stop and block < first + tile.shape[1]:
             for j in range(block, stop):
                 difference = subtract_each(targets, row_of(positions, j, axes))
@@ -170,6 +169,7 @@ def _sum_tiles(
     for first in range(start * lanes, stop * lanes, lanes):
         load_tile(first, targets, tile)
         _clear(sums)
+        # run by run, as by _sum_runs and _add_runs: bits are the same whichever is chosen
         for begin in range(0, positions.shape[0], run_length):
             _clear(of_run)
             _add_run(

@@ -15,6 +15,7 @@ from ...lanes import (
     load_rows,
     multiply_each,
     row_of,
+    static_size,
     subtract_each,
     zero_lane,
     zeros,
@@ -47,32 +48,29 @@ def jvp(request: Request, tangent: Tangent) -> Result:
     Result
         δΦ and δE, as far as the request wants Φ and E.
     """
-    targets, positions, weights, profile, exclude_self, want_potential, want_field, _ = request
-    count, dimension = targets.shape
-    moves = [
-        np.zeros_like(array) if move is None else plain(move)
-        for array, move in zip((targets, positions, weights), tangent, strict=True)
-    ]
-    targets, positions, weights = plain(targets), plain(positions), plain(weights)
-    rest = merged(profile, targets.dtype.type, largest_square(targets, positions), 2 if want_field else 1)
-    axes = (0,) * dimension
+    given = request.targets, request.positions, request.weights
+    count, dimension = request.targets.shape
+    moves = [np.zeros_like(array) if move is None else plain(move) for array, move in zip(given, tangent, strict=True)]
+    targets, positions, weights = (plain(array) for array in given)
+    profile = merged(request.profile, targets.dtype.type, largest_square(targets, positions), 2 if request.field else 1)
+    axes = static_size(dimension)
     arguments = (
         (targets, positions, weights),
         tuple(moves),
-        rest,
+        profile,
         axes,
-        axes[:want_potential],
-        axes if want_field else (),
-        exclude_self,
+        axes[: request.potential],
+        axes if request.field else (),
+        request.exclude_self,
     )
-    potential = np.empty(count if want_potential else 0, targets.dtype)
-    field = np.empty((count if want_field else 0, dimension), targets.dtype)
+    potential = np.empty(count if request.potential else 0, targets.dtype)
+    field = np.empty((count if request.field else 0, dimension), targets.dtype)
     tiles = -(-count * targets.itemsize // LANE_BYTES)
     if count * positions.shape[0] < PARALLEL_PAIRS:
         _derivatives(0, tiles, *arguments, potential, field)
     else:
         share(lambda start, stop: _derivatives(start, stop, *arguments, potential, field), tiles)
-    return Result(potential if want_potential else None, field if want_field else None)
+    return Result(potential if request.potential else None, field if request.field else None)
 
 
 def _terms(value_axes, field_axes, profile, weight, moved_weight, difference, move):
@@ -83,12 +81,14 @@ def _terms(value_axes, field_axes, profile, weight, moved_weight, difference, mo
 def _terms_overload(value_axes, field_axes, profile, weight, moved_weight, difference, move):
     def value_only(value_axes, field_axes, profile, weight, moved_weight, difference, move):
         s, along = dot(difference, difference), dot(difference, move)
+        # δq f + 2 q f′ (d · δ), with d and δ the difference and its move
         slope = weight * slope_at(profile, np, s)
         return (moved_weight * value_at(profile, np, s) + (along + along) * slope,)
 
     def field_only(value_axes, field_axes, profile, weight, moved_weight, difference, move):
         s, along = dot(difference, difference), dot(difference, move)
         slope = slope_at(profile, np, s)
+        # (δq f′ + 2 q f″ (d · δ)) d + q f′ δ; the -2 comes as sums are stored
         factor = moved_weight * slope + weight * (curvature_at(profile, np, s) * (along + along))
         return add_each(multiply_each(factor, difference), multiply_each(weight * slope, move))
 
@@ -115,6 +115,7 @@ def _add_terms(first, tile, moved_tile, charges, moves, profile, axes, value_axe
     for block in range(0, count, BLOCK):
         stop = min(block + BLOCK, count)
         partial = zeros(targets, value_axes + field_axes)
+        # only blocks that overlap the tile can hold a target's own charge
         if exclude_self and first < stop and block < first + tile.shape[1]:
             for j in range(block, stop):
                 difference = subtract_each(targets, row_of(positions, j, axes))

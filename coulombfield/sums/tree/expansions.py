@@ -52,7 +52,7 @@ class Proxies(NamedTuple):
     nodes: np.ndarray
     """Coordinates of the proxies along an axis, in half-widths."""
     factors: np.ndarray
-    """Of the Lagrange polynomials."""
+    """Factors of the Lagrange polynomials."""
     scaled: np.ndarray
     """Shape (m, p^m): coordinates in half-widths."""
     charges: np.ndarray
@@ -70,6 +70,7 @@ def _translate_four(matrix, sources, source_rows, out, out_rows, first):
     t0, t1 = out[out_rows[first]], out[out_rows[first + 1]]
     t2, t3 = out[out_rows[first + 2]], out[out_rows[first + 3]]
     zero = matrix.dtype.type(0)
+    # two rows by four cells: each number that is loaded serves two or four products
     for a in range(0, matrix.shape[0], 2):
         m, n = matrix[a], matrix[a + 1]
         m0 = m1 = m2 = m3 = n0 = n1 = n2 = n3 = zero
@@ -148,6 +149,7 @@ def _expand(coordinates, nodes, factors, values):
     for lane in range(lanes):
         values[0, lane] = factors[0]
         after[lane] = 1
+    # products of (x - x_j) over j < k, then over j > k from the other end: no division by a small x - x_k
     for k in range(1, order):
         ratio = factors[k] / factors[k - 1]
         for lane in range(lanes):
@@ -169,6 +171,7 @@ def _expand_with_slopes(coordinates, nodes, factors, values, slopes):
         slopes[0, lane] = 0
         after[lane] = 1
         after_slope[lane] = 0
+    # as above, and by the product rule the derivatives of either product
     for k in range(1, order):
         ratio = factors[k] / factors[k - 1]
         for lane in range(lanes):
@@ -224,7 +227,7 @@ def gather(
             count = min(LANES, ranges[cell, 1] - first)
             for lane in range(LANES):
                 rows[0, 0, lane] = weights[first + lane] if lane < count else 0
-            used = 1
+            used = 1  # products over the axes so far: p^axis of them
             for axis in range(dimension):
                 _load(points, axis, first, count, centers[cell, axis], half_widths[cell], lanes)
                 _expand(lanes, nodes, factors, values)
@@ -278,6 +281,7 @@ def scatter_potential(
         for first in range(ranges[leaf, 0], ranges[leaf, 1], LANES):
             count = min(LANES, ranges[leaf, 1] - first)
             used = order**dimension
+            # from the fastest index on, each sum leaves a factor p fewer numbers
             for axis in range(dimension - 1, -1, -1):
                 _load(points, axis, first, count, centers[leaf, axis], half_widths[leaf], lanes)
                 _expand(lanes, nodes, factors, values)
@@ -308,6 +312,7 @@ def scatter_both(
         for first in range(ranges[leaf, 0], ranges[leaf, 1], LANES):
             count = min(LANES, ranges[leaf, 1] - first)
             used = order**dimension
+            # the derivative along an axis has slopes there and values along the others
             for axis in range(dimension - 1, -1, -1):
                 _load(points, axis, first, count, centers[leaf, axis], half_widths[leaf], lanes)
                 _expand_with_slopes(lanes, nodes, factors, values, slopes)
@@ -323,4 +328,4 @@ def scatter_both(
             for lane in range(count):
                 potential[first + lane] += rows[0, 0, 0, lane]
                 for axis in range(dimension):
-                    field[axis, first + lane] -= rows[0, 1 + axis, 0, lane] * scale
+                    field[axis, first + lane] -= rows[0, 1 + axis, 0, lane] * scale  # coordinates were in half-widths

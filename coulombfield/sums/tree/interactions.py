@@ -147,6 +147,7 @@ def _of_level(
             or following_count + most > following.shape[0]
         ):
             break
+        # the target's cell, and the charges', which is a leaf if it is some levels above
         a, b, above = current[pair, 0], current[pair, 1], current[pair, 2]
         a_count, b_count = targets[a, 1] - targets[a, 0], charges[b, 1] - charges[b, 0]
         if a_count == 0 or b_count == 0:
@@ -161,10 +162,12 @@ def _of_level(
             far[far_count, 2] = level * numbers + _offset_number(places, a, b)
             far_count += 1
         elif above > 0 and a_count > proxies and not _touching(places, b, a, above):
+            # b is a leaf and larger than a: its charges at a's proxies, which are fewer than a's targets
             incoming[incoming_count, 0] = a
             incoming[incoming_count, 1], incoming[incoming_count, 2] = charges[b, 0], charges[b, 1]
             incoming_count += 1
         elif a_leaf:
+            # below b, cells that are far enough go by their proxies, all others charge by charge
             height, stack[0, 0], stack[0, 1] = 1, b, -above
             while height > 0:
                 if near_count == near.shape[0] or outgoing_count == outgoing.shape[0]:

@@ -27,7 +27,7 @@ class Particles(NamedTuple):
     """Index of the charge that each target is and must leave out; empty if no term is left out."""
 
 
-# In what follows ``axes`` is a tuple of m zeros, m ≤ 2. Its length is part of its type and hence known to the compiler.
+# In what follows ``axes`` is the static size m ≤ 2.
 # Arrays go into these loops one by one: a named tuple of them takes Numba many times as long. Where a sum begins with
 # the first source, 0 is written out: knowing that no index is negative, LLVM fills the vector registers.
 
@@ -103,12 +103,13 @@ def _sources_of(
     total = (outgoing_first[leaf + 1] - outgoing_first[leaf]) * count
     for row in range(near_begin, near_end):
         total += near[row, 2] - near[row, 1]
+    # rows of coordinates, and one of charges, of near charges and then of proxies
     sources = np.empty((dimension + 1, total), charges.dtype)
     filled, own_shift = 0, -charges.shape[1]
     for row in range(near_begin, near_end):
         begin, end = near[row, 1], near[row, 2]
         if begin == ranges[leaf, 0] and end == ranges[leaf, 1]:
-            own_shift = filled - begin
+            own_shift = filled - begin  # the leaf's own charges are among them
         _copy_charges(charges, weights, begin, end, origin, sources, filled)
         filled += end - begin
     for row in range(outgoing_first[leaf], outgoing_first[leaf + 1]):
@@ -142,6 +143,7 @@ def finish_potential(
         for i in range(target_ranges[leaf, 0], target_ranges[leaf, 1]):
             x = places[0, i] - origin[0]
             y = places[1, i] - origin[1] if len(axes) > 1 else x
+            # a target's own charge: skipped where it is summed as such, or what it adds through proxies taken off
             mine = own[i] if own.shape[0] else -1
             left_out = ranges[leaf, 0] <= mine < ranges[leaf, 1]
             apart = left_out and not self_far[leaf]
@@ -173,6 +175,7 @@ def finish_both(
         for i in range(target_ranges[leaf, 0], target_ranges[leaf, 1]):
             x = places[0, i] - origin[0]
             y = places[1, i] - origin[1] if len(axes) > 1 else x
+            # a target's own charge: skipped where it is summed as such, or what it adds through proxies taken off
             mine = own[i] if own.shape[0] else -1
             left_out = ranges[leaf, 0] <= mine < ranges[leaf, 1]
             apart = left_out and not self_far[leaf]

@@ -25,9 +25,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ...profiles import Added, InversePower, Laplacian, Scaled, cast, numbers_of
+from ...lanes import static_size
+from ...profiles import cast, numbers_of
 from ...rng import Streams
 from ...threads import share
+from ..costs import table
 from ..pairs.tiles import unfit
 from ..request import Request, Result
 from . import expansions, near_field
@@ -47,14 +49,6 @@ POWER_COST = 15.0  # time of a pair whose exponent needs pow(), in that of other
 EXPECTED_MARGIN = 4.0  # in which tolerances are asked for, below rtol
 SAMPLED_A_LEAF = 8  # points of each leaf that the estimate of the time looks at
 
-# Measured on two cores, in float64.
-SECONDS_AT_LEAST = 0.03
-SECONDS_A_POINT = 1e-7
-SECONDS_A_CELL = 2e-6
-SECONDS_A_PROXY = 6e-10
-SECONDS_A_PRODUCT = 4.5e-11
-SECONDS_A_PAIR = 6e-10
-
 
 class Plan(NamedTuple):
     """What is decided before any charge is moved."""
@@ -69,17 +63,12 @@ class Plan(NamedTuple):
 
 
 def refusal(request: Request) -> str:
-    """Why this engine can't serve the arrays, or an empty string if it can."""
-    return unfit(request.targets, MAX_DIMENSION) or _unserved(request.profile)
-
-
-def _unserved(profile: Any) -> str:
-    """Why a profile can't be served: cells much larger than the width of an exponential have no proxies."""
-    if isinstance(profile, Added):
-        return _unserved(profile.left) or _unserved(profile.right)
-    if isinstance(profile, Scaled | Laplacian):
-        return _unserved(profile.profile)
-    return "" if isinstance(profile, InversePower) else "it takes Plummer, Coulomb and sums of such kernels only"
+    """Why this engine can't serve the arrays or the kernel, or an empty string if it can."""
+    if reason := unfit(request.targets, MAX_DIMENSION):
+        return reason
+    # Cells much larger than the width of an exponential have no proxies.
+    served = request.profile.inverse_powers() is not None
+    return "" if served else "it takes Plummer, Coulomb and sums of such kernels only"
 
 
 def needless(request: Request) -> str:
@@ -96,38 +85,39 @@ def seconds(request: Request) -> float:
     if plan is None:
         return np.inf
     dimension, proxies = request.targets.shape[1], plan.smooth.order ** request.targets.shape[1]
-    share = min(1.0, SAMPLED_A_LEAF / plan.leaf)
-    if share == 1 or share * min(count, charges) < plan.leaf:
-        share = 1.0
-    sample = _sampled(request, share)
-    leaf = max(1, round(plan.leaf * share))
+    fraction = min(1.0, SAMPLED_A_LEAF / plan.leaf)
+    if fraction == 1 or fraction * min(count, charges) < plan.leaf:
+        fraction = 1.0
+    sample = _sampled(request, fraction)
+    leaf = max(1, round(plan.leaf * fraction))
     _, _, tree = _planted(sample, plan._replace(leaf=leaf))
-    found = lists(tree, plan.smooth.touching, proxies * share, plan.few * share**2)
+    found = lists(tree, plan.smooth.touching, proxies * fraction, plan.few * fraction**2)
     # What is summed pair by pair: charges at targets, charges at proxies, proxies at targets.
     sizes = tree.targets[:, 1] - tree.targets[:, 0]
-    near = float(np.sum((found.near[:, 2] - found.near[:, 1]) * sizes[found.near[:, 0]])) / share**2
-    incoming = float(np.sum(found.incoming[:, 2] - found.incoming[:, 1])) * proxies / share
-    outgoing = float(np.sum(sizes[found.outgoing[:, 0]])) * proxies / share
+    near = float(np.sum((found.near[:, 2] - found.near[:, 1]) * sizes[found.near[:, 0]])) / fraction**2
+    incoming = float(np.sum(found.incoming[:, 2] - found.incoming[:, 1])) * proxies / fraction
+    outgoing = float(np.sum(sizes[found.outgoing[:, 0]])) * proxies / fraction
     moved = charges + count * (1 + request.field * dimension / 2)
     single = 0.5 if plan.dtype == np.float32 else 1.0
+    costs = table()
     return (
-        SECONDS_AT_LEAST
-        + SECONDS_A_POINT * (charges + (0 if request.targets is request.positions else count) + count)
-        + SECONDS_A_CELL * len(tree.parent)
-        + single * SECONDS_A_PROXY * proxies * moved
-        + single * SECONDS_A_PRODUCT * (found.far.shape[0] + len(tree.parent)) * proxies**2
-        + single * SECONDS_A_PAIR * _cost(request.profile) * (near + incoming + outgoing)
+        costs.tree_call
+        + costs.tree_point * (charges + (0 if request.targets is request.positions else count) + count)
+        + costs.tree_cell * len(tree.parent)
+        + single * costs.tree_proxy * proxies * moved
+        + single * costs.tree_product * (found.far.shape[0] + len(tree.parent)) * proxies**2
+        + single * costs.tree_pair * _cost(request.profile) * (near + incoming + outgoing)
     )
 
 
-def _sampled(request: Request, share: float) -> Request:
-    """The request for a share of its points."""
-    if share == 1:
+def _sampled(request: Request, fraction: float) -> Request:
+    """The request for a fraction of its points."""
+    if fraction == 1:
         return request
     rng = Streams(seed=0).stream("points")
 
     def draw(points: np.ndarray) -> np.ndarray:
-        return points[rng.integers(0, points.shape[0], round(share * points.shape[0]))]
+        return points[rng.integers(0, points.shape[0], round(fraction * points.shape[0]))]
 
     positions = draw(request.positions)
     targets = positions if request.targets is request.positions else draw(request.targets)
@@ -136,11 +126,8 @@ def _sampled(request: Request, share: float) -> Request:
 
 def _cost(profile: Any) -> float:
     """Time of a pair with this profile, in that with an inverse power that needs no pow()."""
-    if isinstance(profile, Added):
-        return _cost(profile.left) + _cost(profile.right)
-    if isinstance(profile, Scaled | Laplacian):
-        return _cost(profile.profile)
-    return POWER_COST if type(profile) is InversePower else 1.0
+    work = profile.work(quick=False)
+    return work.roots + POWER_COST * work.powers
 
 
 def approximate(request: Request, tolerance: float) -> Result:
@@ -192,7 +179,7 @@ def _evaluate(request: Request, plan: Plan) -> Result:
     found = lists(tree, plan.smooth.touching, plan.smooth.order**dimension, plan.few)
     proxies = _proxies(tree, plan.smooth.order, plan.dtype)
     exact, profile = request.profile, cast(request.profile, plan.dtype.type)
-    axes = (0,) * dimension
+    axes = static_size(dimension)
     _charge(particles, tree, proxies)
     _act(exact, tree, found, proxies)
     receivers = np.flatnonzero(found.incoming_first[1:] > found.incoming_first[:-1])

@@ -188,6 +188,7 @@ def test_a_nan_reaches_what_depends_on_it_only(engine, dtype, operation):
     assert np.isnan(evaluate(engine, operation, positions, targets, weights)).all()
 
 
+@pytest.mark.filterwarnings("ignore:exclude_self")
 def test_a_bare_coulomb_charge_is_infinite_at_home_unless_left_out(engine, dtype):
     positions, weights = np.arange(6, dtype=dtype).reshape(3, 2), np.asarray([1, -1, 2], dtype)
     arguments = positions, positions, weights, Coulomb(1.0)
@@ -196,6 +197,13 @@ def test_a_bare_coulomb_charge_is_infinite_at_home_unless_left_out(engine, dtype
         assert np.isnan(evaluate(engine, operation, *arguments)).all()
     for operation in OPERATIONS:
         assert np.isfinite(evaluate(engine, operation, *arguments, exclude_self=True)).all()
+
+
+def test_sums_that_are_infinite_at_home_say_so():
+    kernel = Plummer() + 2.0 * Coulomb(1.0)
+    with pytest.warns(RuntimeWarning, match=r"^exclude_self: .* is infinite between a charge and itself"):
+        assert np.isinf(potential(CHARGES.positions, CHARGES, kernel)).all()
+    potential(CHARGES.positions + 1.0, CHARGES, kernel)
 
 
 def test_coincident_charges_of_the_laplace_kernel_do_not_push(engine, dtype):
@@ -239,5 +247,5 @@ def test_a_wrong_argument_is_named(operation, change, error, message):
 def test_a_kernel_out_of_the_range_of_float32_is_refused_there_only(kernel):
     single = Charges(np.zeros((3, 2), "float32"), np.ones(3, "float32"))
     with pytest.raises(ValueError, match=r"^kernel: .* leaves the range of float32"):
-        potential(single.positions, single, kernel)
-    assert potential(CHARGES.positions, CHARGES, kernel).shape == (3,)
+        potential(single.positions, single, kernel, exclude_self=True)
+    assert potential(CHARGES.positions, CHARGES, kernel, exclude_self=True).shape == (3,)

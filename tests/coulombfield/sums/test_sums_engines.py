@@ -3,6 +3,7 @@
 import importlib.util
 import subprocess
 import sys
+from dataclasses import replace
 
 import numba
 import numpy as np
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 
 from coulombfield import Charges, Coulomb, Plummer, explain, field, laplacian, potential, potential_and_field
 from coulombfield.calculus import machine_epsilon
-from coulombfield.sums import direct, selection
+from coulombfield.sums import costs, direct
 from coulombfield.sums.pairs import simd
 from coulombfield.sums.request import Request
 from coulombfield.sums.selection import EXACT, FAST
@@ -210,7 +211,7 @@ def test_without_finufft_all_else_works_and_the_error_says_what_to_install(monke
     for method in ("nufft", "split"):
         with pytest.raises(ValueError, match=r"finufft is not installed; pip install 'coulombfield\[fast\]'"):
             potential(charges.positions, charges, Plummer(), rtol=1e-3, method=method)
-    monkeypatch.setattr(selection, "WORTH_A_PLAN", 0.0)
+    monkeypatch.setattr(costs, "_found", replace(costs.BUILT_IN, worth_a_plan=0.0))
     exact = potential(charges.positions, charges, Plummer())
     found, why = explain(potential, charges.positions, charges, Plummer(), rtol=1e-3)
     assert np.allclose(found, exact, rtol=1e-2)

@@ -394,10 +394,10 @@ def test_refusals(monkeypatch):
 
 
 def test_the_shortest_length_is_that_of_the_sharpest_part():
-    assert nufft.shortest_length((2.0 * Plummer(softening=0.3) + Gaussian(4.0)).profile) == pytest.approx(0.3)
-    assert nufft.shortest_length(Laplacian.of(Plummer(softening=0.3).profile, 3)) == pytest.approx(0.3)
-    assert nufft.shortest_length((Plummer() + Laplace(1.0)).profile) is None
-    assert nufft.shortest_length(Coulomb(2.0).profile) is None
+    assert (2.0 * Plummer(softening=0.3) + Gaussian(4.0)).profile.smooth_length == pytest.approx(0.3)
+    assert Laplacian.of(Plummer(softening=0.3).profile, 3).smooth_length == pytest.approx(0.3)
+    assert (Plummer() + Laplace(1.0)).profile.smooth_length is None
+    assert Coulomb(2.0).profile.smooth_length is None
 
 
 def test_time_grows_with_points_and_modes():

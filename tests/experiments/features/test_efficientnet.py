@@ -22,7 +22,7 @@ from nets.architectures.efficientnet_lite0 import (
     weight_shapes,
 )
 from nets.inference.folding import Normalization, fold
-from nets.primitives.convolution import prepare
+from nets.primitives.convolution_maps import prepare
 from nets.primitives.depthwise import depthwise
 from nets.primitives.geometry import Geometry, same_padding
 from validation.speed.features.weights import random_tensors

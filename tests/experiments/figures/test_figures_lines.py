@@ -6,14 +6,14 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from tests.test_edit_distance import Part
-from tests.tiny_experiment import write_preset
 
 from experiments import config
 from experiments.figures import lines
 from experiments.figures.style import Figure
 from experiments.runs import report
 from experiments.runs.folder import RunFolder
+from tests.experiments.metrics.test_edit_distance import Part
+from tests.support.tiny_experiment import write_preset
 
 SIGNS = "\N{REPLACEMENT CHARACTER}`abcd<>\x07\n"
 

@@ -10,7 +10,7 @@ from coulombfield.arrays import to_numpy
 from experiments.gans.mmd_gan import Config
 from experiments.players import mmd_gan as players
 from experiments.players.optimizer import OptimizerConfig, ScheduleConfig
-from nets.mmd import gaussian_mmd
+from nets.losses import gaussian_mmd
 
 CODE = 4
 CONSTANT = OptimizerConfig(ScheduleConfig(start=1e-2, kind="constant"))

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.test_runs_folder import full_disk
 
 from experiments.files import WriteError
 from experiments.runs import checkpoint
 from experiments.runs.checkpoint import Checkpoint, CheckpointError, CheckpointFolder, NewerSchemaError
+from tests.experiments.runs.test_runs_folder import full_disk
 
 NAMES = st.text(st.characters(exclude_characters="/\0", exclude_categories=["Cs"]), min_size=1, max_size=6).filter(
     lambda name: name not in (".", "..")

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.test_runs_checkpoint import same
-from tests.tiny_experiment import write_preset
 
 from experiments.__main__ import main
 from experiments.runs import checkpoint
 from experiments.runs.checkpoint import CheckpointFolder
 from experiments.runs.folder import RunFolder
+from tests.experiments.runs.test_runs_checkpoint import same
+from tests.support.tiny_experiment import write_preset
 
 GAN = """
 base = "gaussian-mixture-quick"

@@ -15,9 +15,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.test_runs_checkpoint import same
-from tests.test_runs_folder import full_disk
-from tests.tiny_experiment import write_preset
 from threadpoolctl import threadpool_info
 
 from experiments.__main__ import main
@@ -26,6 +23,9 @@ from experiments.runs import loop as training
 from experiments.runs.checkpoint import CheckpointFolder
 from experiments.runs.folder import RunFolder
 from experiments.runs.loop import LoopConfig
+from tests.experiments.runs.test_runs_checkpoint import same
+from tests.experiments.runs.test_runs_folder import full_disk
+from tests.support.tiny_experiment import write_preset
 
 ROOT = Path(__file__).parents[3]
 UPDATES = 60
@@ -110,7 +110,7 @@ def test_a_kill_between_any_two_writes_changes_nothing(tmp_path_factory, uninter
 
 
 def start(folder: Path, pause: float) -> subprocess.Popen:
-    command = [sys.executable, "-m", "experiments", "--import", "tests.tiny_experiment", "run"]
+    command = [sys.executable, "-m", "experiments", "--import", "tests.support.tiny_experiment", "run"]
     command += [str(write_preset(folder)), "--out", str(folder / "run")]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     return subprocess.Popen(

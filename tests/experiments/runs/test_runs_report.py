@@ -10,7 +10,6 @@ import shutil
 import numpy as np
 import pytest
 from PIL import Image
-from tests.tiny_experiment import write_preset
 
 from experiments import config
 from experiments.__main__ import main
@@ -20,6 +19,7 @@ from experiments.metrics.metric import Column
 from experiments.page import HTML, element
 from experiments.page import page as page_of
 from experiments.runs import report
+from tests.support.tiny_experiment import write_preset
 
 VOID = {"meta", "img", "br"}
 

@@ -14,8 +14,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.test_runs_report import Page
-from tests.tiny_experiment import write_preset
 
 from experiments import UserError, schema
 from experiments.__main__ import main
@@ -23,6 +21,8 @@ from experiments.figures.curves import CURVES, colours
 from experiments.files import to_json
 from experiments.runs import comparison, comparison_page, seeds
 from experiments.runs.folder import RunFolder
+from tests.experiments.runs.test_runs_report import Page
+from tests.support.tiny_experiment import write_preset
 
 COLUMNS = {"kl": {"definition": "Divergence <of> two.", "unit": "nat", "axis": "log", "noise": ""}}
 
@@ -279,8 +279,8 @@ def test_seeds_go_on_after_a_kill_and_reuse_what_is_finished(tmp_path, monkeypat
     class Killed(BaseException):
         pass
 
-    step, left = "tests.tiny_experiment.Tiny.step", 100
-    from tests.tiny_experiment import Tiny
+    step, left = "tests.support.tiny_experiment.Tiny.step", 100
+    from tests.support.tiny_experiment import Tiny
 
     original = Tiny.step
 
@@ -321,7 +321,7 @@ def test_other_settings_do_not_mix_with_runs_that_are_there(tmp_path, capsys):
 
 @pytest.mark.usefixtures("undrawn")
 def test_a_seed_that_diverges_does_not_stop_the_others(tmp_path, monkeypatch, capsys):
-    from tests.tiny_experiment import Tiny
+    from tests.support.tiny_experiment import Tiny
 
     original = Tiny.step
     monkeypatch.setattr(

@@ -80,7 +80,8 @@ def test_a_table_is_made_and_made_again_from_what_is_there(tmp_path, capsys):
 def test_a_stopped_table_saves_its_runs_and_goes_on(tmp_path):
     more = ["--set", "training.updates=100000", "--set", "training.checkpoint_every=100000"]
     process = subprocess.Popen(
-        [sys.executable, "-c", f"import tests.test_tables as t, sys; t.figure_4.presets = lambda: {PRESETS[:1]}; "
+        [sys.executable, "-c", "import tests.experiments.tables.test_tables as t, sys; "
+         f"t.figure_4.presets = lambda: {PRESETS[:1]}; "
          "from experiments.__main__ import main; sys.exit(main(sys.argv[1:]))", *arguments(tmp_path / "out", *more)],
         cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip

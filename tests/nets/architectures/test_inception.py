@@ -14,7 +14,7 @@ from coulombfield import threads
 from nets.architectures import inception
 from nets.inference import Branches, Convolution, Inference, MaximumPool, Stage, Step, Window, convolutions
 from nets.primitives import lines, windows
-from nets.primitives.convolution import constant, prepare
+from nets.primitives.convolution_maps import constant, prepare
 from nets.primitives.geometry import Geometry
 from nets.primitives.winograd import Winograd
 from nets.workspace import Workspace

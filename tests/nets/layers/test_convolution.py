@@ -24,7 +24,8 @@ from nets.layers.conv_transpose2d import ConvTranspose2d
 from nets.layers.convolution import BLOCK
 from nets.network import Network, first_rows
 from nets.parameters import Parameters
-from nets.primitives import columns, convolution, direct, mirrored
+from nets.primitives import columns, direct, mirrored
+from nets.primitives import convolution_maps as convolution
 from nets.primitives.geometry import Geometry, same_padding
 from nets.primitives.shares import WORTH
 from nets.workspace import Workspace

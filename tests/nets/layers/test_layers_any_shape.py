@@ -51,8 +51,7 @@ def network_of(sample: Sample) -> Network:
 
 def treats_samples_singly(layer: Layer) -> bool:
     """Whether a layer is no batch-norm, and made of none."""
-    parts = getattr(layer, "children", tuple)()
-    return not isinstance(layer, BatchNorm) and all(treats_samples_singly(part) for part in parts)
+    return not isinstance(layer, BatchNorm) and all(treats_samples_singly(part) for _, part in layer.named_children())
 
 
 def draw_case(sample: Sample, device: Any, batch: int, seed: int, dtype: Any) -> Case:

@@ -19,7 +19,8 @@ from nets.layers.linear import Linear
 from nets.layers.residual import Residual
 from nets.network import Network, Sequential, first_rows
 from nets.parameters import Parameters
-from nets.primitives import normalization, shares
+from nets.primitives import normalization_passes as normalization
+from nets.primitives import shares
 from nets.running import frozen, update_running
 
 EXTENDED = np.longdouble

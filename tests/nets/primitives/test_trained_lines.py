@@ -12,7 +12,7 @@ from nets_support import assert_same, in_each_dtype, seeds
 from nets.layers.conv1d import Conv1d
 from nets.network import Network, Sequential
 from nets.primitives import shares, trained_lines
-from nets.primitives.convolution import Direct, correlate, prepare
+from nets.primitives.convolution_maps import Direct, correlate, prepare
 from nets.primitives.direct import correlate as correlate_windows
 from nets.primitives.geometry import Geometry
 from nets.primitives.lines import line_of

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from nets_support import assert_same, dot, in_each_dtype, seeds
 
 from nets.primitives import shares, winograd
-from nets.primitives.convolution import Direct
+from nets.primitives.convolution_maps import Direct
 from nets.primitives.geometry import Geometry
 from nets.primitives.winograd import Plan, Winograd, correlate
 from nets.workspace import Workspace

@@ -126,7 +126,7 @@ def _end(case: Case) -> float:
 
 
 def _onset(context: Context, cases: list[Case]) -> float:
-    """Of the ratios to 1 that ∇²k has near r = 0 to its growth by the formula, that which is farthest from it."""
+    """Ratio of ∇²k near r = 0 to its growth by the formula, of all the one that is farthest from 1."""
     ratios = []
     for m, d, softening in cases:
         r = 1e-3 * softening

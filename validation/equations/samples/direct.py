@@ -59,7 +59,7 @@ def energy_gradient(at: np.ndarray, data: float = 1.0) -> np.ndarray:
 
 
 def gradients(context: Context, unbiased: bool) -> np.ndarray:
-    """Those of the experiment's own code by b and s, shape (replicates, 3)."""
+    """Gradients of the experiment's own code by b and s, shape (replicates, 3)."""
     config = Config(
         exponent=ScheduleConfig.of_number(EXPONENT),
         softening=ScheduleConfig.of_number(SOFTENING),

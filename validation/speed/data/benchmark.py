@@ -94,7 +94,7 @@ def _drawn(read: Callable[[np.ndarray], np.ndarray], count: int) -> Iterator[np.
 
 
 def _by_pillow(paths: list[Path]) -> Callable[[np.ndarray], np.ndarray]:
-    """As a short program reads files."""
+    """Reading as a short program does it."""
 
     def read(index: np.ndarray) -> np.ndarray:
         images = []

@@ -26,7 +26,7 @@ Tensors = dict[str, Tensor]
 
 BATCH = 3
 SPREAD = 0.1
-"""Of noise on the parameters: a critic that starts with weights of 0.01 tells samples apart by rounding alone."""
+"""Size of noise on the parameters: a critic that starts with weights of 0.01 tells samples apart by rounding alone."""
 DIVISOR = 16
 """What the published numbers of channels are divided by."""
 
@@ -37,7 +37,7 @@ def has_losses(kind: str) -> bool:
 
 
 def differences(kinds: Sequence[str], *, presets: bool = True) -> Iterator[Difference]:
-    """Of every GAN of these kinds with small networks, and in every preset with the published networks, narrowed.
+    """Differences of every GAN of these kinds with small networks, and of every preset with its own, narrowed.
 
     Presets of text are compared by ``validation speed text``.
     """
@@ -71,7 +71,7 @@ def _data(settings: Any) -> np.ndarray:
 
 
 def of_gan(name: str, make: Callable[[], GAN]) -> Iterator[Difference]:
-    """Of losses and gradients in every move, of what follows it, and of all that again with what it changed."""
+    """Differences in every move, of losses, gradients and what follows, and of all that again with what it changed."""
     try:
         gan = make()
         peer = Peer(gan)
@@ -86,7 +86,7 @@ def of_gan(name: str, make: Callable[[], GAN]) -> Iterator[Difference]:
 
 
 def _of_move(name: str, move: str, gan: GAN, peer: Peer) -> Generator[Difference, None, tuple[Losses, Tensors]]:
-    """Of each player's loss and gradient; returns all losses, ours and PyTorch's."""
+    """Differences of each player's loss and gradient; returns all losses, ours and PyTorch's."""
     draws = {draw: getattr(gan, f"draw_{draw}")().copy() for draw in gan.draws[move]}
     losses, gradients = gan.gradients(move, **draws)
     peer_losses, peer_gradients = peer.gradients(move, peer.put(draws))
@@ -103,7 +103,7 @@ def _of_move(name: str, move: str, gan: GAN, peer: Peer) -> Generator[Difference
 def _of_what_follows(
     name: str, move: str, gan: GAN, peer: Peer, losses: Losses, peer_losses: Tensors
 ) -> Iterator[Difference]:
-    """Of parameters and memory after a move, where there is any."""
+    """Differences of parameters and memory after a move, where there is any."""
     gan.after(move, losses)
     peer.after(move, peer_losses)
     for player, ours in gan.players.items():

@@ -26,7 +26,7 @@ def parameters(shapes: Mapping[str, tuple[int, ...]], rng: np.random.Generator, 
 
 
 def differences(dtype: type, size: int = inception.SIZE, images: int = 2) -> list[Difference]:
-    """Of the stem, of each block, of features and of logits; each with the roundings of all before it."""
+    """Differences of the stem, of each block, of features and of logits; each with the roundings of all before it."""
     import torch
 
     from .torch_peer import twin, with_channels_last

@@ -38,7 +38,7 @@ def _maximum(x: Tensor) -> Tensor:
 
 
 class BlockA(nn.Module):
-    """Of 35 x 35 images: 5 x 5, two 3 x 3."""
+    """Block of 35 x 35 images: 5 x 5, two 3 x 3."""
 
     def __init__(self, channels: int, pooled: int):
         super().__init__()
@@ -74,7 +74,7 @@ class BlockB(nn.Module):
 
 
 class BlockC(nn.Module):
-    """Of 17 x 17 images: 1 x 7 and 7 x 1."""
+    """Block of 17 x 17 images: 1 x 7 and 7 x 1."""
 
     def __init__(self, channels: int, narrow: int):
         super().__init__()
@@ -119,7 +119,7 @@ class BlockD(nn.Module):
 
 
 class BlockE(nn.Module):
-    """Of 8 x 8 images: 1 x 3 beside 3 x 1."""
+    """Block of 8 x 8 images: 1 x 3 beside 3 x 1."""
 
     def __init__(self, channels: int, pool: Callable[[Tensor], Tensor]):
         super().__init__()

@@ -32,7 +32,7 @@ class Pass(NamedTuple):
     name: str
     network: Network
     shape: tuple[int, ...]
-    """Of one sample of x."""
+    """Shape of one sample of x."""
     batch: int
     quantity: str
 
@@ -80,7 +80,7 @@ class Columns(NamedTuple):
 
     name: str
     shape: tuple[int, int, int]
-    """Of one image."""
+    """Shape of one image."""
     batch: int
     quantity: str = "im2col"
     operations: int = 0
@@ -113,7 +113,7 @@ def operations(layer: Layer, shape: tuple[int, ...], quantity: str = FORWARD) ->
 
 
 def first_operations(layer: Layer, shape: tuple[int, ...]) -> int:
-    """Those of the first layer of a sequence that has weights."""
+    """Operations of the first layer of a sequence that has weights."""
     if not isinstance(layer, Sequential):
         return layer.operations(shape)
     for part in layer.layers:
@@ -124,7 +124,7 @@ def first_operations(layer: Layer, shape: tuple[int, ...]) -> int:
 
 
 def update_operations(size: int, base: int) -> int:
-    """Those of one update of both players, for one sample of either kind.
+    """Operations of one update of both players, for one sample of either kind.
 
     The generator's pass goes forward and back; the discriminator's does so on generated and on real samples, and the
     generator's gradient goes back through it once more.
@@ -143,7 +143,7 @@ def players(size: int, base: int, groups: int = 1) -> tuple[Network, Network]:
 
 
 def columns(size: int, base: int, batch: int) -> Iterator[Columns]:
-    """Of the discriminator's second convolution."""
+    """Columns of the discriminator's second convolution."""
     shape = size // 2, size // 2, base
     yield Columns(f"5x5 windows of {_by(shape)}", shape, batch)
 

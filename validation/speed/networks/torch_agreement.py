@@ -66,7 +66,7 @@ CRITICS: Mapping[str, Compared] = {
 
 
 def differences() -> Iterator[Difference]:
-    """Of every layer and architecture that ``python -m validation gradients`` differentiates, and of full-size ones."""
+    """Differences of the layers and architectures of ``python -m validation gradients``, and of full-size ones."""
     for sample in (*LAYERS, *NETWORKS):
         yield from _derivatives(sample.name, sample.make(), sample.shape)
         yield from _second_derivatives(sample.name, sample.make(), sample.shape)

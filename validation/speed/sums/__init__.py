@@ -18,7 +18,12 @@ def add_options(options: argparse.ArgumentParser) -> None:
     options.add_argument("--peers", action="store_true", help="also time the peers that are installed")
     options.add_argument("--figures", type=output_folder, metavar="DIR", help="draw figures into DIR, which may be new")
     options.add_argument("--quick", action="store_true", help="small sizes, in a minute")
-    options.add_argument("--only", type=_names, default=(), metavar="NAME[,NAME]", help="cases, or 'aims'")
+    options.add_argument("--only", type=_names, default=(), metavar="NAME[,NAME]", help="cases, 'aims' or 'auto'")
+    table = options.add_mutually_exclusive_group()
+    table.add_argument(
+        "--calibrate", action="store_true", help="measure what sums cost this machine, for method='auto' to go by"
+    )
+    table.add_argument("--forget", action="store_true", help="remove what --calibrate has written")
     options.add_argument(
         "--largest",
         type=functools.partial(whole_number, least=SMALLEST),
@@ -29,7 +34,7 @@ def add_options(options: argparse.ArgumentParser) -> None:
 
 
 def _names(text: str) -> tuple[str, ...]:
-    from .benchmark import AIMS_NAME
+    from .benchmark import AIMS_NAME, AUTO_NAME
     from .cases import CASES
 
-    return some_of(text, (*CASES, AIMS_NAME))
+    return some_of(text, (*CASES, AIMS_NAME, AUTO_NAME))

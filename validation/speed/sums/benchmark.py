@@ -22,7 +22,7 @@ import coulombfield
 from coulombfield.sums.request import Request
 from coulombfield.sums.selection import EXACT, FAST
 
-from . import memory
+from . import auto, calibration, memory
 from .aims import AIMS, Aim
 from .cases import CASES, DTYPES, Case, Problem
 from .oracle import Oracle, errors, oracle
@@ -30,7 +30,7 @@ from .peers import BARE_PRODUCTS, LOW, PEERS, Peer
 from .rounds import Spread, in_turns
 
 OUTPUTS = ("potential", "potential + field")
-AIMS_NAME = "aims"
+AIMS_NAME, AUTO_NAME = "aims", "auto"
 RTOLS = (1e-3, 1e-6, 1e-9, 1e-12)
 RTOL_SIZE = 100_000
 AIM_TIMES = 10  # as long as others are timed, so that a call of some seconds has a spread too
@@ -55,7 +55,7 @@ class Row(NamedTuple):
     """One line of the benchmark; None where something does not apply or was not measured."""
 
     table: str
-    """'cases', 'tolerances', 'aims' or 'memory'; 'peers' for a peer that is not installed."""
+    """'cases', 'tolerances', 'aims', 'auto' or 'memory'; 'peers' for a peer that is not installed."""
     case: str
     engine: str
     """Engine or peer; 'auto' is the package's own choice."""
@@ -74,7 +74,7 @@ class Row(NamedTuple):
     ratio: float | None = None
     """median_s over that of 'auto' in the same turns."""
     error_potential: float | None = None
-    """As rtol is defined."""
+    """Error of the potential, relative as rtol is defined."""
     error_field: float | None = None
     l2_potential: float | None = None
     """Plain relative error."""
@@ -106,6 +106,8 @@ def run(
     quick: bool = False,
     only: Sequence[str] = (),
     largest: int = 1_000_000,
+    calibrate: bool = False,
+    forget: bool = False,
 ) -> list[dict[str, Any]]:
     """Time, print, draw, and return one row for each timing.
 
@@ -120,17 +122,27 @@ def run(
     quick : bool
         Smaller sizes, for a look at whether all works.
     only : sequence of str
-        Names of cases, or 'aims'; all if empty.
+        Names of cases, 'aims', or 'auto'; all but the last if empty.
     largest : int
         Most charges.
+    calibrate : bool
+        Measure this machine's costs and write its table, and nothing else.
+    forget : bool
+        Remove that table, and nothing else.
     """
+    if forget:
+        calibration.forget()
+        return []
+    if calibrate:
+        _print_machine()
+        return calibration.run()
     bench = _Bench(
         min(seconds, QUICK_SECONDS) if quick else seconds, PEERS if peers else {}, QUICK if quick else STANDARD
     )
     _print_machine()
     bench.list_missing()
     names = [*only] or [*CASES, AIMS_NAME]
-    cases = [CASES[name] for name in names if name != AIMS_NAME]
+    cases = [CASES[name] for name in names if name in CASES]
     for case in cases:
         bench.time_case(case, sizes(case, largest, quick))
     for case in cases:
@@ -139,6 +151,8 @@ def run(
             bench.time_tolerances(case, count, RTOLS[::2] if quick else RTOLS)
     if AIMS_NAME in names:
         bench.time_aims(min(largest, QUICK_SIZES[-1]) if quick else largest)
+    if AUTO_NAME in names:
+        bench.time_auto(quick)
     rows = [row._asdict() for row in bench.rows]
     if figures is not None:
         from .figures import draw
@@ -208,6 +222,20 @@ class _Bench:
             self._compete([*engines, *self._rivals(problem, like, exact)], AIM_TIMES * self._seconds)
             if count >= MEMORY_SIZE and any(row.median_s for row in self.rows if row.aim == like.aim):
                 self._measure_memory(aim, like)
+
+    def time_auto(self, quick: bool) -> None:
+        """The package's own choice beside every engine that serves, over many kinds of sums."""
+        print("\nauto beside the engines that serve, by medians", flush=True)
+        for verdict in auto.run(self._seconds, quick=quick):
+            kind, own = verdict.kind, verdict.spreads["auto"].median
+            for name, spread in verdict.spreads.items():
+                self.rows.append(
+                    Row(
+                        "auto", str(kind), name, False, kind.dtype, OUTPUTS[1], kind.dimension, kind.charges,
+                        None if name in EXACT else kind.rtol, *spread, ratio=spread.median / own,
+                        picked=verdict.picked if name == "auto" else "",
+                    )
+                )  # fmt: skip
 
     def _measure_memory(self, aim: Aim, like: Row) -> None:
         for count in (MEMORY_SIZE // 4, MEMORY_SIZE):  # two sizes tell whether it is linear

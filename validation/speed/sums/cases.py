@@ -78,7 +78,7 @@ class Problem(NamedTuple):
 
     @property
     def charges(self) -> Charges:
-        """As the package takes them."""
+        """Charges in the form that the package takes."""
         return Charges(self.points, self.weights)
 
 
@@ -87,7 +87,7 @@ def _square(rng: np.random.Generator, count: int, dimension: int) -> np.ndarray:
 
 
 def _mixture_and_square(rng: np.random.Generator, count: int, dimension: int) -> np.ndarray:
-    """As at the start of the paper's toy experiment: data from the 25 Gaussians, generated samples anywhere."""
+    """Points as at the start of the paper's toy experiment: data from the 25 Gaussians, generated samples anywhere."""
     data = GaussianMixture(extent=HALF_SIDE).sample(count // 2, rng)
     return np.concatenate([data, _square(rng, count - count // 2, dimension)])
 

@@ -49,7 +49,7 @@ def encoded(lines: list[str]) -> tuple[np.ndarray, int]:
 
 
 def by_dictionary(lines: list[str]) -> list[Counter[str]]:
-    """As a short program counts them."""
+    """Counts as a short program makes them."""
     found: list[Counter[str]] = []
     for n in range(1, ORDER + 1):
         counts: Counter[str] = Counter()

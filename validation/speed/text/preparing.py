@@ -52,7 +52,7 @@ def ours(file: Path, unit: Unit, out: Path) -> None:
 
 
 def by_dictionary(file: Path, unit: Unit, out: Path) -> None:
-    """As a short program does it, with all lines in memory."""
+    """Preparation as a short program does it, with all lines in memory."""
     content = file.read_bytes()
     whole: str | bytes = content.decode() if unit == "characters" else content
     padding: str | int = "`" if unit == "characters" else ord("`")

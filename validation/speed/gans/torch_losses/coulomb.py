@@ -9,7 +9,7 @@ from torch import Tensor
 
 
 def losses(gan: Any, move: str, draws: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Of the discriminator's regression on the potential, and the generator's on the discriminator."""
+    """Losses of the discriminator's regression on the potential, and the generator's on the discriminator."""
     x, y = gan.players["generator"](draws["latent"]), draws["real"]
     discriminator, weight = gan.players["discriminator"], gan.config.field_weight
     if weight:

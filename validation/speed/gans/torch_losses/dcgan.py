@@ -10,7 +10,7 @@ from torch.nn import functional
 
 
 def losses(gan: Any, move: str, draws: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Of the player that moves; a generator that moves by the same latent vectors takes the pass that it has made."""
+    """Losses of the player that moves; a generator that has the same latent vectors takes the pass that it has made."""
     generator, discriminator, z = gan.players["generator"], gan.players["discriminator"], draws["latent"]
     if move == "generator":
         seen, x = getattr(gan, "seen", (None, None))

@@ -10,7 +10,7 @@ from .gmmn import gram
 
 
 def losses(gan: Any, move: str, draws: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Of the generator."""
+    """Losses of the generator."""
     real = draws.get("real", gan.all_real)
     x, y = gan.players["generator"](draws["latent"]).flatten(1), real.flatten(1)
     exponent, softening = (

@@ -11,7 +11,7 @@ from torch.nn.functional import mse_loss
 
 
 def losses(gan: Any, move: str, draws: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Of the generator."""
+    """Losses of the generator."""
     x, y = gan.players["generator"](draws["latent"]).flatten(1), draws["real"].flatten(1)
     with torch.no_grad():
         target, unit = _drifted(x, y, gan.config)

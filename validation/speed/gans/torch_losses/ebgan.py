@@ -10,7 +10,7 @@ from torch.nn import functional
 
 
 def losses(gan: Any, move: str, draws: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Of the autoencoder, whose two halves share it, or of the generator."""
+    """Losses of the autoencoder, whose two halves share it, or of the generator."""
     x = gan.players["generator"](draws["latent"])
     if move == "generator":
         energies, code = _energies(gan, x)

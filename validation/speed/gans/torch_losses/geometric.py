@@ -9,7 +9,7 @@ from torch import Tensor
 
 
 def losses(gan: Any, move: str, draws: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Of the player that moves."""
+    """Losses of the player that moves."""
     generator, discriminator = gan.players["generator"], gan.players["discriminator"]
     x = generator(draws["latent"])
     if move == "generator":

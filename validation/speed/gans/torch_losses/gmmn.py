@@ -9,7 +9,7 @@ from torch import Tensor
 
 
 def losses(gan: Any, move: str, draws: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Of the generator."""
+    """Losses of the generator."""
     x, y = gan.players["generator"](draws["latent"]).flatten(1), draws["real"].flatten(1)
     within = kernel(x, x, gan.config.widths).mean() + kernel(y, y, gan.config.widths).mean()
     return {"generator": (within - 2 * kernel(x, y, gan.config.widths).mean()).sqrt()}

@@ -9,7 +9,7 @@ from torch import Tensor
 
 
 def losses(gan: Any, move: str, draws: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Of the players that move."""
+    """Losses of the players that move."""
     x = gan.players["generator"](draws["latent"])
     if move == "generator":
         return {"generator": -_mean(gan, x)}

@@ -10,7 +10,7 @@ from torch.nn import functional
 
 
 def losses(gan: Any, move: str, draws: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Of the critic, whose two halves share it, or of the generator."""
+    """Losses of the critic, whose two halves share it, or of the generator."""
     encoder, config = gan.players["encoder"], gan.config
     x, y = gan.players["generator"](draws["latent"]), draws["real"]
     if move == "critic":

@@ -10,7 +10,7 @@ from .gmmn import kernel
 
 
 def losses(gan: Any, move: str, draws: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Of the generator."""
+    """Losses of the generator."""
     x, y = gan.players["generator"](draws["latent"]).flatten(1), draws["real"].flatten(1)
     widths = gan.config.widths
     within = _without_self(kernel(x, x, widths)) + _without_self(kernel(y, y, widths))

@@ -9,7 +9,7 @@ from torch import Tensor
 
 
 def losses(gan: Any, move: str, draws: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Of the player that moves."""
+    """Losses of the player that moves."""
     generator, critic = gan.players["generator"], gan.players["discriminator"]
     if move == "generator":
         return {"generator": -critic(generator(draws["latent"])).mean()}

@@ -11,7 +11,7 @@ from ...gans.torch_losses.coulomb import target
 
 
 def losses(gan: Any, move: str, draws: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Of the discriminator's regression on the potential, and the generator's on the discriminator."""
+    """Losses of the discriminator's regression on the potential, and the generator's on the discriminator."""
     x = gan.players["generator"](draws["latent"])
     both = torch.cat([x, draws["real"]])
     values = gan.players["discriminator"](both)[:, 0]

@@ -9,7 +9,7 @@ from torch import Tensor
 
 
 def losses(gan: Any, move: str, draws: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Of the critic."""
+    """Losses of the critic."""
     generator, critic = gan.players["generator"], gan.players["discriminator"]
     with torch.no_grad():
         x = generator(draws["latent"])

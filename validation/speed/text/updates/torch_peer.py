@@ -23,7 +23,7 @@ def update(setting: Setting) -> Callable[[], object]:
 
 
 def differences(setting: Setting) -> Iterator[Difference]:
-    """Of each loss and gradient of a move."""
+    """Differences of each loss and gradient of a move."""
     gan = setting.gan()
     (move,) = gan.moves()
     peer = Peer(gan, losses=LOSSES)

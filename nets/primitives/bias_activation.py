@@ -17,9 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from coulombfield.arrays import Array, Primitive, jit
+from coulombfield.arrays import Array, Primitive, jit, module_of
 from coulombfield.elementary import expm1
-from nets.primitives.inplace import module_of
 from nets.primitives.shares import share_rows
 
 TANH_BLOCK = 2**14  # numbers, for which three passes stay in the second-level cache

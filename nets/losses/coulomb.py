@@ -1,12 +1,11 @@
-"""The players' losses; each returns its value and its gradient."""
+"""Losses of the Coulomb GAN's players."""
 
 from __future__ import annotations
 
 from typing import Literal
 
-from coulombfield.arrays import Array
+from coulombfield.arrays import Array, module_of
 from nets.arguments import check_floats, count_of
-from nets.primitives.inplace import module_of
 
 Reduction = Literal["expectation", "sum"]
 

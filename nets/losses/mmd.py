@@ -25,11 +25,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from coulombfield.arrays import Array
+from coulombfield.arrays import Array, module_of
 from nets.arguments import check_floats
 from nets.primitives.distances import squared_distances
 from nets.primitives.gaussians import gaussians
-from nets.primitives.inplace import module_of
 
 
 def gaussian_mmd2(

@@ -98,6 +98,7 @@ def correlate(
     if isinstance(x, np.ndarray):
         plan = winograd.plan(geometry, channels, filters, len(x), x.dtype)
         line = trained_lines.plan(geometry, channels, filters, len(x), x.dtype)
+    # one look at x and y at the points serves up to three products
     if plan is not None and isinstance(kernel, winograd.Winograd) and kernel.at_hand(plan, len(x)):
         return kernel.correlate(x, y, out, workspace, transposed=transposed, convolved=convolved)
     if line is not None and isinstance(kernel, trained_lines.TrainedLines):

@@ -19,9 +19,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from coulombfield.arrays import Array, Primitive, jit
+from coulombfield.arrays import Array, Primitive, jit, module_of
 from nets.primitives.cuda import THREADS, launch
-from nets.primitives.inplace import module_of
 from nets.primitives.shares import share_numbers
 
 BLOCK = 2**16
@@ -69,6 +68,7 @@ def _moments_of_blocks(x, size, parts, start, stop):
         first = block * size
         count = min(size, rows - first)
         part = x[g, first : first + count]
+        # d = x - pivot, of the block's first row: a large mean cancels before squares are taken
         pivot, sums, squares = part[0], np.zeros(channels), np.zeros(channels)
         whole = count - count % TOGETHER
         for n in range(0, whole, TOGETHER):
@@ -85,6 +85,7 @@ def _moments_of_blocks(x, size, parts, start, stop):
                 sums[c] += d
                 squares[c] += d * d
         for c in range(channels):
+            # mean from the group's first row, and the sum of (x - mean)^2 = sum of d^2 - (sum of d)^2 / count
             parts[g, block, 0, c] = (np.float64(pivot[c]) - x[g, 0, c]) + sums[c] / count
             parts[g, block, 1, c] = squares[c] - sums[c] * sums[c] / count
 
@@ -201,8 +202,10 @@ def _sum_gradients(dy, y, x, center, slope, size, parts, start, stop):
         g, block = index // blocks, index % blocks
         first = block * size
         end = min(first + size, rows)
+        # x - center for x_hat: remainder and inverse, the same for all rows, come where blocks are joined
         origin, sums, products = center[g], np.zeros(channels), np.zeros(channels)
         whole = end - (end - first) % 2
+        # two rows at a time, for half the traffic of the sums
         for n in range(first, whole, 2):
             dy0, dy1, y0, y1, x0, x1 = dy[g, n], dy[g, n + 1], y[g, n], y[g, n + 1], x[g, n], x[g, n + 1]
             if slope == one:
@@ -233,6 +236,7 @@ def _join_sums(parts, statistics, result):
             totals += parts[g, block]
         for c in range(channels):
             result[0, g, c] = totals[0, c]
+            # sum of du x_hat = (sum of du (x - center) - remainder sum of du) inverse
             result[1, g, c] = (totals[1, c] - totals[0, c] * statistics[1, g, c]) * statistics[2, g, c]
 
 

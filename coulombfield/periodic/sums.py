@@ -1,0 +1,349 @@
+r"""Potential, field and energy of charges in a box that repeats: sums over all images.
+
+.. math:: \Phi(a) = \sum_j q_j \sum_n k(a, b_j + n L),
+
+n running over the integers for each periodic axis. The sum over images converges for exponents d > p, p being the
+number of periodic axes. For d ≤ p it is the limit of the sum over whole cells in which a uniform background neutralises
+the charges, without a dipole at the surface ("tin-foil"), as Ewald's sum is understood: the mean of Φ over a box that
+is periodic along all axes is then 0. In a box that is periodic along some of its axes only, the charges should be
+neutral: Φ is defined up to a constant times their sum.
+
+P. P. Ewald, Annalen der Physik 369 (1921) 253; S. W. de Leeuw, J. W. Perram and E. R. Smith, Proc. R. Soc. A 373 (1980)
+27. The short part is that of :mod:`coulombfield.sums.ewald`, the coefficients those of :mod:`.lattice`.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import numpy as np
+
+from ..arguments import finite_number
+from ..arrays import Array, floating, library
+from ..charges import Charges, check_charges, check_like, check_points
+from ..kernels import RadialKernel, check_kernel
+from ..kernels.inverse_power import InversePower
+from ..profiles import Added, Power
+from ..sums.ewald import neighbour_cells
+from ..sums.fourier.periodic import Series, constant
+from ..sums.pairs import simd
+from ..sums.request import OutOfReachError, Request, Result
+from ..sums.sampled_targets import draw
+from ..sums.tolerance import Measure, tightened
+from .box import Box
+from .images import with_images
+from .planning import Plan, planned, scene_of
+
+FINER = 0.03  # of the tolerance of sums: that of those that they are measured against
+SMALLEST_TOLERANCE = 1e-14
+MOST_SHELLS = 8  # of images that are summed by pairs, for kernels that are no inverse powers
+
+
+def potential(
+    targets: Array,
+    charges: Charges,
+    kernel: RadialKernel,
+    box: Box,
+    *,
+    exclude_self: bool = False,
+    rtol: float = 1e-6,
+) -> np.ndarray:
+    r"""Potential of charges and of all their images.
+
+    Parameters
+    ----------
+    targets : array, shape (T, m)
+        Places a [length], NumPy; they and the charges may lie anywhere, and count as if moved into the box.
+    charges : Charges
+        Sources b with their charges q.
+    kernel : RadialKernel
+        An inverse power, softened or, with ``exclude_self`` and d < m in a box that is periodic along all axes, bare;
+        a sum of such kernels; or a kernel that is negligible some periods away, such as a Gaussian.
+    box : Box
+        What repeats, m ≤ 3.
+    exclude_self : bool
+        Target i is charge i, and its own term is left out; those of its images are not.
+    rtol : float
+        Error that is allowed: root mean square over the targets, relative to that of :math:`\sum_j |q_j k|` with each
+        charge at its nearest image (for a field :math:`\sum_j |q_j| \|\nabla k\|`). It is measured at sampled targets
+        before a result is given out, against sums with another split at a smaller tolerance.
+
+    Returns
+    -------
+    array, shape (T,)
+        Φ [charge · kernel], of the targets' dtype.
+
+    Raises
+    ------
+    TypeError
+        If an argument is of a wrong type or no NumPy array.
+    ValueError
+        If a shape doesn't fit, the box can't serve the kernel, or ``rtol`` is less than 16 units of rounding.
+    ModuleNotFoundError
+        Without finufft, which is in the extra ``fast``.
+    ArithmeticError
+        If ``rtol`` can't be reached.
+    """
+    return _evaluate(targets, charges, kernel, box, exclude_self, rtol, potential=True).potential
+
+
+def field(
+    targets: Array,
+    charges: Charges,
+    kernel: RadialKernel,
+    box: Box,
+    *,
+    exclude_self: bool = False,
+    rtol: float = 1e-6,
+) -> np.ndarray:
+    """Electric field E = −∇Φ of charges and of all their images, shape (T, m) [charge · kernel / length].
+
+    Parameters and exceptions are those of :func:`potential`.
+    """
+    return _evaluate(targets, charges, kernel, box, exclude_self, rtol, field=True).field
+
+
+def potential_and_field(
+    targets: Array,
+    charges: Charges,
+    kernel: RadialKernel,
+    box: Box,
+    *,
+    exclude_self: bool = False,
+    rtol: float = 1e-6,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Both together, for little more than the cost of the field; as :func:`potential` and :func:`field` return them."""
+    result = _evaluate(targets, charges, kernel, box, exclude_self, rtol, potential=True, field=True)
+    return result.potential, result.field
+
+
+def energy(charges: Charges, kernel: RadialKernel, box: Box, *, exclude_self: bool = True, rtol: float = 1e-6) -> float:
+    r"""Energy of one box, :math:`F = \tfrac12 \sum_i q_i \Phi(b_i)` [charge² · kernel].
+
+    Parameters and exceptions are those of :func:`potential`; each charge's own term, :math:`q_i^2 k(0)`, is left out
+    unless ``exclude_self`` is False.
+    """
+    check_charges(charges)
+    found = potential(charges.positions, charges, kernel, box, exclude_self=exclude_self, rtol=rtol)
+    return 0.5 * float(found.astype(np.float64) @ charges.weights.astype(np.float64))
+
+
+def virial(charges: Charges, kernel: RadialKernel, box: Box, *, rtol: float = 1e-6) -> float:
+    r"""Virial of one box [charge² · kernel]: minus the derivative of its energy F by the logarithm of a scale.
+
+    .. math:: W = -\frac{\partial F(\lambda b, \lambda L)}{\partial \lambda} \Big|_{\lambda = 1}
+        = \tfrac12 \sum_{i, j, n} q_i q_j\, (-2 s f'(s)), \qquad s = \|b_i - b_j - n L\|^2
+
+    For like charges that repel it is positive. The pressure is (2K + W) / (m V), K being the kinetic energy (R.
+    Clausius 1870). Parameters and exceptions are those of :func:`energy`; the box has to be periodic along all axes.
+    """
+    check_charges(charges)
+    check_kernel(kernel)
+    _check_box(box, charges.positions.shape[1])
+    if not all(box.periodic):
+        raise ValueError("box: expected one that is periodic along all axes, where there is a volume")
+    terms = kernel.profile.inverse_powers()
+    if not terms:
+        raise ValueError(f"kernel: expected inverse powers and their sums, got {kernel}")
+    request = _request(charges.positions, charges, box, True, rtol, True, False)
+    if not all(term.shift for term in terms):
+        _check_bare(kernel, terms, box, True)
+    parts = [(_pull(term), term.exponent <= box.dimension) for term in terms]
+    found = _added(request, parts, box).potential
+    return 0.5 * float(found.astype(np.float64) @ charges.weights.astype(np.float64))
+
+
+def pressure(
+    charges: Charges, kernel: RadialKernel, box: Box, *, kinetic_energy: float = 0.0, rtol: float = 1e-6
+) -> float:
+    """Pressure (2K + W) / (m V) of one box [charge² · kernel / length^m], from its :func:`virial` W and K."""
+    kinetic = finite_number("kinetic_energy", kinetic_energy, "non-negative")
+    found = virial(charges, kernel, box, rtol=rtol)
+    return (2 * kinetic + found) / (box.dimension * box.volume)
+
+
+def _evaluate(
+    targets: Any,
+    charges: Any,
+    kernel: Any,
+    box: Any,
+    exclude_self: Any,
+    rtol: Any,
+    *,
+    potential: bool = False,
+    field: bool = False,
+) -> Result:
+    check_charges(charges)
+    check_kernel(kernel)
+    request = _request(targets, charges, box, exclude_self, rtol, potential, field)
+    terms = kernel.profile.inverse_powers()
+    if not terms:
+        return _by_images(request._replace(profile=kernel.profile), kernel, box)
+    if not all(term.shift for term in terms):
+        _check_bare(kernel, terms, box, request.exclude_self)
+    return _added(request, _parts(terms, box), box)
+
+
+def _request(
+    targets: Any, charges: Charges, box: Any, exclude_self: Any, rtol: Any, potential: bool, field: bool
+) -> Request:
+    """The request that these arguments make, its points moved into the box; it has no kernel yet."""
+    positions = charges.positions
+    same = targets is positions
+    positions, targets = floating(positions=positions, targets=targets)
+    for name, points in (("positions", positions), ("targets", targets)):
+        if library(type(points)) != "numpy":
+            raise TypeError(f"{name}: expected a NumPy array, which periodic sums take alone, got {type(points)}")
+    check_points("targets", targets)
+    check_like("targets", targets, "the charges", positions)
+    _check_box(box, positions.shape[1])
+    if not isinstance(exclude_self, bool):
+        raise TypeError(f"exclude_self: expected True or False, got {exclude_self!r}")
+    if exclude_self and targets.shape[0] != positions.shape[0]:
+        count = positions.shape[0]
+        raise ValueError(f"targets: expected as many as charges ({count}) with exclude_self, got {targets.shape[0]}")
+    rtol, least = finite_number("rtol", rtol), 16 * float(np.finfo(positions.dtype).eps)
+    if not least <= rtol < 1:
+        raise ValueError(f"rtol: expected a number from {least:.1e} ({positions.dtype}) to 1, got {rtol:g}")
+    for name, values in (("positions", positions), ("targets", targets), ("weights", charges.weights)):
+        if not np.isfinite(values).all():
+            raise ValueError(f"{name}: expected finite numbers, since a sum over images reaches every target")
+    inside = box.wrapped(positions)
+    places = inside if same else box.wrapped(targets)
+    return Request(places, inside, charges.weights, None, exclude_self, potential, field, rtol)
+
+
+def _check_box(box: Any, dimension: int) -> None:
+    if not isinstance(box, Box):
+        raise TypeError(f"box: expected a Box, got {type(box).__name__}")
+    if box.dimension != dimension:
+        raise ValueError(f"box: expected {dimension} axes like the points, got {box.dimension}")
+
+
+def _check_bare(kernel: RadialKernel, terms: list[Power], box: Box, exclude_self: bool) -> None:
+    if not exclude_self:
+        raise ValueError(f"exclude_self: expected True with {kernel}, which is infinite at distance 0")
+    if not all(box.periodic):
+        raise ValueError(f"kernel: expected one with a softening where an axis is not periodic, got {kernel}")
+    if any(term.exponent >= box.dimension for term in terms if not term.shift):
+        raise ValueError(
+            f"kernel: expected an exponent below {box.dimension} without a softening, which Plummer has, got {kernel}"
+        )
+
+
+def _parts(terms: list[Power], box: Box) -> list[tuple[Any, bool]]:
+    """Profiles of the terms that a background neutralises, and of those that it doesn't; and which they are."""
+    parts = []
+    for background in (True, False):
+        some = [term for term in terms if background == (all(box.periodic) and term.exponent <= box.dimension)]
+        if some:
+            profiles: list[Any] = [_profile(term) for term in some]
+            parts.append((functools.reduce(Added, profiles), background))
+    return parts
+
+
+def _profile(term: Power) -> InversePower:
+    return InversePower.with_exponent(term.exponent, numerator=term.numerator, shift=term.shift, peak=term.factor)
+
+
+def _pull(term: Power) -> Any:
+    """−2 s f′(s) = d f − d ε² f / (s + ε²) of an inverse power."""
+    d = term.exponent
+    first = _profile(term._replace(factor=d * term.factor))
+    if not term.shift:
+        return first
+    second = term._replace(factor=-d * term.shift / term.numerator * term.factor, exponent=d + 2)
+    return Added(first, _profile(second))
+
+
+def _added(request: Request, parts: list[tuple[Any, bool]], box: Box) -> Result:
+    """The sums of several kernels, each with or without a background."""
+    total = constant(request.targets, 0.0, 0.0, request.potential, request.field)
+    if not (request.targets.shape[0] and np.any(request.weights)):
+        return total
+    for profile, background in parts:
+        found = _within_tolerance(request._replace(profile=profile), box, background)
+        for whole, part in zip(total, found, strict=True):
+            if whole is not None:
+                whole += part
+    return total
+
+
+def _within_tolerance(request: Request, box: Box, background: bool) -> Result:
+    rtol = request.rtol
+    assert rtol is not None
+    scene = scene_of(request, box, background)
+
+    def error_of(result: Result) -> float:
+        rows, counts = draw(request, result)
+        sampled = request.at(rows).in_double()
+        finer = max(FINER * rtol, SMALLEST_TOLERANCE)
+        few = scene._replace(targets=len(rows))
+        plan = planned(few, finer)
+        reference = _sums(sampled, box, plan)
+        measure = Measure(rtol, counts, reference, functools.partial(_magnitudes, sampled, box))
+        return measure.error(Result(*[None if values is None else values[rows] for values in result]))
+
+    try:
+        return tightened(rtol, lambda tolerance: _sums(request, box, planned(scene, tolerance)), error_of)[0]
+    except OutOfReachError as reason:
+        raise ArithmeticError(f"rtol: the sum over images {reason}") from None
+
+
+def _sums(request: Request, box: Box, plan: Plan) -> Result:
+    """Both parts by a plan."""
+    targets, positions, weights, wanted = request.targets, request.positions, request.weights, request[5:7]
+    images = with_images(positions, weights, box, plan.reach)
+    near = neighbour_cells.short_sums(targets, *images, plan.split, plan.grid, request.exclude_self, *wanted)
+    far = constant(targets, 0.0, 0.0, *wanted)
+    series = Series(plan.kernel, plan.layout, plan.budget, float(np.max(np.abs(weights))), *wanted)
+    own = weights[: targets.shape[0]] if request.exclude_self else None
+    series.write(targets, series.waves(series.modes_of(positions, weights)), own, far)
+    for whole, part in zip(far, near, strict=True):
+        if whole is not None:
+            whole[...] = part + whole
+    return far
+
+
+def _magnitudes(request: Request, box: Box, name: str, count: int) -> np.ndarray:
+    """Sums of the magnitudes of the terms of nearest images, at the first targets."""
+    sizes = np.empty(count)
+    for row in range(count):
+        difference = box.nearest(request.targets[row] - request.positions)
+        s = np.einsum("nm,nm->n", difference, difference)
+        apart = s > 0
+        if request.exclude_self:
+            apart[row] = False
+        weights, s = np.abs(request.weights[apart]), s[apart]
+        if name == "potential":
+            sizes[row] = weights @ np.abs(request.profile.value(np, s))
+        else:
+            sizes[row] = weights @ np.abs(2 * request.profile.slope(np, s) * np.sqrt(s))
+    return sizes
+
+
+def _by_images(request: Request, kernel: RadialKernel, box: Box) -> Result:
+    """Sums over all pairs with the images near enough to matter, for kernels that fall fast."""
+    reach = _range(request, kernel, box)
+    places, weights = with_images(request.positions, request.weights, box, reach)
+    return simd.evaluate(request._replace(positions=places, weights=weights, rtol=None))
+
+
+def _range(request: Request, kernel: RadialKernel, box: Box) -> float:
+    """Distance beyond which all images together add less than rtol."""
+    assert request.rtol is not None
+    tolerance = 0.1 * request.rtol
+    scale = float(kernel.value(np.zeros(1))[0])
+    reaches = np.linspace(0.5, MOST_SHELLS, 16 * MOST_SHELLS) * float(np.min(box.sides))
+    # Charges of density n in a shell add n f r^(m−1): taken as one charge a box, beyond the largest value.
+    shells = (reaches / float(np.min(box.sides))) ** request.targets.shape[1]
+    sizes = [np.abs(kernel.value(reaches**2)) / abs(scale)]
+    if request.field:
+        sizes.append(np.abs(kernel.slope(reaches**2)) * reaches / abs(scale))
+    enough = np.all([shells * size <= tolerance for size in sizes], axis=0)
+    if not (np.isfinite(scale) and scale and enough.any()):
+        raise ValueError(
+            f"kernel: expected inverse powers, or one that is negligible {MOST_SHELLS} periods away, got {kernel}"
+        )
+    return float(reaches[np.argmax(enough)])
