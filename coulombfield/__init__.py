@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from . import out_of_core as out_of_core
     from . import parallel as parallel
     from . import periodic as periodic
+    from . import starts as starts
     from . import trajectory as trajectory
 
 __all__ = [
@@ -71,7 +72,7 @@ __all__ = [
     "softening_gradient",
 ]
 
-ON_USE = ("diagnostics", "flow", "interop", "out_of_core", "parallel", "periodic", "trajectory")
+ON_USE = ("diagnostics", "flow", "interop", "out_of_core", "parallel", "periodic", "starts", "trajectory")
 """Packages that are imported when they are first used, as ``cf.flow``, since what they need takes its time."""
 
 

@@ -11,7 +11,7 @@ from coulombfield.flow import Descent, Snapshot, State, Stop, System, run
 rng = np.random.default_rng(0)
 centres = np.stack(np.meshgrid(*[np.linspace(-4, 4, 5)] * 2), axis=-1).reshape(-1, 2)
 real = centres[rng.integers(25, size=400)] + 0.2 * rng.normal(size=(400, 2))
-start = State(generated=0.5 * rng.normal(size=(400, 2)), real=real)
+start = State.of(generated=0.5 * rng.normal(size=(400, 2)), real=real)
 system = System(cf.Plummer(exponent=1.0, softening=0.3))
 
 paths: list[np.ndarray] = []
@@ -19,7 +19,7 @@ paths: list[np.ndarray] = []
 
 def keep(snapshot: Snapshot) -> None:
     """Remember where the generated samples are."""
-    paths.append(snapshot.state.generated.copy())
+    paths.append(snapshot["generated"].positions.copy())
 
 
 end, reason = run(start, system, Descent(step=1.0), until=Stop(steps=200), callbacks=[keep])

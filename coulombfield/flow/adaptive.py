@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +12,7 @@ import scipy.integrate
 
 from ..arrays import Array, to_numpy
 from ..calculus import machine_epsilon
-from .integrator import first_order
+from .integrator import first_order, span
 from .motion import Sums
 from .parameters import store_number
 from .snapshot import Snapshot
@@ -68,15 +69,15 @@ class Adaptive:
         """No velocities."""
         return False
 
-    def advance(self, start: Snapshot) -> Snapshot:
-        """Inner steps up to a time h later."""
-        first_order(start)
+    def advance(self, start: Snapshot, until: float = math.inf) -> Snapshot:
+        """Inner steps up to a time h later, or as far as a time."""
+        first_order(start, walls=False)
         if self.rtol < 100 * machine_epsilon(start.positions.dtype):
             least = 100 * machine_epsilon(start.positions.dtype)
             raise ValueError(f"rtol: expected at least {least:.1e} for {start.positions.dtype}, got {self.rtol:g}")
         velocity = _Velocity(start)
-        end = start.time + self.step
-        first = min(start.memory.get(MEMORY, 0.0), self.step)
+        h, end = span(start, self.step, until)
+        first = min(start.memory.get(MEMORY, 0.0), h)
         solver = getattr(scipy.integrate, self.method)(
             velocity, start.time, velocity.coordinates, end, rtol=self.rtol, atol=self.atol, first_step=first or None
         )
@@ -96,7 +97,6 @@ class _Velocity:
 
     def __init__(self, start: Snapshot):
         self._motion, self._like = start.motion, start.positions
-        self._signs = to_numpy(start.motion.signs).astype(float)
         # Of all processes, each of which has SciPy take the same steps.
         self._all, count = start.motion.processes.gathered, start.positions.shape[0]
         first, _ = start.motion.processes.counts(count)
@@ -111,7 +111,7 @@ class _Velocity:
             self._last = time, coordinates.copy(), sums
         # SciPy's control of the step does not end where it meets a NaN.
         self._motion.check(sums.field, f"as field at time {time:g}")
-        return self._all(self._signs * to_numpy(sums.field)).ravel()
+        return self._all(to_numpy(self._motion.velocities(sums)).astype(float)).ravel()
 
     def sums_at(self, time: float, coordinates: np.ndarray) -> Sums | None:
         """The last sums, if they are those at this time and place."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 
 from ..arrays import Array, to_numpy
-from .integrator import first_order
+from .integrator import first_order, span
 from .motion import Motion
 from .parameters import store_number
 from .snapshot import Snapshot
@@ -20,7 +21,7 @@ SHORTEST = 2.0**-60  # of the first step: shorter ones don't move a particle in 
 class Descent:
     r"""First-order flow by Euler steps of a length for which the energy falls (Armijo's rule).
 
-    .. math:: F(x + h v) \le F(x) - c\, h \sum_i |q_i|\, \|E(x_i)\|^2, \qquad v_i = \operatorname{sign}(q_i) E(x_i)
+    .. math:: F(x + h v) \le F(x) - c\, h \sum_i |q_i|\, \|v_i\|^2, \qquad v_i = \kappa \operatorname{sign}(q_i) E(x_i)
 
     The sum is −dF/dt along the flow. Each step begins with twice the last one's h, and halves it until the rule holds.
 
@@ -62,20 +63,21 @@ class Descent:
         """No velocities."""
         return False
 
-    def advance(self, start: Snapshot) -> Snapshot | None:
-        """One step; None where no step is long enough to move a particle and short enough to lower the energy."""
-        first_order(start)
+    def advance(self, start: Snapshot, until: float = math.inf) -> Snapshot | None:
+        """One step, which goes no further than a time; None where none that moves a particle lowers the energy."""
+        first_order(start, walls=False)
         motion = start.motion
         motion.check(start.field, f"as field at step {start.step}")
-        velocities = motion.signs * start.field
-        energy, descent = start.moving_energy, _descent(motion, start.field)
+        velocities = motion.velocities(start.sums)
+        energy, descent = start.moving_energy, _descent(motion, velocities)
         h = 2 * start.memory[MEMORY] if MEMORY in start.memory else self.step
+        h, end = span(start, h, until)
         while descent and h >= SHORTEST * self.step:
             positions = start.positions + h * velocities
             sums = motion.evaluate(positions, start.time, energies=True)
             assert sums.energy is not None
             if sums.energy <= energy - self.sufficient * h * descent:
-                time = start.time + h
+                _, time = span(start, h, end)
                 same = motion.softening(time) == motion.softening(start.time)
                 kept = sums if same else None
                 return Snapshot(motion, start.step + 1, time, positions, memory={MEMORY: h}, sums=kept)
@@ -83,8 +85,8 @@ class Descent:
         return None
 
 
-def _descent(motion: Motion, field: Array) -> float:
-    """Σ_i |q_i| ‖E_i‖² in float64."""
-    host = to_numpy(field).astype(float)
+def _descent(motion: Motion, velocities: Array) -> float:
+    """Σ_i |q_i| ‖v_i‖² in float64."""
+    host = to_numpy(velocities).astype(float)
     weights = np.abs(to_numpy(motion.weights)).astype(float)
     return motion.processes.product(weights, np.sum(host * host, axis=1))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from .integrator import first_order
+from .integrator import first_order, span
 from .noise import check_seed
 from .parameters import store_number
 from .snapshot import Snapshot
@@ -15,15 +15,15 @@ from .snapshot import Snapshot
 class Euler:
     r"""First-order flow by explicit Euler steps; with a temperature, overdamped Langevin dynamics.
 
-    .. math:: x_i \leftarrow x_i + h \operatorname{sign}(q_i) E(x_i) + \sqrt{2 h T}\, \xi_i
+    .. math:: x_i \leftarrow x_i + h\, \kappa \operatorname{sign}(q_i) E(x_i) + \sqrt{2 h T}\, \xi_i
 
     Parameters
     ----------
     step : float
         Step h > 0 [time].
     temperature : float
-        T ≥ 0 per unit of charge [charge · kernel]: in equilibrium a fixed field holds samples with a density
-        ∝ exp(−sign(q) Φ / T).
+        T ≥ 0 per unit of charge [energy / charge]: in equilibrium a fixed field holds particles with a density
+        ∝ exp(−κ sign(q) Φ / T).
     seed : int
         Of the noise ξ, which is standard normal.
 
@@ -56,11 +56,12 @@ class Euler:
         """No velocities."""
         return False
 
-    def advance(self, start: Snapshot) -> Snapshot:
-        """One step."""
+    def advance(self, start: Snapshot, until: float = math.inf) -> Snapshot:
+        """One step, which goes no further than a time."""
         first_order(start)
-        positions = start.positions + (self.step * start.motion.signs) * start.field
+        motion, (h, end) = start.motion, span(start, self.step, until)
+        positions = start.positions + h * motion.velocities(start.sums)
         if self.temperature:
-            strength = math.sqrt(2 * self.step * self.temperature)
-            positions = positions + strength * start.motion.normals(self.seed, start.step, positions)
-        return Snapshot(start.motion, start.step + 1, start.time + self.step, positions)
+            strength = math.sqrt(2 * h * self.temperature)
+            positions = positions + strength * motion.normals(self.seed, start.step, positions)
+        return Snapshot(motion, start.step + 1, end, motion.inside(positions))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Protocol
 
 from .snapshot import Snapshot
@@ -18,15 +19,28 @@ class Integrator(Protocol):
     def inertia(self) -> bool:
         """Whether particles have velocities; a state without them is then at rest."""
 
-    def advance(self, start: Snapshot) -> Snapshot | None:
+    def advance(self, start: Snapshot, until: float = math.inf) -> Snapshot | None:
         """The moment after one step, as a new one; None where no step can be taken any more.
 
-        It depends on what ``start.state`` saves and on the integrator's parameters, on nothing else.
+        A step that would go beyond the time ``until`` is shortened, and ends there exactly. All depends on what
+        ``start.state`` saves, on ``until`` and on the integrator's parameters, on nothing else.
         """
 
 
-def first_order(start: Snapshot) -> None:
-    """Raise if there are velocities, which a first-order flow has no use for.
+def span(start: Snapshot, step: float, until: float) -> tuple[float, float]:
+    """Length of a step that goes no further than a time, and when it ends.
+
+    A step whose end misses that time by no more than a sum of steps does is taken as it is, so that whole numbers of
+    steps stay whole.
+    """
+    end = start.time + step
+    if end <= until or math.isclose(end, until):
+        return step, end
+    return until - start.time, until
+
+
+def first_order(start: Snapshot, *, walls: bool = True) -> None:
+    """Raise if there are velocities, which a first-order flow has no use for, or walls that the integrator can't keep.
 
     Raises
     ------
@@ -35,6 +49,8 @@ def first_order(start: Snapshot) -> None:
     """
     if start.velocities is not None:
         raise ValueError(
-            "integrator: a first-order flow has no velocities, but the state does; use Verlet, or set them to None "
-            "with dataclasses.replace"
+            "integrator: a first-order flow has no velocities, but the state does; use Verlet, or give its groups "
+            "without them"
         )
+    if start.motion.system.walls is not None and not walls:
+        raise ValueError("integrator: expected one that knows walls, such as Euler or Verlet")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -45,10 +46,10 @@ def run(
     state : State
         Where to start, or to go on, from.
     system : System
-        What moves, by which kernel, and how sums are computed.
+        The law by which they move, and how sums are computed.
     integrator : Integrator
         How: :class:`Euler`, :class:`RungeKutta`, :class:`Adaptive` or :class:`Descent` for the first-order flow,
-        :class:`Verlet` for dynamics with inertia.
+        :class:`Verlet`, :class:`Yoshida` or :class:`Langevin` for dynamics with inertia.
     until : Stop
         When it ends.
     softening : callable, optional
@@ -66,7 +67,7 @@ def run(
     -------
     Outcome
         The last state and why it is the last. Going on from it, or from the state of any snapshot, with the same
-        arguments gives the same bits as never having stopped.
+        arguments gives the same bits as never having stopped, unless the last step was shortened to end at a time.
 
     Raises
     ------
@@ -78,10 +79,10 @@ def run(
 
     Notes
     -----
-    Memory is a few arrays of the positions' size, besides that of the sums. With fixed data each field is one sum over
-    all charges at the generated samples, and with energies two, over the data and over the samples; the data's mutual
-    energy is summed once for each ε that a total is asked at. Bits don't depend on the number of threads, but for the
-    method 'gram'.
+    Memory is a few arrays of the positions' size, besides that of the sums. With some particles fixed each field is one
+    sum over all charges at those that move, and with energies two, over the fixed ones and over the others; the fixed
+    charges' mutual energy is summed once for each ε that a total is asked at. Bits don't depend on the number of
+    threads, but for the method 'gram'.
     """
     return run_over(HERE, state, system, integrator, until, softening, callbacks, every, energies)
 
@@ -111,7 +112,7 @@ def run_over(
             reason = reason if not stopped else reason or "callback"
         if reason:
             break
-        now = integrator.advance(last)
+        now = integrator.advance(last, math.inf if until.time is None else until.time)
         if now is not None:
             now.check(last)
     if callbacks and called != last.step:

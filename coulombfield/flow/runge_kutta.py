@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from ..arrays import Array
-from .integrator import first_order
+from .integrator import first_order, span
 from .parameters import store_number
 from .snapshot import Snapshot
 
@@ -44,16 +45,18 @@ class RungeKutta:
         """No velocities."""
         return False
 
-    def advance(self, start: Snapshot) -> Snapshot:
-        """One step."""
+    def advance(self, start: Snapshot, until: float = math.inf) -> Snapshot:
+        """One step, which goes no further than a time."""
         first_order(start)
-        motion, h, x, time = start.motion, self.step, start.positions, start.time
+        motion, x, time = start.motion, start.positions, start.time
+        h, end = span(start, self.step, until)
 
         def velocity(positions: Array, at: float) -> Array:
-            return motion.signs * motion.evaluate(positions, at, energies=False).field
+            return motion.velocities(motion.evaluate(positions, at, energies=False))
 
-        first = motion.signs * start.field
+        first = motion.velocities(start.sums)
         second = velocity(x + (h / 2) * first, time + h / 2)
         third = velocity(x + (h / 2) * second, time + h / 2)
         fourth = velocity(x + h * third, time + h)
-        return Snapshot(motion, start.step + 1, time + h, x + (h / 6) * (first + 2 * (second + third) + fourth))
+        x = x + (h / 6) * (first + 2 * (second + third) + fourth)
+        return Snapshot(motion, start.step + 1, end, motion.inside(x))

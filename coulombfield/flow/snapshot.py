@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
 from ..arrays import Array
+from .members import Members
 from .motion import Motion, Sums
 from .state import State
 
@@ -14,14 +16,14 @@ from .state import State
 class Snapshot:
     """Particles at one time, and the fields and energies there, each computed when it is first asked for and then kept.
 
-    The integrator's next step starts from the same field.
+    ``snapshot["ions"]`` are the :class:`Members` of that group. The integrator's next step starts from the same field.
 
     Attributes
     ----------
     step, time, softening, memory
         As of :class:`State`.
     positions : array, shape (M, m)
-        Of the particles that move: of the real data, if they move, then of the generated samples [length].
+        Of the particles that move, group after group [length].
     velocities : array, shape (M, m), or None
         Of the same [length / time].
     """
@@ -45,26 +47,23 @@ class Snapshot:
 
     @classmethod
     def of(cls, state: State, motion: Motion) -> Snapshot:
-        """Snapshot of a state; without velocities a kind is at rest, if the integrator or the other kind has it."""
-        velocities = None
-        given = state.generated_velocities, state.real_velocities
-        if not motion.both and given[1] is not None:
-            raise ValueError("real_velocities: expected None where the real data are fixed")
-        inertia = motion.integrator is not None and motion.integrator.inertia
-        if inertia or any(part is not None for part in given):
-            positions = state.generated, state.real
-            velocities = motion.pack(
-                *[motion.xp.zeros_like(x) if v is None else v for v, x in zip(given, positions, strict=True)]
-            )
-        rows = motion.pack(state.generated, state.real)
+        """Snapshot of a state; a group without velocities is at rest, if the integrator or another group has inertia."""
+        rows, velocities = motion.pack(state)
         return cls(motion, state.step, state.time, rows, velocities, memory=state.memory)
+
+    def __getitem__(self, name: str) -> Members:
+        if name not in self.motion.groups:
+            raise KeyError(f"{name}: expected one of {', '.join(self.motion.groups)}")
+        return Members(self, name)
 
     @cached_property
     def state(self) -> State:
         """State that is saved, and goes on bit for bit."""
-        generated, real = self.motion.unpack(self.positions, self.motion.real)
-        moving = (None, None) if self.velocities is None else self.motion.unpack(self.velocities, None)
-        return State(generated, real, self.step, self.time, moving[0], moving[1], self.softening, self.memory)
+        motion, groups = self.motion, dict(self.motion.groups)
+        for name, positions in motion.unpack(self.positions).items():
+            velocities = None if self.velocities is None else motion.part(name, self.velocities)
+            groups[name] = dataclasses.replace(groups[name], positions=positions, velocities=velocities)
+        return State(groups, self.step, self.time, self.softening, self.memory)
 
     @property
     def softening(self) -> float | None:
@@ -75,6 +74,11 @@ class Snapshot:
     def sums(self) -> Sums:
         """Field at the particles that move, and what was asked for with it."""
         return self.motion.evaluate(self.positions, self.time)
+
+    @property
+    def force(self) -> Array:
+        """−∂F/∂x at the particles that move, of pairs and external fields, shape (M, m) [energy / length]."""
+        return self.motion.forces(self.sums)
 
     @property
     def field(self) -> Array:
@@ -94,15 +98,20 @@ class Snapshot:
 
     @cached_property
     def energy(self) -> float:
-        """F = ½ Σ q Φ over all charges [charge² · kernel]."""
+        """F = ½ κ Σ q Φ over all charges, and the energy of those that move in external fields [energy]."""
         return self.moving_energy + self.motion.fixed_energy(self.time)
 
     @property
     def moving_energy(self) -> float:
-        """F without the mutual energy of fixed data, which moves nothing [charge² · kernel]."""
+        """F without the mutual energy of fixed charges, which moves nothing [energy]."""
         energy = self._with_energies.energy
         assert energy is not None
         return energy
+
+    @cached_property
+    def external_energy(self) -> float:
+        """Part of the energy that external fields have [energy]; 0 without them."""
+        return self.motion.external_energy(self.positions, self.time)
 
     @cached_property
     def kinetic_energy(self) -> float:
@@ -111,35 +120,12 @@ class Snapshot:
 
     @cached_property
     def largest_field(self) -> float:
-        """Largest ‖E‖ at a particle that moves, its force per unit of charge; 0 without particles."""
-        xp = self.motion.xp
-        field = self.field  # also without particles: other processes may have some, and all sum together
-        own = float(xp.max(xp.sqrt(xp.sum(field * field, axis=1)))) if field.shape[0] else 0.0
-        return self.motion.processes.largest(own)
-
-    @property
-    def generated_potential(self) -> Array:
-        """Φ at the generated samples, shape (N_x,) [charge · kernel]."""
-        return self.motion.unpack(self.potential, None)[0]
-
-    @property
-    def generated_force(self) -> Array:
-        """−∂F/∂x = q E at the generated samples, shape (N_x, m) [charge² · kernel / length]."""
-        return self.motion.generated_weights[:, None] * self.motion.unpack(self.field, None)[0]
-
-    @property
-    def real_potential(self) -> Array:
-        """Φ at the real data, shape (N_y,) [charge · kernel]; where these are fixed, a sum of its own."""
-        return self.motion.unpack(self.potential, None)[1] if self.motion.both else self._at_fixed[0]
-
-    @property
-    def real_force(self) -> Array:
-        """−∂F/∂y = q E at the real data, shape (N_y, m) [charge² · kernel / length]; as for the potential."""
-        found = self.motion.unpack(self.field, None)[1] if self.motion.both else self._at_fixed[1]
-        return self.motion.real_weights[:, None] * found
+        """Largest force on a particle that moves, per unit of its charge; 0 without particles."""
+        return self.motion.largest_force(self.sums)
 
     @cached_property
-    def _at_fixed(self) -> tuple[Any, Any]:
+    def at_fixed(self) -> tuple[Any, Any]:
+        """Φ and E at the fixed particles, group after group: sums of their own."""
         return self.motion.at_fixed(self.positions, self.time)
 
     def check(self, start: Snapshot) -> None:

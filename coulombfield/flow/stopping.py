@@ -18,11 +18,11 @@ class Stop:
     steps : int, optional
         Number of steps since step 0, so that a run that was interrupted and goes on ends at the same one.
     time : float, optional
-        Time of the state [time]; steps aren't shortened to meet it.
+        Time of the state [time]; the last step is shortened to meet it.
     energy : float, optional
-        Energy F that it has come down to [charge² · kernel]. It takes energies at every step.
+        Energy F that it has come down to [energy]. It takes energies at every step.
     force : float, optional
-        Largest ‖E‖ at a particle that moves, its force per unit of charge [charge · kernel / length].
+        Largest force on a particle that moves, per unit of its charge [energy / (charge · length)].
 
     Raises
     ------

@@ -1,15 +1,16 @@
-"""What moves in a flow, by which kernel, and how the sums over charges are computed."""
+"""The law by which charges move, and how the sums over them are computed."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from ..arrays import Array
 from ..kernels import RadialKernel, check_kernel, value_at_zero
-
-MOVING = ("generated", "both")
+from .external import External
+from .parameters import store_number
+from .walls import Walls
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,24 +19,25 @@ class System:
 
     A first-order flow moves a charge along its force, per unit of charge, and inertia makes that an acceleration:
 
-    .. math:: \dot x_i = \operatorname{sign}(q_i)\, E(x_i) \qquad \text{(Eq 2, 3)}, \qquad
-        m_i \ddot x_i = q_i E(x_i) = -\partial F / \partial x_i
+    .. math:: \dot x_i = \kappa \operatorname{sign}(q_i)\, E(x_i) \qquad \text{(Eq 2, 3 for } \kappa = 1), \qquad
+        m_i \ddot x_i = \kappa\, q_i E(x_i) = -\partial F / \partial x_i, \qquad
+        F = \tfrac{\kappa}{2} \sum_i q_i \Phi(x_i),
 
-    so that generated samples, which are negative, move along +∇Φ and real data, where they move, along −∇Φ.
+    beside what external fields do, whose forces and energies are added.
 
     Parameters
     ----------
     kernel : RadialKernel
         The kernel k.
-    moving : str
-        'generated', with the data fixed as in the paper's training; or 'both', as in its Eq 2 and 3.
-    generated_weights : array, shape (N_x,), optional
-        Charges q of the generated samples [charge]; −1/N_x each without it.
-    real_weights : array, shape (N_y,), optional
-        Charges of the real data; +1/N_y each without it. The sum of all may be other than 0.
-    generated_masses, real_masses : array, shape (N_x,) and (N_y,), optional
-        Masses m_i > 0 for dynamics with inertia; ``abs(q_i)`` without them: accelerations are then the velocities of
-        the first-order flow, and don't depend on the number of samples.
+    coupling : float
+        κ [energy / (charge² · kernel)]: +1 lets like charges repel, as Coulomb's law in Gaussian units; −1 lets them
+        attract, as masses with G = 1 do where charges are masses. Another number sets the units: 1/(4πε₀), or −G.
+        Φ and E are the kernel's own, without κ; forces and energies have it.
+    external : External, or sequence of them
+        Fields that no particle makes, such as :class:`HarmonicTrap`, :class:`UniformField` or :class:`ExternalField`;
+        they act on what moves, and their energies count among those of the system.
+    walls : Walls, optional
+        Walls that the particles bounce off.
     exclude_self : bool
         Leave each charge's term with itself out of potential and energy. Smooth kernels have no force at distance 0,
         so that this changes no motion; for :class:`coulombfield.Coulomb`, which is infinite there, it is needed.
@@ -49,23 +51,24 @@ class System:
     ------
     TypeError, ValueError
         If an argument is of a wrong type, or the kernel is infinite at distance 0 and ``exclude_self`` is not set.
-        The arrays, ``rtol`` and ``method`` are checked when a run starts.
+        ``rtol`` and ``method`` are checked when a run starts.
     """
 
     kernel: RadialKernel
-    moving: str = "generated"
-    generated_weights: Array | None = None
-    real_weights: Array | None = None
-    generated_masses: Array | None = None
-    real_masses: Array | None = None
+    coupling: float = 1.0
+    external: External | Sequence[External] = ()
+    walls: Walls | None = None
     exclude_self: bool = False
     rtol: float | None = None
     method: str = "auto"
 
     def __post_init__(self) -> None:
         check_kernel(self.kernel)
-        if self.moving not in MOVING:
-            raise ValueError(f"moving: expected {' or '.join(MOVING)}, got {self.moving!r}")
+        store_number(self, "coupling", signed=True)
+        if not all(hasattr(each, "field") and hasattr(each, "potential") for each in self.external_fields):
+            raise TypeError(f"external: expected fields such as HarmonicTrap(1.0), got {self.external!r}")
+        if self.walls is not None and not isinstance(self.walls, Walls):
+            raise TypeError(f"walls: expected Walls, got {type(self.walls).__name__}")
         if not isinstance(self.exclude_self, bool):
             raise TypeError(f"exclude_self: expected True or False, got {self.exclude_self!r}")
         if not self.exclude_self and not np.isfinite(value_at_zero(self.kernel)):
@@ -73,3 +76,8 @@ class System:
                 f"exclude_self: expected True with {self.kernel}, which is infinite between a charge and itself; or "
                 "use a softened kernel such as Plummer"
             )
+
+    @property
+    def external_fields(self) -> tuple[External, ...]:
+        """All external fields, also where one was given alone."""
+        return tuple(self.external) if isinstance(self.external, Sequence) else (self.external,)

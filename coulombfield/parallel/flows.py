@@ -42,10 +42,10 @@ def run(
     Parameters
     ----------
     state : State
-        This rank's particles; there may be none of either kind.
+        This rank's particles, in groups of the same names on all ranks; a group may be empty here. Charges that are
+        left out are 1/N of this rank's N: give them, or as for the paper's kinds ``State.of(..., whole=(N_x, N_y))``.
     system : System
-        As for :func:`coulombfield.flow.run`; arrays of weights and masses are of this rank's particles. Without
-        weights, each charge is 1/N of all ranks' N.
+        As for :func:`coulombfield.flow.run`, the same on every rank.
     comm : mpi4py.MPI.Intracomm, optional
         The communicator; MPI.COMM_WORLD without it.
     integrator, until, softening, callbacks, every, energies
@@ -75,8 +75,10 @@ def run(
         if not isinstance(deterministic, bool):
             raise TypeError(f"deterministic: expected True or False, got {deterministic!r}")
         said = {"integrator": repr(integrator), "until": repr(until), "every": every, "energies": energies}
-        for name in ("moving", "exclude_self", "rtol", "method"):
-            said[name] = getattr(system, name, None)
+        for name in ("coupling", "external", "walls", "exclude_self", "rtol", "method"):
+            said[name] = repr(getattr(system, name, None))
+        groups = getattr(state, "groups", {})
+        said["groups"] = [(name, group.fixed) for name, group in groups.items()]
         for name in ("step", "time"):
             said[name] = getattr(state, name, None)
         return True, {**said, "scheduled": softening is not None, "deterministic": deterministic}

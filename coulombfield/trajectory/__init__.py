@@ -1,9 +1,10 @@
 """Trajectories on disk in H5MD, the HDF5 convention of the field: written while running, readable after a kill.
 
-Layout, by H5MD 1.1 (de Buyl, Colberg and Höfling, Comput. Phys. Commun. 185, 1546, 2014): the groups ``generated`` and
-``real`` of ``/particles``, and ``all`` on request, hold position, charge, mass and, where they exist, velocity, force
-and potential; ``/observables`` holds energies and what else was asked for; ``/parameters/coulombfield`` what a run
-needs to go on, bit for bit, and its kernel and integrator in words.
+Layout, by H5MD 1.1 (de Buyl, Colberg and Höfling, Comput. Phys. Commun. 185, 1546, 2014): the groups of the
+state, by their names in ``/particles``, and ``all`` on request, hold position, charge, mass and, where they exist,
+velocity, force and potential; ``/observables`` holds energies and what else was asked for;
+``/parameters/coulombfield`` what a run needs to go on, bit for bit, its coupling, and its kernel and integrator in
+words.
 
 Examples
 --------
@@ -17,7 +18,20 @@ A :class:`Writer` is a callback of :func:`coulombfield.flow.run`::
 
 from .commits import recover
 from .elements import Element
+from .observables import MECHANICS, Columns, pressure_in, radii_of
 from .reading import Box, Frame, Particles, Trajectory
 from .writing import Writer
 
-__all__ = ["Box", "Element", "Frame", "Particles", "Trajectory", "Writer", "recover"]
+__all__ = [
+    "MECHANICS",
+    "Box",
+    "Columns",
+    "Element",
+    "Frame",
+    "Particles",
+    "Trajectory",
+    "Writer",
+    "pressure_in",
+    "radii_of",
+    "recover",
+]

@@ -13,7 +13,7 @@ from ..arrays import to_numpy
 from ..flow import Snapshot
 
 PRIVATE = "parameters/coulombfield"
-SPECIES = {"real": 0, "generated": 1}
+ALL = "all"
 
 Observable = Callable[[Snapshot], Any]
 
@@ -54,57 +54,63 @@ class Contents:
 
         Raises
         ------
-        TypeError
-            If an observable is nothing that can be written.
+        TypeError, ValueError
+            If an observable is nothing that can be written, or a group has the name of that of all particles.
         """
-        state, elements = now.state, {}
-        for kind in ("generated", "real") if now.motion.both else ("generated",):
+        if self._all and ALL in now.motion.groups:
+            raise ValueError(f"all_particles: expected False with a group of the name {ALL!r}, got True")
+        elements = {}
+        for kind in now.motion.groups:
+            members = now[kind]
+            if members.fixed:
+                continue
             group = f"particles/{kind}"
-            elements[f"{group}/position"] = Value("length", to_numpy(getattr(state, kind)))
-            velocities = getattr(state, f"{kind}_velocities")
-            if velocities is not None:
-                elements[f"{group}/velocity"] = Value("velocity", to_numpy(velocities))
+            elements[f"{group}/position"] = Value("length", to_numpy(members.positions))
+            if members.velocities is not None:
+                elements[f"{group}/velocity"] = Value("velocity", to_numpy(members.velocities))
             for name in self._per_particle:
-                elements[f"{group}/{name}"] = Value(name, to_numpy(getattr(now, f"{kind}_{name}")))
+                elements[f"{group}/{name}"] = Value(name, to_numpy(getattr(members, name)))
         if self._all:
-            x, y = to_numpy(state.generated), to_numpy(state.real)
-            elements["particles/all/position"] = Value("length", _in_space(np.concatenate([y, x])))
-            if state.generated_velocities is not None:
-                moving = state.real_velocities
-                v_y = np.zeros_like(y) if moving is None else to_numpy(moving)
-                together = np.concatenate([v_y, to_numpy(state.generated_velocities)])
-                elements["particles/all/velocity"] = Value("velocity", _in_space(together))
+            everyone = [now[kind] for kind in now.motion.groups]
+            positions = [to_numpy(members.positions) for members in everyone]
+            elements[f"particles/{ALL}/position"] = Value("length", _in_space(np.concatenate(positions)))
+            if now.velocities is not None:
+                velocities = [
+                    np.zeros_like(x) if members.velocities is None else to_numpy(members.velocities)
+                    for members, x in zip(everyone, positions, strict=True)
+                ]
+                elements[f"particles/{ALL}/velocity"] = Value("velocity", _in_space(np.concatenate(velocities)))
         for name, (unit, function) in self._observables.items():
-            elements[f"observables/{name}"] = Value(unit, _observed(name, function(now)))
+            elements[f"observables/{name}"] = Value(unit, observed(name, function(now)))
         softening = np.nan if now.softening is None else now.softening
         elements["observables/softening"] = Value("length", np.asarray(softening, dtype=float))
-        memory = np.asarray(json.dumps(dict(state.memory)), dtype=h5py.string_dtype())
+        memory = np.asarray(json.dumps(dict(now.memory)), dtype=h5py.string_dtype())
         elements[f"{PRIVATE}/memory"] = Value("", memory)
         return elements
 
     def fixed(self, now: Snapshot) -> dict[str, Value]:
         """Elements with one value for all frames, by their paths."""
-        motion, elements = now.motion, {}
-        for kind in ("generated", "real"):
-            elements[f"particles/{kind}/charge"] = Value("charge", to_numpy(getattr(motion, f"{kind}_weights")))
-            elements[f"particles/{kind}/mass"] = Value("mass", to_numpy(getattr(motion, f"{kind}_masses")))
-        if not motion.both:
-            elements["particles/real/position"] = Value("length", to_numpy(motion.real))
+        groups, elements = now.motion.groups, {}
+        for kind, group in groups.items():
+            elements[f"particles/{kind}/charge"] = Value("charge", to_numpy(group.charges))
+            elements[f"particles/{kind}/mass"] = Value("mass", to_numpy(group.masses))
+            if group.fixed:
+                elements[f"particles/{kind}/position"] = Value("length", to_numpy(group.positions))
         if self._all:
             for name in ("charge", "mass"):
-                parts = [elements[f"particles/{kind}/{name}"].array for kind in ("real", "generated")]
-                elements[f"particles/all/{name}"] = Value(name, np.concatenate(parts))
-            counts = now.state.real.shape[0], now.state.generated.shape[0]
-            species = np.repeat([SPECIES["real"], SPECIES["generated"]], counts)
-            elements["particles/all/species"] = Value("", species.astype(h5py.enum_dtype(SPECIES, basetype="i4")))
-            elements["particles/all/id"] = Value("", np.arange(sum(counts)))
+                parts = [elements[f"particles/{kind}/{name}"].array for kind in groups]
+                elements[f"particles/{ALL}/{name}"] = Value(name, np.concatenate(parts))
+            numbers = {kind: number for number, kind in enumerate(groups)}
+            species = np.repeat(np.arange(len(groups)), [len(group) for group in groups.values()])
+            elements[f"particles/{ALL}/species"] = Value("", species.astype(h5py.enum_dtype(numbers, basetype="i4")))
+            elements[f"particles/{ALL}/id"] = Value("", np.arange(len(species)))
         return elements
 
     def dimensions(self, now: Snapshot) -> dict[str, int]:
         """Groups of particles, and of how many dimensions their space is."""
-        dimension = now.state.generated.shape[1]
-        groups = {"generated": dimension, "real": dimension}
-        return {**groups, "all": max(3, dimension)} if self._all else groups
+        dimension = int(now.positions.shape[1])
+        groups = dict.fromkeys(now.motion.groups, dimension)
+        return {**groups, ALL: max(3, dimension)} if self._all else groups
 
 
 def checked_observables(given: Mapping[str, Observable] | None, *, energies: bool) -> dict[str, tuple[str, Observable]]:
@@ -128,7 +134,7 @@ def checked_observables(given: Mapping[str, Observable] | None, *, energies: boo
     return {**standard, **{name: (name, function) for name, function in (given or {}).items()}}
 
 
-def _observed(name: str, value: Any) -> np.ndarray:
+def observed(name: str, value: Any) -> np.ndarray:
     """What an observable has returned, as an array of numbers, none of them complex or masked."""
     on_host = not hasattr(value, "__dlpack__") or isinstance(value, np.generic)
     try:

@@ -6,20 +6,23 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NamedTuple, overload
+from typing import NamedTuple, overload
 
 import h5py
 import numpy as np
 
 from ..arrays import Array
 from ..files import ids_there, naming, rows_there
-from ..flow import State
+from ..flow import Group, State
 from .commits import open_whole
 from .contents import PRIVATE
 from .elements import Element, index_of, text_of
+from .observables import spread
 
 ARRAYS = ("position", "velocity", "force", "charge", "mass", "potential", "species", "id", "image")
 """What is read of each group of particles, where it is there."""
+EARLIER = np.bytes_('["real", "generated"]')
+"""Groups of a file by a version that knew no others, and did not name them."""
 
 
 class Box(NamedTuple):
@@ -39,7 +42,7 @@ class Particles(NamedTuple):
     velocity: np.ndarray | None
     """Shape (count, m) [length / time]."""
     force: np.ndarray | None
-    """q E, shape (count, m) [charge² · kernel / length]."""
+    """κ q E, shape (count, m) [energy / length]."""
     charge: np.ndarray | None
     """Shape (count,) [charge]."""
     mass: np.ndarray | None
@@ -101,7 +104,7 @@ class Trajectory:
     Attributes
     ----------
     groups : mapping of str to mapping of str to Element
-        Elements of each group of particles: 'generated', 'real' and perhaps 'all' in files of this package.
+        Elements of each group of particles, with perhaps a group 'all' of all of them in files of this package.
     observables : mapping of str to Element
         Those of ``/observables``; names of nested ones have slashes.
     steps, times : array, shape (frames,)
@@ -110,6 +113,8 @@ class Trajectory:
         Which program wrote the file, with its version, and who ran it.
     kernel, integrator : str
         What a file of this package was made with, in words; empty in others.
+    coupling : float
+        κ of a file of this package; NaN in others.
 
     Notes
     -----
@@ -144,6 +149,8 @@ class Trajectory:
         self.author = text_of(file["h5md/author"].attrs.get("name", ""))
         own = file[PRIVATE].attrs if PRIVATE in file else {}
         self.kernel, self.integrator = (text_of(own.get(name, "")) for name in ("kernel", "integrator"))
+        self.coupling = float(own.get("coupling", np.nan))
+        self._names = own.get("groups", EARLIER)
         groups = {name: group for name, group in file["particles"].items() if isinstance(group, h5py.Group)}
         self.groups: dict[str, Mapping[str, Element]] = {
             name: {key: Element(self.path, group[key]) for key in ARRAYS if key in group}
@@ -247,20 +254,37 @@ class Trajectory:
             at = self[number]
             softening = float(self.observables["softening"][number])
             memory = json.loads(self._file[f"{PRIVATE}/memory/value"][number])
-            generated, real = at.particles["generated"], at.particles["real"]
-        arrays: list[Any] = [generated.position, real.position, generated.velocity, real.velocity]
-        x, y, v_x, v_y = (None if array is None else put(array) for array in arrays)
+            names = json.loads(text_of(self._names))
+            found = {name: at.particles[name] for name in names}
+        groups = {}
+        for name, particles in found.items():
+            arrays = (particles.position, particles.velocity, particles.charge, particles.mass)
+            x, v, q, m = (None if array is None else put(array) for array in arrays)
+            with naming(self.path, "a state"):
+                groups[name] = Group(x, v, q, m, fixed=self.groups[name]["position"].steps is None)
         with naming(self.path, "a state"):
-            return State(
-                generated=x,
-                real=y,
-                step=at.step,
-                time=at.time,
-                generated_velocities=v_x,
-                real_velocities=v_y,
-                softening=None if np.isnan(softening) else softening,
-                memory=memory,
-            )
+            softening_or_none = None if np.isnan(softening) else softening
+            return State(groups, at.step, at.time, softening_or_none, memory)
+
+    def columns(self) -> dict[str, np.ndarray]:
+        """Observables of all frames, with their steps and times, as :class:`pandas.DataFrame` takes them.
+
+        Returns
+        -------
+        dict of str to array, shape (frames,)
+            Those that have the steps of the frames; arrays have a column for each number, as of :class:`Columns`.
+
+        Raises
+        ------
+        ValueError
+            If the file is damaged.
+        """
+        same = {
+            name: element[:]
+            for name, element in self.observables.items()
+            if element.steps is not None and np.array_equal(element.steps, self.steps)
+        }
+        return spread({"step": self.steps, "time": self.times, **same})
 
     def close(self) -> None:
         """Close the file."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
@@ -35,7 +36,7 @@ class Writer:
         Go on with the file if it is there: the run is to start from its last :meth:`Trajectory.state`. Frames up to
         that step stay as they are.
     potential, force : bool
-        Also write Φ, and the force −∂F/∂x = q E, at every particle that moves.
+        Also write Φ, and the force −∂F/∂x = κ q E, at every particle that moves.
     energies : bool
         Write energies and the largest field as observables. In an exact first-order flow this costs a second sum a
         frame, unless the run computes energies anyway.
@@ -55,8 +56,9 @@ class Writer:
     commit_every : int
         Frames after which the file is brought up to date, 1 or more; a run that is killed loses fewer frames than this.
     all_particles : bool
-        Also write a group ``all`` of the real data and then the generated samples, with positions and velocities in at
-        least three dimensions, charges, masses, species and id, for programs that read one group: their first.
+        Also write a group ``all`` of the particles of all groups, with positions and velocities in at least three
+        dimensions, charges, masses, species and id, for programs that read one group: their first by name, unless
+        another's comes before.
 
     Raises
     ------
@@ -73,8 +75,9 @@ class Writer:
     Notes
     -----
     The file shows whole frames at every moment (:mod:`.commits`), also to other programs while it is written; memory
-    is a frame for each of ``commit_every``. Positions keep their dtype to the bit. Fixed data are written once. Kernel
-    and integrator stand in words as attributes of ``/parameters/coulombfield``; a resumed run with others adds a line.
+    is a frame for each of ``commit_every``. Positions keep their dtype to the bit. Fixed particles are written once.
+    Kernel and integrator stand in words as attributes of ``/parameters/coulombfield``, beside the coupling and the
+    names of the groups in their order; a resumed run with another kernel or integrator adds a line.
 
     MDAnalysis reads the first group by name and nothing but three dimensions: give ``all_particles=True`` and open with
     ``convert_units=False``. Its version 2.11 knows no text of fixed length, which is what H5MD demands of units: leave
@@ -220,6 +223,8 @@ class Writer:
     def _record(self, now: Snapshot) -> None:
         """Write kernel and integrator in words; where a file that is resumed has others, from which step on."""
         motion, attributes = now.motion, self._file[PRIVATE].attrs
+        attributes["coupling"] = motion.system.coupling
+        attributes["groups"] = _names(now)
         for name, part in (("kernel", motion.system.kernel), ("integrator", motion.integrator)):
             text = " ".join(repr(part).split())[:RECORD_LENGTH].encode("ascii", "backslashreplace")
             lines = bytes(attributes.get(name, b"")).splitlines()
@@ -258,10 +263,19 @@ class Writer:
             raise ValueError(f"{self.path}: holds a run of other elements, shapes or dtypes: {names}")
         if len(counts) > 1:  # HDF5 would set out to bring them all to one size
             raise ValueError(f"{self.path}: is damaged: its elements have different numbers of frames")
+        own = self._file[PRIVATE].attrs
+        for name, value in (("coupling", now.motion.system.coupling), ("groups", _names(now))):
+            if own.get(name, value) != value:
+                raise ValueError(f"{self.path}: holds a run with another {name}")
         for name, (_, array) in self._contents.fixed(now).items():
             # An older file may have no masses.
             if name in self._file and not np.array_equal(self._file[name][()], array, equal_nan=True):
                 raise ValueError(f"{self.path}: holds a run with another {name.removeprefix('particles/')}")
+
+
+def _names(now: Snapshot) -> np.bytes_:
+    """Names of the groups in their order, which HDF5 does not keep."""
+    return np.bytes_(json.dumps(list(now.motion.groups)))
 
 
 def _fits(name: str, array: np.ndarray, shape: tuple[int, ...], dtype: np.dtype) -> bool:

@@ -261,6 +261,39 @@ def square(axes: Axes, lower: tuple[float, float], upper: tuple[float, float]) -
     axes.set(xlabel="first coordinate [length]", ylabel="second coordinate [length]")
 
 
+def animate_cloud(
+    path: Path,
+    frames: np.ndarray,
+    title: Callable[[int], str],
+    lower: tuple[float, float],
+    upper: tuple[float, float],
+) -> None:
+    """Animation of points of one kind in the plane.
+
+    Parameters
+    ----------
+    path : Path
+        GIF file to write.
+    frames : array, shape (F, N, 2)
+        The points at each moment [length].
+    title : callable
+        Text over frame number i.
+    lower, upper : pair of float
+        Corners of what is shown [length].
+    """
+    figure = matplotlib.figure.Figure(figsize=(ANIMATION_INCHES,) * 2, dpi=ANIMATION_DPI, layout="constrained")
+    axes = figure.subplots()
+    x, y = frames[0].T
+    points = axes.scatter(x, y, float(np.clip(4e3 / len(x), 1.5, 30.0)), REAL, alpha=0.6, linewidths=0)
+    axes.set(xlim=(lower[0], upper[0]), ylim=(lower[1], upper[1]), aspect="equal")
+
+    def draw(index: int) -> None:
+        points.set_offsets(frames[index])
+        axes.set_title(title(index), fontsize=10)
+
+    animate(path, figure, draw, len(frames))
+
+
 def animate_points(
     path: Path,
     data: np.ndarray,

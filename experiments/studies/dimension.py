@@ -15,7 +15,7 @@ from matplotlib.axes import Axes
 
 from coulombfield import Plummer
 from coulombfield.arrays import Device
-from coulombfield.flow import Descent, System
+from coulombfield.flow import Descent, State, System
 from coulombfield.rng import Streams
 
 from ..figures.animation import animate
@@ -188,7 +188,7 @@ class DimensionStudy(Study):
 
     def sample(self, count: int, rng: np.random.Generator) -> np.ndarray:
         """Samples of the first flow, drawn with replacement, shape (count, m)."""
-        return rng.choice(next(iter(self._flows.values())).generated, count)
+        return rng.choice(next(iter(self._flows.values())).positions, count)
 
     def evaluate(self, step: int | None = None) -> Mapping[str, float]:
         """How many flows have arrived, and when."""
@@ -246,7 +246,8 @@ class DimensionStudy(Study):
 
     def _flow(self, setting: Setting, device: Device) -> Flow:
         data, start = self._samples[setting.dimension]
-        return Flow(System(Plummer(setting.exponent, setting.softening)), start, data, device, energies=True)
+        system = System(Plummer(setting.exponent, setting.softening))
+        return Flow(system, State.of(generated=start, real=data), device, energies=True)
 
     def _point(self) -> np.ndarray:
         """Time and part of the energy left of every flow, shape (flows, 2)."""

@@ -14,7 +14,7 @@ from matplotlib.ticker import MaxNLocator
 from coulombfield import Plummer, field, interaction_energy, potential, signed_charges
 from coulombfield.arrays import Device
 from coulombfield.diagnostics import nearest_neighbours
-from coulombfield.flow import RungeKutta, System
+from coulombfield.flow import RungeKutta, State, System
 from coulombfield.rng import Streams
 
 from ..figures.points import animate_points, square
@@ -117,7 +117,7 @@ class FigureOne(Study):
         points = _scattered(options.real + options.generated, options.apart, streams.stream("data"))
         self._real = np.ascontiguousarray(points[: options.real], config.dtype)
         self._start = np.ascontiguousarray(points[options.real :], config.dtype)
-        self._flow = Flow(System(self._kernel), self._start, self._real, device)
+        self._flow = Flow(System(self._kernel), State.of(generated=self._start, real=self._real), device)
         self._frames = Frames(config.training.updates, FRAMES, growing=True)
         self._keep()
 
@@ -143,11 +143,11 @@ class FigureOne(Study):
 
     def sample(self, count: int, rng: np.random.Generator) -> np.ndarray:
         """Generated charges, drawn with replacement, shape (count, 2)."""
-        return rng.choice(self._flow.generated, count)
+        return rng.choice(self._flow.positions, count)
 
     def evaluate(self, step: int | None = None) -> Mapping[str, float]:
         """Energy, force, and whether each generated charge has found a real one."""
-        return self._of(self._flow.generated)
+        return self._of(self._flow.positions)
 
     def reference(self) -> Mapping[str, float]:
         """The metrics of generated charges that lie on the real ones."""
@@ -161,7 +161,7 @@ class FigureOne(Study):
         """Figure 1 at the start as PDF and PNG, the end, and the way from one to the other."""
         start, end, moving = folder / "figure-1.png", folder / "figure-1-end.png", folder / "figure-1.gif"
         self._draw(self._start, start, start.with_suffix(".pdf"))
-        self._draw(self._flow.generated, end)
+        self._draw(self._flow.positions, end)
         time, edge = self._frames["time"], SIDE + MARGIN
         paths = self._frames["points"]
 
@@ -187,7 +187,7 @@ class FigureOne(Study):
     def _keep(self) -> None:
         now = self._flow.now
         if self._frames.wants(now.step):
-            self._frames.keep(time=now.time, points=self._flow.generated)
+            self._frames.keep(time=now.time, points=self._flow.positions)
 
     def _of(self, generated: np.ndarray) -> dict[str, float]:
         force = field(generated, signed_charges(self._real, generated), self._kernel)

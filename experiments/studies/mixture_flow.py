@@ -13,7 +13,7 @@ import numpy as np
 
 from coulombfield import Plummer
 from coulombfield.arrays import Device, backend
-from coulombfield.flow import Annealing, Euler, Integrator, System, Verlet
+from coulombfield.flow import Annealing, Euler, Integrator, Langevin, State, System
 from coulombfield.rng import Streams
 
 from ..data.gaussian_mixture import Config as DataConfig
@@ -88,7 +88,7 @@ class FlowConfig:
         if self.dynamics == "first-order":
             return Euler(self.step * self.softening(time) ** self.exponent)
         step = self.step * self.softening(time) ** (self.exponent / 2)
-        return Verlet(step, friction=self.damping / (time + step))
+        return Langevin(step, friction=self.damping / (time + step))
 
 
 @dataclass(frozen=True)
@@ -179,7 +179,7 @@ class MixtureFlow(Study):
         start = (config.flow.start * noise).astype(config.dtype)
         system = System(Plummer(config.flow.exponent, config.flow.softening_start), rtol=config.flow.rtol)
         data = self._data.training.first(config.data.points)
-        self._flow = Flow(system, start, data, device, softening=config.flow.softening)
+        self._flow = Flow(system, State.of(generated=start, real=data), device, softening=config.flow.softening)
         self._frames = Frames(config.training.updates, FRAMES, growing=True)
         self._keep()
 
@@ -207,12 +207,12 @@ class MixtureFlow(Study):
 
     def sample(self, count: int, rng: np.random.Generator) -> np.ndarray:
         """Some of the particles, shape (count, 2); more than once each if there are fewer."""
-        generated = self._flow.generated
+        generated = self._flow.positions
         return generated[rng.choice(len(generated), count, replace=count > len(generated))]
 
     def evaluate(self, step: int | None = None) -> Mapping[str, float]:
         """The metrics of a GAN, of all particles."""
-        generated = self._flow.generated
+        generated = self._flow.positions
         return {**self._modes.evaluate(generated), **self._energy.evaluate(generated[: self._energy.samples])}
 
     def reference(self) -> Mapping[str, float]:
@@ -225,7 +225,7 @@ class MixtureFlow(Study):
 
     def figures(self, folder: Path) -> list[Figure]:
         """Samples, histograms, metrics over time, and the flow as an animation."""
-        samples, data = self._flow.generated, self._held_out
+        samples, data = self._flow.positions, self._held_out
         extent = self._data.extent
         scatter, histogram, curves = (folder / f"{name}.png" for name in ("samples", "histograms", "convergence"))
         moving = folder / "flow.gif"
@@ -262,7 +262,7 @@ class MixtureFlow(Study):
     def _keep(self) -> None:
         now = self._flow.now
         if self._frames.wants(now.step):
-            generated, metrics = self._flow.generated, self.evaluate()
+            generated, metrics = self._flow.positions, self.evaluate()
             shown = {name: metrics[name] for name in SHOWN_METRICS}
             self._frames.keep(step=now.step, time=now.time, points=generated[:SHOWN], **shown)
 

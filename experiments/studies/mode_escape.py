@@ -15,7 +15,7 @@ import numpy as np
 from coulombfield import Gaussian, Plummer, field
 from coulombfield.arrays import Device
 from coulombfield.charges import real_charges
-from coulombfield.flow import Adaptive, System
+from coulombfield.flow import Adaptive, State, System
 from coulombfield.kernels import RadialKernel
 from coulombfield.rng import Streams
 
@@ -155,7 +155,8 @@ class ModeEscape(Study):
         self._real[count // 2 :, 0] += regions.gap
         start = _disc(streams.stream("initialization"), count, regions.radius).astype(config.dtype)
         self._kernels = config.kernels.by_name
-        self._flows = {name: Flow(System(k), start, self._real, device) for name, k in self._kernels.items()}
+        both = State.of(generated=start, real=self._real)
+        self._flows = {name: Flow(System(k), both, device) for name, k in self._kernels.items()}
         self._frames = Frames(config.training.updates, FRAMES)
         self._steps = 0
         self.metrics: Mapping[str, Column] = {
@@ -207,7 +208,7 @@ class ModeEscape(Study):
 
     def sample(self, count: int, rng: np.random.Generator) -> np.ndarray:
         """Samples of the first kernel, drawn with replacement, shape (count, 2)."""
-        return rng.choice(next(iter(self._flows.values())).generated, count)
+        return rng.choice(next(iter(self._flows.values())).positions, count)
 
     def evaluate(self, step: int | None = None) -> Mapping[str, float]:
         """Where the samples are, and what draws them."""
@@ -267,7 +268,7 @@ class ModeEscape(Study):
         return (distance <= NEAR * self.config.regions.radius).mean(axis=0)
 
     def _shares(self) -> dict[str, np.ndarray]:
-        return {name: self._share_of(flow.generated) for name, flow in self._flows.items()}
+        return {name: self._share_of(flow.positions) for name, flow in self._flows.items()}
 
     @cached_property
     def _pulls(self) -> dict[str, float]:
@@ -282,7 +283,7 @@ class ModeEscape(Study):
     def _keep(self) -> None:
         if self._frames.wants(self._steps):
             shares = {f"shares_{name}": values for name, values in self._shares().items()}
-            points = {f"points_{name}": flow.generated for name, flow in self._flows.items()}
+            points = {f"points_{name}": flow.positions for name, flow in self._flows.items()}
             self._frames.keep(time=self._time, **shares, **points)
 
     def _draw_shares(self, path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from coulombfield.arrays import Device, to_numpy
-from coulombfield.flow import Integrator, Motion, Schedule, Snapshot, State, System
+from coulombfield.flow import Group, Integrator, Motion, Schedule, Snapshot, State, System
 
 from .. import UserError
 
@@ -20,9 +21,9 @@ class Flow:
     Parameters
     ----------
     system : System
-        What moves, with the data fixed.
-    generated, real : array, shape (N_x, m) and (N_y, m)
-        Host arrays: where the samples start, and the data [length].
+        The law by which they move.
+    start : State
+        Where they start, as host arrays.
     device : Device
         Where sums are computed.
     softening : callable, optional
@@ -34,17 +35,17 @@ class Flow:
     def __init__(
         self,
         system: System,
-        generated: np.ndarray,
-        real: np.ndarray,
+        start: State,
         device: Device,
         *,
         softening: Schedule | None = None,
         energies: bool = False,
     ):
         self._device = device
-        self._start = State(device.put(generated), device.put(real))
-        self.motion = Motion(system, self._start, softening, energies)
-        self.now = Snapshot.of(self._start, self.motion)
+        groups = {name: _put(group, device) for name, group in start.groups.items()}
+        state = dataclasses.replace(start, groups=groups)
+        self.motion = Motion(system, state, softening, energies)
+        self.now = Snapshot.of(state, self.motion)
 
     def advance(self, integrator: Integrator) -> bool:
         """Take one step; False where the integrator has none left to take.
@@ -65,35 +66,39 @@ class Flow:
         return following is not None
 
     @property
-    def generated(self) -> np.ndarray:
-        """Positions of the samples on the host, shape (N_x, m) [length]."""
+    def positions(self) -> np.ndarray:
+        """Positions of the particles that move on the host, shape (M, m) [length]."""
         return to_numpy(self.now.positions)
 
     def state(self) -> dict[str, Any]:
         """What going on bit for bit needs, for a checkpoint."""
-        state = self.now.state
+        now = self.now
         saved: dict[str, Any] = {
-            "generated": to_numpy(state.generated),
-            "step": state.step,
-            "time": state.time,
-            "memory": json.dumps(dict(state.memory)),
+            "positions": to_numpy(now.positions),
+            "step": now.step,
+            "time": now.time,
+            "memory": json.dumps(dict(now.memory)),
         }
-        if state.generated_velocities is not None:
-            saved["velocities"] = to_numpy(state.generated_velocities)
+        if now.velocities is not None:
+            saved["velocities"] = to_numpy(now.velocities)
         return saved
 
     def load_state(self, saved: Mapping[str, Any]) -> None:
         """Go back to what :meth:`state` gave."""
         put, velocities = self._device.put, saved.get("velocities")
-        state = State(
-            put(saved["generated"]),
-            self._start.real,
+        self.now = Snapshot(
+            self.motion,
             saved["step"],
             saved["time"],
+            put(saved["positions"]),
             None if velocities is None else put(velocities),
             memory=json.loads(saved["memory"]),
         )
-        self.now = Snapshot.of(state, self.motion)
+
+
+def _put(group: Group, device: Device) -> Group:
+    arrays: dict[str, Any] = {name: getattr(group, name) for name in ("positions", "velocities", "charges", "masses")}
+    return Group(**{name: None if a is None else device.put(a) for name, a in arrays.items()}, fixed=group.fixed)
 
 
 class Frames:

@@ -8,7 +8,7 @@ import pytest
 
 import coulombfield as cf
 from coulombfield import diagnostics, interop
-from coulombfield.flow import State
+from coulombfield.flow import Group, State
 
 POINTS = np.random.default_rng(0).standard_normal((6, 2))
 MASKED = np.ma.masked_array(POINTS, POINTS > 0.5)
@@ -28,9 +28,19 @@ GIVEN = {
     "d_positions": POINTS,
     "d_weights": POINTS[:, 0],
     "generated_velocities": POINTS,
-    "real_velocities": POINTS,
+    "velocities": POINTS,
     "field": lambda points: points,
 }
+
+
+def of_two(*, generated, real, generated_velocities=None):
+    return State.of(generated=generated, real=real, generated_velocities=generated_velocities)
+
+
+def of_one(positions, velocities=None):
+    return Group(positions, velocities)
+
+
 OWN = {
     "field_vjp": {"cotangent": POINTS},
     "potential_on_grid": {"lower": [0, 0], "upper": [1, 1], "shape": [3, 3]},
@@ -41,7 +51,7 @@ FUNCTIONS = {
     for module in (cf, diagnostics)
     for name in module.__all__
     if inspect.isfunction(getattr(module, name))
-} | {"Charges": cf.Charges, "State": State}
+} | {"Charges": cf.Charges, "State": of_two, "Group": of_one}
 WRONG = {
     "none": None,
     "list of rows of two lengths": [[0.0, 1.0], [2.0]],
@@ -147,7 +157,7 @@ NUMBERS = {
     "exponent": lambda x: cf.Plummer(exponent=x),
     "softening": lambda x: cf.Plummer(softening=x),
     "width": lambda x: cf.Gaussian(x),
-    "time": lambda x: State(POINTS, POINTS, time=x),
+    "time": lambda x: State(Group(POINTS), time=x),
 } | {
     name: lambda x, name=name: diagnostics.potential_on_grid(
         GIVEN["charges"],

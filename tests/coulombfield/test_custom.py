@@ -96,12 +96,13 @@ def test_points_far_apart_in_float32_are_summed_in_their_own_unit():
 
 
 def test_charges_move_under_it():
-    start = flow.State(*np.random.default_rng(0).standard_normal((2, 5, 2)))
+    generated, real = np.random.default_rng(0).standard_normal((2, 5, 2))
+    start = flow.State.of(generated=generated, real=real)
     ends = [
         flow.run(start, flow.System(kernel), flow.Euler(step=0.1), until=flow.Stop(steps=3))[0]
         for kernel in (OWN["arithmetic"], PLUMMER)
     ]
-    assert np.allclose(ends[0].generated, ends[1].generated)
+    assert np.allclose(ends[0]["generated"].positions, ends[1]["generated"].positions)
 
 
 def test_what_can_not_be_compiled_goes_by_arrays_and_says_why():

@@ -16,6 +16,7 @@ PUBLIC = (
     "coulombfield.diagnostics",
     "coulombfield.flow",
     "coulombfield.periodic",
+    "coulombfield.starts",
     "coulombfield.trajectory",
     "nets.architectures",
     "nets.inference",

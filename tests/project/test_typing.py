@@ -29,7 +29,7 @@ values, explanation = cf.explain(cf.potential, points, charges, kernel, rtol=1e-
 method: str = explanation.method
 by_hand: cf.Charges = cf.Charges([[0, 0], [1, 0]], [1, -1])
 end, reason = flow.run(
-    cf.flow.State(points, points), flow.System(kernel), flow.Euler(step=0.1), until=flow.Stop(steps=1)
+    cf.flow.State(cf.flow.Group(points)), flow.System(kernel), flow.Euler(step=0.1), until=flow.Stop(steps=1)
 )
 words: str = reason.upper()
 network = mlp((2, 8, 1), ELU)

@@ -12,10 +12,10 @@ from coulombfield.trajectory import Writer
 STEP = Euler(step=0.05)
 
 
-def start(dtype="float64", dimension=2, generated=6, real=5, velocities=False, seed=0):
+def start(dtype="float64", dimension=2, generated=6, real=5, velocities=False, seed=0, moving="generated"):
     rng = np.random.default_rng(seed)
     x, y = (rng.standard_normal((count, dimension)).astype(dtype) for count in (generated, real))
-    return State(x, y, generated_velocities=np.zeros_like(x) if velocities else None)
+    return State.of(generated=x, real=y, moving=moving, generated_velocities=np.zeros_like(x) if velocities else None)
 
 
 def system(**options):

@@ -154,8 +154,8 @@ def disagreements(rng):
         finally:
             agreement.own_version = known
 
-    state = flow.State(points, points * (np.nan if odd else 1.0))
-    system = flow.System(KERNEL, moving="both")
+    state = flow.State.of(generated=points, real=points * (np.nan if odd else 1.0), moving="both")
+    system, groups = flow.System(KERNEL), {"a": flow.Group(points, fixed=odd)}
     until = flow.Stop(steps=2)
     return {
         "dtype": told(single),
@@ -169,6 +169,15 @@ def disagreements(rng):
         "tree": told(lambda: parallel.potential(points, charges, KERNEL, method="tree", rtol=1e-3)),
         "gram": told(lambda: parallel.potential(points, charges, KERNEL, method="gram", deterministic=True)),
         "state": told(lambda: parallel.run(state, system, flow.Euler(0.1), until=until)),
+        "groups": told(lambda: parallel.run(flow.State(groups), system, flow.Euler(0.1), until=until)),
+        "masses": told(
+            lambda: parallel.run(
+                flow.State(flow.Group(points, charges=0.0, masses=None if odd else 1.0)),
+                flow.System(KERNEL, external=flow.HarmonicTrap(1.0)),
+                flow.Verlet(0.1),
+                until=until,
+            )
+        ),
         "step": told(lambda: parallel.run(state, system, flow.Euler(0.2 if odd else 0.1), until=until)),
     }
 
@@ -248,26 +257,34 @@ def flows(rng):
         parts[0] = slice(0, 0) if RANK == 0 else slice(40 * (RANK - 1) // (SIZE - 1), 40 * RANK // (SIZE - 1))
     found = {}
     for moving in ("generated", "both"):
-        system = flow.System(KERNEL, moving, exclude_self=True)
+        here = flow.State.of(
+            generated=generated[parts[0]], real=real[parts[1]], moving=moving, whole=(len(generated), len(real))
+        )
+        trap = flow.HarmonicTrap(0.01, acts_on="mass")
         for integrator, until in (
             (flow.Euler(0.2, temperature=0.01), flow.Stop(steps=4)),
             (flow.RungeKutta(0.2), flow.Stop(steps=2)),
             (flow.Adaptive(0.5), flow.Stop(steps=2)),
             (flow.Descent(1.0), flow.Stop(force=0.05, steps=60)),
-            (flow.Verlet(0.1, friction=0.1, temperature=0.1), flow.Stop(steps=4)),
+            (flow.Langevin(0.1, friction=0.1, temperature=0.1, per="charge"), flow.Stop(steps=4)),
+            (flow.Verlet(0.2, accuracy=0.1), flow.Stop(time=1.0)),
+            (flow.Yoshida(0.1), flow.Stop(steps=3)),
         ):
-            alone = flow.run(flow.State(generated, real), system, integrator, until=until)
+            external = trap if integrator.inertia else ()
+            system = flow.System(KERNEL, external=external, exclude_self=True)
+            together = flow.State.of(generated=generated, real=real, moving=moving)
+            alone = flow.run(together, system, integrator, until=until)
             energies_seen: list[float] = []
             over = parallel.run(
-                flow.State(generated[parts[0]], real[parts[1]]),
+                here,
                 system,
                 integrator,
                 until=until,
                 callbacks=[lambda now, seen=energies_seen: seen.append(now.energy)],
             )
             ends = (
-                (alone.state.generated[parts[0]], over.state.generated),
-                (alone.state.real[parts[1]], over.state.real),
+                (alone.state["generated"].positions[parts[0]], over.state["generated"].positions),
+                (alone.state["real"].positions[parts[1]], over.state["real"].positions),
             )
             difference = max((float(np.max(np.abs(a - b), initial=0.0)) for a, b in ends))
             steps = alone.state.step, over.state.step
@@ -275,7 +292,7 @@ def flows(rng):
             found[name] = [max(COMM.allgather(difference)), *steps, alone.reason, over.reason]
             found[f"{name} energies"] = COMM.allgather(energies_seen)
     stopped = parallel.run(
-        flow.State(generated[parts[0]], real[parts[1]]),
+        here,
         flow.System(KERNEL),
         flow.Euler(0.1),
         until=flow.Stop(steps=9),

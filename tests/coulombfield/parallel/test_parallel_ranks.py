@@ -61,7 +61,21 @@ def test_ranks_may_have_no_charges_or_targets(found):
 
 
 @pytest.mark.parametrize(
-    "what", ["dtype", "dimension", "version", "kernel", "rtol", "method", "wanted", "targets", "state", "step"]
+    "what",
+    [
+        "dtype",
+        "dimension",
+        "version",
+        "kernel",
+        "rtol",
+        "method",
+        "wanted",
+        "targets",
+        "state",
+        "step",
+        "groups",
+        "masses",
+    ],
 )
 def test_ranks_that_disagree_all_raise_the_same_line_that_names_what_and_whom(found, what):
     texts = found["disagreements"][what]
@@ -70,7 +84,11 @@ def test_ranks_that_disagree_all_raise_the_same_line_that_names_what_and_whom(fo
     (text,) = set(texts)
     assert "\n" not in text
     assert f"rank {found['ranks'] - 1}" in text
-    expected = {"targets": "targets: expected as many as charges (5)", "state": "real: expected finite numbers"}
+    expected = {
+        "targets": "targets: expected as many as charges (5)",
+        "state": "real.positions: expected finite numbers",
+    }
+    expected["masses"] = "particles.masses: expected none of 0"
     assert expected.get(what, {"step": "integrator"}.get(what, what)) in text
 
 
@@ -101,9 +119,8 @@ def test_energies_are_those_of_one_process(found):
 
 def test_flows_take_the_steps_of_one_process(found):
     flows = found["flows"]
-    names = [
-        f"{m} {i}" for m in ("generated", "both") for i in ("Euler", "RungeKutta", "Adaptive", "Descent", "Verlet")
-    ]
+    integrators = ("Euler", "RungeKutta", "Adaptive", "Descent", "Langevin", "Verlet", "Yoshida")
+    names = [f"{m} {i}" for m in ("generated", "both") for i in integrators]
     for name in names:
         difference, alone, over, reason, reason_over = flows[name]
         assert difference <= 1e-13, name

@@ -9,7 +9,7 @@ from trajectory_support import STEP, content, start, system, write
 
 import coulombfield as cf
 from coulombfield.diagnostics import energy_parts
-from coulombfield.flow import Euler, State, Stop, Verlet, run
+from coulombfield.flow import Euler, Group, State, Stop, Verlet, run
 from coulombfield.trajectory import Trajectory, Writer
 from coulombfield.trajectory.units import Units
 
@@ -17,28 +17,27 @@ from coulombfield.trajectory.units import Units
 @pytest.mark.parametrize("moving", ["generated", "both"])
 def test_what_is_written_comes_back_to_the_bit(tmp_path, dtype, moving):
     seen = []
-    which = system(moving=moving)
     with Writer(
         tmp_path / "a.h5md", potential=True, force=True, observables={"mean": lambda now: now.positions[0]}
     ) as w:
-        run(start(dtype), which, STEP, until=Stop(steps=4), callbacks=[w, seen.append])
+        run(start(dtype, moving=moving), system(), STEP, until=Stop(steps=4), callbacks=[w, seen.append])
     with Trajectory(tmp_path / "a.h5md") as trajectory:
         assert len(trajectory) == len(seen) == 5
         for now, frame in zip(seen, trajectory, strict=True):
             x, y = frame.particles["generated"], frame.particles["real"]
             assert (frame.step, frame.time) == (now.step, now.time)
             for found, expected in (
-                (x.position, now.state.generated),
-                (y.position, now.state.real),
-                (x.potential, now.generated_potential),
-                (x.force, now.generated_force),
+                (x.position, now["generated"].positions),
+                (y.position, now["real"].positions),
+                (x.potential, now["generated"].potential),
+                (x.force, now["generated"].force),
                 (x.charge, np.full(6, -1 / 6, dtype)),
                 (y.charge, np.full(5, 1 / 5, dtype)),
             ):
                 assert found.dtype == dtype
                 np.testing.assert_array_equal(found, expected)
             if moving == "both":
-                np.testing.assert_array_equal(y.force, now.real_force)
+                np.testing.assert_array_equal(y.force, now["real"].force)
             else:
                 assert y.force is None
             assert trajectory.observables["energy"].at(now.step) == now.energy
@@ -58,25 +57,27 @@ def test_a_resumed_run_writes_the_file_that_one_run_writes(tmp_path, dtype, iner
     with Trajectory(tmp_path / "parts.h5md") as trajectory:
         middle = trajectory.state()
     assert middle.step == stop
-    assert middle.generated.dtype == dtype
+    assert middle["generated"].positions.dtype == dtype
     write(tmp_path / "parts.h5md", middle, 6, resume=True, **options)
     assert content(tmp_path / "parts.h5md") == content(tmp_path / "whole.h5md")
 
 
 def test_arrays_of_any_library_are_written_and_put_back(tmp_path, library):
     host = start("float32")
-    state = State(library.put(host.generated), library.put(host.real))
+    state = State.of(generated=library.put(host["generated"].positions), real=library.put(host["real"].positions))
     end = write(tmp_path / "a.h5md", state, 2, potential=True).state
     with Trajectory(tmp_path / "a.h5md") as trajectory:
         found = trajectory.state(put=library.put)
     for name in ("generated", "real"):
-        np.testing.assert_array_equal(library.get(getattr(found, name)), library.get(getattr(end, name)))
+        for part in ("positions", "charges", "masses"):
+            got, expected = (library.get(getattr(state[name], part)) for state in (found, end))
+            np.testing.assert_array_equal(got, expected)
+            assert got.dtype == np.float32
 
 
 def test_the_numbers_of_an_integrator_come_back(tmp_path):
     """An adaptive step size is a float that no decimal hides; it is there in every frame."""
-    state = start()
-    state = State(state.generated, state.real, memory={"step": 0.1 + 2**-54, "other": 1e-300})
+    state = dataclasses.replace(start(), memory={"step": 0.1 + 2**-54, "other": 1e-300})
     write(tmp_path / "a.h5md", state, 0)
     with Trajectory(tmp_path / "a.h5md") as trajectory:
         assert trajectory.state(0).memory == state.memory
@@ -85,7 +86,9 @@ def test_the_numbers_of_an_integrator_come_back(tmp_path):
 def test_observables_may_be_numbers_tuples_and_arrays(tmp_path):
     observables = {
         "number": lambda now: now.step,
-        "parts": lambda now: energy_parts(now.state.real, now.state.generated, cf.Plummer(1.0, 0.5), method="direct"),
+        "parts": lambda now: energy_parts(
+            now["real"].positions, now["generated"].positions, cf.Plummer(1.0, 0.5), method="direct"
+        ),
         "mean": lambda now: now.positions.mean(axis=0),
     }
     write(tmp_path / "a.h5md", start(), 2, observables=observables, energies=False)
@@ -209,13 +212,11 @@ def test_kernel_and_integrator_are_told_in_words(tmp_path):
 
 @pytest.mark.parametrize("moving", ["generated", "both"])
 def test_dynamics_that_begin_at_rest_are_those_with_velocities_of_zero(tmp_path, moving):
-    at_rest = start()
-    given = dataclasses.replace(
-        at_rest,
-        generated_velocities=np.zeros_like(at_rest.generated),
-        real_velocities=np.zeros_like(at_rest.real) if moving == "both" else None,
-    )
-    integrator, which = Verlet(step=0.1), system(moving=moving)
+    at_rest = start(moving=moving)
+    moved = [name for name, group in at_rest.groups.items() if not group.fixed]
+    zeros = {name: dataclasses.replace(at_rest[name], velocities=np.zeros((len(at_rest[name]), 2))) for name in moved}
+    given = State({**at_rest.groups, **zeros})
+    integrator, which = Verlet(step=0.1), system()
     seen = []
     for name, state, stop in (("a", at_rest, 3), ("b", given, 3), ("c", at_rest, 1)):
         write(tmp_path / f"{name}.h5md", state, stop, integrator=integrator, which=which)
@@ -231,8 +232,8 @@ def test_dynamics_that_begin_at_rest_are_those_with_velocities_of_zero(tmp_path,
 @pytest.mark.parametrize("moving", ["generated", "both"])
 @pytest.mark.parametrize("dimension", [2, 4])
 def test_other_programs_find_all_particles_in_the_first_group(tmp_path, moving, dimension):
-    state, which = start(dimension=dimension), system(moving=moving)
-    options = {"integrator": Verlet(step=0.1), "which": which, "all_particles": True}
+    state = start(dimension=dimension, moving=moving)
+    options = {"integrator": Verlet(step=0.1), "all_particles": True}
     write(tmp_path / "a.h5md", state, 2, **options)
     with h5py.File(tmp_path / "a.h5md") as file:
         assert next(iter(file["particles"])) == "all"
@@ -267,7 +268,7 @@ def test_mdanalysis_reads_it(tmp_path):
     universe = analysis.Universe.empty(11, trajectory=True)
     universe.load_new(str(tmp_path / "a.h5md"), format="H5MD", convert_units=False)
     assert len(universe.trajectory) == 4
-    expected = np.concatenate([state.real, state.generated])
+    expected = np.concatenate([state["real"].positions, state["generated"].positions])
     np.testing.assert_array_equal(universe.atoms.positions[:, :2], expected.astype(np.float32))
 
 
@@ -281,7 +282,7 @@ def test_a_file_of_an_earlier_version_goes_on_bit_for_bit(tmp_path):
             del file[f"particles/{kind}/mass"]
             del file[f"particles/{kind}/box"].attrs["boundary"]
             file[f"particles/{kind}/box"].attrs["boundary"] = ["none", "none"]
-        for name in ("kernel", "integrator"):
+        for name in ("kernel", "integrator", "coupling", "groups"):
             del file["parameters/coulombfield"].attrs[name]
         file["h5md/author"].attrs["name"] = "N/A"
         del file["h5md/modules/units"].attrs["system"]
@@ -320,13 +321,47 @@ def test_an_error_in_a_run_keeps_what_came_before(tmp_path):
         assert trajectory.steps.tolist() == [0, 1, 2, 3]
 
 
-@pytest.mark.parametrize("generated", [0, 1])
-def test_empty_and_single_sets_are_written(tmp_path, generated):
-    which = system(generated_weights=np.zeros(generated)) if generated == 0 else None
-    write(tmp_path / "a.h5md", start(generated=generated), 2, which=which)
+@pytest.mark.parametrize("count", [0, 1])
+def test_empty_and_single_groups_are_written(tmp_path, count):
+    groups = {"few": Group(np.zeros((count, 2))), "real": Group(np.ones((3, 2)), fixed=True)}
+    write(tmp_path / "a.h5md", State(groups), 2, integrator=Verlet(step=0.1), all_particles=True)
     with Trajectory(tmp_path / "a.h5md") as trajectory:
         assert len(trajectory) == 3
-        assert trajectory.state().generated.shape == (generated, 2)
+        assert trajectory.state()["few"].positions.shape == trajectory.state()["few"].velocities.shape == (count, 2)
+        assert trajectory[0].particles["all"].species.tolist() == [0] * count + [1] * 3
+
+
+def test_groups_come_back_by_their_names_and_in_their_order(tmp_path):
+    """HDF5 sorts names; charges, masses, who is fixed and the coupling come back too."""
+    rng = np.random.default_rng(0)
+    groups = {
+        "stars": Group(rng.standard_normal((3, 3)), rng.standard_normal((3, 3)), charges=[1.0, 2, 3], masses=2.0),
+        "hole": Group(np.zeros((1, 3)), charges=10.0, fixed=True),
+        "dust": Group(rng.standard_normal((4, 3)), charges=0.0, masses=0.1),
+    }
+    which, verlet = system(coupling=-1), Verlet(step=0.05)
+    write(tmp_path / "whole.h5md", State(groups), 4, which=which, integrator=verlet)
+    write(tmp_path / "parts.h5md", State(groups), 2, which=which, integrator=verlet)
+    with Trajectory(tmp_path / "parts.h5md") as trajectory:
+        middle = trajectory.state()
+        assert trajectory.coupling == -1
+        assert list(middle.groups) == ["stars", "hole", "dust"]
+        assert [group.fixed for group in middle.groups.values()] == [False, True, False]
+        for name, group in groups.items():
+            np.testing.assert_array_equal(middle[name].charges, group.charges)
+            np.testing.assert_array_equal(middle[name].masses, group.masses)
+    write(tmp_path / "parts.h5md", middle, 4, which=which, integrator=verlet, resume=True)
+    assert content(tmp_path / "parts.h5md") == content(tmp_path / "whole.h5md")
+    reordered = dataclasses.replace(middle, groups=dict(sorted(middle.groups.items())))
+    for state, other, what in ((middle, system(), "coupling"), (reordered, which, "groups")):
+        with pytest.raises(ValueError, match=f"holds a run with another {what}"):
+            write(tmp_path / "parts.h5md", state, 5, which=other, integrator=verlet, resume=True)
+
+
+def test_a_group_named_like_that_of_all_particles_is_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"^all_particles: expected False with a group of the name 'all', got True"):
+        write(tmp_path / "a.h5md", State({"all": Group(np.zeros((2, 2)))}), 1, all_particles=True)
+    write(tmp_path / "b.h5md", State({"all": Group(np.zeros((2, 2)))}), 1)
 
 
 @pytest.mark.parametrize(
@@ -399,9 +434,9 @@ def test_another_run_is_not_appended(tmp_path):
     for state, what in ((start(dtype="float32"), "generated/position"), (start(seed=1), "another real/position")):
         with pytest.raises(ValueError, match=what):
             write(tmp_path / "a.h5md", state, 3, resume=True)
-    heavy = system(generated_masses=np.full(6, 2.0))
+    heavy = dataclasses.replace(start()["generated"], masses=2.0)
     with pytest.raises(ValueError, match="another generated/mass"):
-        write(tmp_path / "a.h5md", start(), 3, which=heavy, resume=True)
+        write(tmp_path / "a.h5md", State({**start().groups, "generated": heavy}), 3, resume=True)
 
 
 def test_a_file_of_something_else_is_not_appended_to(tmp_path):

@@ -43,7 +43,7 @@ from coulombfield.diagnostics import energy_parts
 from coulombfield.flow import Euler, State, Stop, System, run
 from coulombfield.trajectory import Writer
 rng = np.random.default_rng(0)
-start = State(rng.standard_normal((6, 2)), rng.standard_normal((5, 2)))
+start = State.of(generated=rng.standard_normal((6, 2)), real=rng.standard_normal((5, 2)))
 def tell(now):
     if now.step == 20:
         Path(sys.argv[1] + ".ready").touch()

@@ -14,7 +14,7 @@ from PIL import Image
 
 from coulombfield import Plummer
 from coulombfield.arrays import select_device
-from coulombfield.flow import Descent, System
+from coulombfield.flow import Descent, State, System
 from coulombfield.rng import Streams
 from experiments import config
 from experiments.__main__ import main
@@ -26,6 +26,7 @@ from experiments.runs import checkpoint
 from experiments.studies.dimension import Setting
 from experiments.studies.mixture_flow import FlowConfig
 from experiments.studies.moving import Flow, Frames
+from experiments.studies.two_bodies import rosette
 
 SHORT = ("training.log_every=2", "training.evaluate_every=2", "training.checkpoint_every=2")
 SMALL = {
@@ -50,12 +51,18 @@ SMALL = {
         "settings.dimensions=[2, 40]",
         "settings.softenings=[1]",
     ),
+    "two-bodies": ("training.updates=4",),
+    "plummer-sphere": ("training.updates=4", "bodies=50"),
+    "cold-collapse": ("training.updates=4", "bodies=50"),
 }
 FIGURES = {
     "figure-1": {"figure-1.png", "figure-1.pdf", "figure-1-end.png", "figure-1.gif"},
     "mixture-flow": {"samples.png", "histograms.png", "convergence.png", "flow.gif"},
     "mode-escape": {"shares.png", "force.png", "escape.gif"},
     "dimension": {"times.png", "units.png", "times.csv", "energies.gif"},
+    "two-bodies": {"orbit.png", "mechanics.png", "bodies.gif"},
+    "plummer-sphere": {"mechanics.png", "stars.gif"},
+    "cold-collapse": {"mechanics.png", "stars.gif"},
 }
 
 
@@ -135,6 +142,12 @@ def test_metrics_schedules_and_samples_fit_together(preset):
         ("dimension", "settings.exponents=[-1]", "settings.exponents"),
         ("dimension", "settings.fall=1", "settings.fall"),
         ("dimension", "seed=-1", "seed"),
+        ("two-bodies", "eccentricity=1", "eccentricity"),
+        ("two-bodies", "softening=0", "softening"),
+        ("two-bodies", "method=euler", "method"),
+        ("plummer-sphere", "bodies=1", "bodies"),
+        ("plummer-sphere", "step=0", "step"),
+        ("cold-collapse", "accuracy=0", "accuracy"),
     ],
 )
 def test_a_bad_value_is_refused_by_its_name(preset, override, key):
@@ -185,14 +198,55 @@ def test_time_goes_with_the_unit_of_length_to_the_power_d_plus_2(exponent):
 
     def moved(unit: float) -> Flow:
         kernel = Plummer(exponent, 0.5 * unit)
-        flow = Flow(System(kernel, method="direct"), unit * start, unit * data, device, energies=True)
+        state = State.of(generated=unit * start, real=unit * data)
+        flow = Flow(System(kernel, method="direct"), state, device, energies=True)
         for _ in range(5):
             flow.advance(Descent(0.05 * unit ** (exponent + 2)))
         return flow
 
     one, two = moved(1.0), moved(2.0)
     assert two.now.time == pytest.approx(one.now.time * 2 ** (exponent + 2))
-    np.testing.assert_allclose(two.generated, 2 * one.generated, rtol=1e-10)
+    np.testing.assert_allclose(two.positions, 2 * one.positions, rtol=1e-10)
+
+
+def test_two_bodies_turn_as_the_quadrature_says():
+    study = built("two-bodies")
+    for _ in range(1200):
+        study.step()
+    found, known = study.evaluate(), study.reference()
+    for name in ("period", "angle"):
+        assert found[name] == pytest.approx(known[name], rel=1e-4)
+    assert found["energy"] == pytest.approx(known["energy"], rel=1e-5)
+    assert known["period"] == pytest.approx(2 * np.pi, rel=0.1)
+    assert abs(known["angle"] - 2 * np.pi) > 0.05
+
+
+def test_a_quadrature_without_softening_is_keplers():
+    """Semi-major axis 1, eccentricity 0.3: from the apocentre at 1.3, with a speed of √(0.7 / 1.3)."""
+    period, angle = rosette(1.3, np.sqrt(0.7 / 1.3), 1e-9)
+    assert period == pytest.approx(2 * np.pi, rel=1e-8)
+    assert angle == pytest.approx(2 * np.pi, rel=1e-8)
+
+
+def test_a_plummer_sphere_stays_as_it_is():
+    study = built("plummer-sphere", "bodies=300", "step=0.05")
+    for _ in range(60):
+        study.step()
+    found, known = study.evaluate(), study.reference()
+    assert found["mean_virial_ratio"] == pytest.approx(known["mean_virial_ratio"], abs=0.15)
+    assert found["energy"] == pytest.approx(known["energy"], abs=0.05)
+    assert found["half_mass_radius"] == pytest.approx(known["half_mass_radius"], rel=0.2)
+    assert found["energy_error"] < 0.01
+
+
+def test_a_ball_at_rest_falls_together_in_time():
+    study = built("cold-collapse", "bodies=300", "accuracy=0.3", "step=0.02", "softening=0.05")
+    while study.schedule()["time"] < 1.5:
+        study.step()
+    found, known = study.evaluate(), study.reference()
+    assert found["time_of_collapse"] == pytest.approx(known["time_of_collapse"], rel=0.1)
+    assert found["least_radius"] < 0.4 * known["half_mass_radius"]
+    assert found["energy"] == pytest.approx(known["energy"], abs=0.05)
 
 
 def test_the_time_of_the_fall_is_interpolated_between_steps():
