@@ -15,6 +15,8 @@ PUBLIC = (
     "coulombfield",
     "coulombfield.diagnostics",
     "coulombfield.flow",
+    "coulombfield.out_of_core",
+    "coulombfield.parallel",
     "coulombfield.trajectory",
     "nets.architectures",
     "nets.inference",

@@ -81,10 +81,7 @@ def main(arguments: list[str] | None = None) -> int:
     _add_networks_options(parsers["networks"], _networks_names, "16,128")
     _add_networks_options(parsers["gans"], _gans_names, "the presets'")
     _add_inception_options(parsers["inception"])
-    parsers["ranks"].add_argument(
-        "--only", type=_ranks_names, default=(), metavar="NAME[,NAME]", help="what to measure"
-    )
-    parsers["ranks"].add_argument("--quick", action="store_true", help="small problems, in a minute")
+    _add_ranks_options(parsers["ranks"])
     parsers["start"].add_argument(
         "--only", type=_start_names, default=(), metavar="NAME[,NAME]", help="what to measure"
     )
@@ -129,6 +126,11 @@ def _add_inception_options(options: argparse.ArgumentParser) -> None:
         "--agreement", action="store_true", help="also compare all blocks with PyTorch's in both precisions"
     )
     options.add_argument("--memory", action="store_true", help="also measure the peak memory of passes")
+
+
+def _add_ranks_options(options: argparse.ArgumentParser) -> None:
+    options.add_argument("--only", type=_ranks_names, default=(), metavar="NAME[,NAME]", help="what to measure")
+    options.add_argument("--quick", action="store_true", help="small problems, in a minute")
 
 
 def _add_sums_options(options: argparse.ArgumentParser) -> None:
