@@ -27,6 +27,7 @@ BENCHMARKS = {
     "mixture": "one update of the 25-Gaussian Coulomb GAN against the same in PyTorch",
     "neighbours": "exact nearest neighbours in a training set of images against scikit-learn's brute force",
     "networks": "layers, players and updates of the Coulomb GAN of images against the same in PyTorch",
+    "ranks": "training on several processes (mpiexec) against one process with as many threads",
     "start": "the first call in a fresh process, with an empty cache of compiled loops and a warm one",
     "sums": "field sums by every engine, with errors and memory",
     "text": "counting n-grams and preparing text against plain Python with dictionaries, updates against PyTorch",
@@ -62,6 +63,7 @@ def main(arguments: list[str] | None = None) -> int:
         ("mixture", 20.0),
         ("neighbours", 10.0),
         ("networks", 0.5),
+        ("ranks", 10.0),
         ("start", 1.0),
         ("sums", 0.3),
         ("text", 3.0),
@@ -82,6 +84,10 @@ def main(arguments: list[str] | None = None) -> int:
     parsers["start"].add_argument(
         "--only", type=_start_names, default=(), metavar="NAME[,NAME]", help="what to measure"
     )
+    parsers["ranks"].add_argument(
+        "--only", type=_ranks_names, default=(), metavar="NAME[,NAME]", help="what to measure"
+    )
+    parsers["ranks"].add_argument("--quick", action="store_true", help="the smallest setting alone, in seconds")
     _add_sums_options(parsers["sums"])
     parsers["text"].add_argument("--only", type=_text_names, default=(), metavar="NAME[,NAME]", help="what to measure")
     parsers["text"].add_argument("--quick", action="store_true", help="few lines, in seconds")
@@ -166,6 +172,12 @@ def _networks_names(text: str) -> tuple[str, ...]:
 
 def _gans_names(text: str) -> tuple[str, ...]:
     from .speed.gans import names
+
+    return _names(text, names())
+
+
+def _ranks_names(text: str) -> tuple[str, ...]:
+    from .speed.ranks import names
 
     return _names(text, names())
 
