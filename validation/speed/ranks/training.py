@@ -141,14 +141,20 @@ def _row(setting: Setting, turns: dict[str, list[Turn]]) -> dict[str, Any]:
     one, two = turns.values()
     median = {name: statistics.median(turn.seconds for turn in taken) for name, taken in turns.items()}
     ratio = statistics.median(a.seconds / b.seconds for a, b in zip(one, two, strict=True))
+    fastest = min(turn.seconds for turn in one) / min(turn.seconds for turn in two)
     share = statistics.median(turn.exchange / turn.seconds for turn in two)
     rates = ", ".join(f"{name} {1 / seconds:.3g}/s" for name, seconds in median.items())
-    print(f"  {setting.name:<32}{rates}: {ratio:.2f} x; exchanges and waiting {share:.0%}", flush=True)
+    print(
+        f"  {setting.name:<32}{rates}: {ratio:.2f} x, of the fastest turns {fastest:.2f} x; "
+        f"exchanges and waiting {share:.0%}",
+        flush=True,
+    )
     return {
         "table": "ranks, training",
         "name": setting.name,
         **{f"{name}, s": seconds for name, seconds in median.items()},
         "ratio": ratio,
+        "ratio_of_fastest": fastest,
         "exchange_share": share,
         "turns": len(one),
     }
