@@ -94,7 +94,7 @@ class Costs:
     tree_proxy: float = _second(6e-10, what="tree: a point at a proxy, float64, all cores")
     tree_product: float = _second(4.5e-11, what="tree: a product in the kernel's matrix by proxies, float64, all cores")
     tree_pair: float = _second(6e-10, what="tree: a pair of near cells, float64, all cores")
-    worth_a_plan: float = _second(0.03, what="exact summation below which looking for a fast engine costs too much")
+    worth_a_plan: float = _second(0.015, what="exact summation below which looking for a fast engine costs too much")
     hard_to_beat: float = _second(2.5e-7, what="a point of the fastest sum by a fast engine: no use to look further")
 
     def operation(self, itemsize: int) -> float:
