@@ -22,7 +22,7 @@ pytestmark = ranks_support.needs_mpi
 UPDATES = 100
 KILLS = int(os.environ.get("COULOMBFIELD_TEST_KILLS", "3"))
 """Moments at which a rank is killed; ten take half a minute."""
-FAULTS = {"PYTHONPATH": f"{ranks_support.ROOT}{os.pathsep}{Path(__file__).parent}"}
+FAULTS = {"PYTHONPATH": f"{ranks_support.ROOT}{os.pathsep}{ranks_support.ROOT / 'tests' / 'support'}"}
 
 
 @pytest.fixture(scope="module")
