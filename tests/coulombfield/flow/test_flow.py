@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import coulombfield.flow.motion
+import coulombfield.flow.processes
 from coulombfield import (
     Charges,
     Coulomb,
@@ -208,14 +209,14 @@ def test_no_field_is_computed_twice(monkeypatch, integrator, fields, energies):
     """Callbacks see the integrator's own; the data's mutual field is never computed, their energy once."""
     pairs, fixed = [], []
     for name, seen in (("field", pairs), ("potential_and_field", pairs), ("electrostatic_energy", fixed)):
-        function = getattr(coulombfield.flow.motion, name)
+        function = getattr(coulombfield.flow.processes, name)
 
         def counted(*arguments, function=function, seen=seen, **options):
             charges = next(a for a in arguments if isinstance(a, Charges))
             seen.append(len(arguments[0]) * len(charges.positions) if function is not electrostatic_energy else 1)
             return function(*arguments, **options)
 
-        monkeypatch.setattr(coulombfield.flow.motion, name, counted)
+        monkeypatch.setattr(coulombfield.flow.processes, name, counted)
     x, y = points()
 
     def look(now):
