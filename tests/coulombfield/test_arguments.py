@@ -77,6 +77,7 @@ def arguments(name):
     return {key: value for key, value in GIVEN.items() if key in parameters} | OWN.get(name, {})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_each_argument_that_is_something_else_is_named(name):
     function, given = FUNCTIONS[name], arguments(name)

@@ -87,6 +87,7 @@ def test_a_side_alone_is_checked_too():
         generated_charges(1.0)
 
 
+@pytest.mark.slow
 def test_lists_and_integers_become_floating_point_like_the_array_beside_them(library, dtype):
     real = np.array([[0, 0], [2, 1]])
     as_it_is = library.put(real.astype(dtype))

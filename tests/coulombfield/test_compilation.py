@@ -25,6 +25,7 @@ def run(folder, *arguments):
     return subprocess.run([sys.executable, *arguments], env=environment, capture_output=True, text=True, check=True)
 
 
+@pytest.mark.slow
 def test_what_is_compiled_ahead_is_not_compiled_again(tmp_path):
     program = "import sys, coulombfield.__main__ as m; m.DIMENSIONS = {'simd': (2,)}; m.KERNELS = m.POWERS; "
     done = run(tmp_path, "-c", program + "sys.exit(m.main(['warm', '--only', 'simd', '--dtype', 'float32']))")
@@ -141,6 +142,7 @@ def test_an_edit_of_a_formula_that_comes_as_an_argument_is_seen(tmp_path):
     assert numbers_of(tmp_path, OF_FORMULA) == (5, 0)
 
 
+@pytest.mark.slow
 def test_an_edit_in_a_file_that_is_called_is_seen(tmp_path):
     """Also one of a constant; without any, nothing is compiled anew, and what an edit has replaced is not kept."""
     own = written(tmp_path, caller=CALLER, called=CALLED, constants=CONSTANTS)

@@ -50,6 +50,7 @@ def term_sizes(positions, weights, targets, kernel):
     return float(np.sum((1 + np.abs(weights)) * sizes))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SOME_KERNELS)
 @pytest.mark.parametrize("operation", SUMS)
 @given(n=counts, t=counts, dimension=dimensions, seed=seeds, exclude_self=st.booleans())
@@ -83,6 +84,7 @@ def test_jvp_is_the_directional_derivative(engine, operation, name, n, t, dimens
     assert np.max(np.abs(found - difference)) <= tolerance
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("operation", SUMS)
 @given(n=counts, t=counts, dimension=dimensions, seed=seeds, exclude_self=st.booleans())
 def test_vjp_is_the_transpose_of_jvp(engine, dtype, operation, n, t, dimension, seed, exclude_self):

@@ -80,6 +80,7 @@ def test_lanes_give_what_scalars_give(dtype):
     np.testing.assert_allclose(found, _scalars_of(x, dtype(-1.25)), rtol=4 * np.finfo(dtype).eps)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @given(
     orders=st.floats(0, 80), y=st.sampled_from([-4.3, -1.65, -0.75, -0.35, 0.7, 3.1]), seed=st.integers(0, 2**32 - 1)

@@ -90,6 +90,7 @@ def test_the_unbiased_estimate_has_the_right_mean(seed, dimension, size):
     assert np.mean(subsets) == pytest.approx(whole, abs=1e-13)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in KERNELS if name != "laplace"])  # its tip lets no difference through
 @given(
     n_y=several,
@@ -169,6 +170,7 @@ def test_a_third_side_is_refused():
         energy_gradient(points(), points(), Plummer(), with_respect_to="both")
 
 
+@pytest.mark.slow
 @given(n=counts, dimension=st.sampled_from([1, 3]), seed=seeds)
 def test_the_energy_of_charges_is_half_the_sum_over_pairs(engine, dtype, n, dimension, seed):
     positions, weights = cloud(np.random.default_rng(seed), n, dimension, dtype)
@@ -190,6 +192,7 @@ def test_the_energy_of_samples_is_that_of_their_charges(n_y, n_x, seed):
     assert abs(electrostatic_energy(charges, Plummer()) - interaction_energy(y, x, Plummer())) <= tolerance
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("exclude_self", [False, True])
 @given(n=several, dimension=dimensions, seed=seeds)
 def test_the_gradients_of_the_energy_are_its_derivatives(engine, exclude_self, n, dimension, seed):

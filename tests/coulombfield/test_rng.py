@@ -22,6 +22,7 @@ def same(one, two):
     return all(np.array_equal(a, b) for a, b in zip(one, two, strict=True))
 
 
+@pytest.mark.slow
 @given(seed=seeds, name=names)
 def test_a_stream_depends_on_seed_and_name_only(seed, name):
     alone = draws(Streams(seed).stream(name))

@@ -28,6 +28,7 @@ def relative(found, exact):
     return np.linalg.norm(to_numpy(found) - exact) / np.linalg.norm(exact)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("m", "kernel", "rtol"),
     [

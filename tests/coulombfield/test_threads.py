@@ -52,6 +52,7 @@ def test_an_error_comes_through_where_no_thread_can_be_started(few_threads):
         threads.share(lambda start, stop: 1 // 0, 8)
 
 
+@pytest.mark.slow
 def test_work_that_no_thread_came_for_is_not_kept(few_threads):
     few_threads(0)
 

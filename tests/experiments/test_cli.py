@@ -192,6 +192,7 @@ def test_a_missing_extra_is_named_with_the_command_that_installs_it():
     assert done.stderr == 'error: tqdm is not installed: pip install -e ".[experiments]"\n'
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "command", [["experiments", "list"], ["validation", "equations", "--quick", "--only", "5", "--html", "{here}"]]
 )
@@ -225,6 +226,7 @@ def test_a_folder_s_configuration_imports_nothing_from_the_working_directory(
     assert not (tmp_path / "was_here").exists()
 
 
+@pytest.mark.slow
 def test_a_module_of_one_s_own_is_named_on_the_command_line(tmp_path):
     preset = write_preset(tmp_path)
     command = [sys.executable, "-m", "experiments", "--import", "tests.support.tiny_experiment", "run", str(preset)]
@@ -243,6 +245,7 @@ def test_a_module_that_can_t_be_imported_is_one_line(capsys, name):
     assert error.count("\n") == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "command",
     [

@@ -70,6 +70,7 @@ def final_state(folder: Path) -> dict:
     return found.state["experiment"]
 
 
+@pytest.mark.slow
 def test_a_run_leaves_summary_figures_and_report(finished):
     summary = json.loads((finished / "summary.json").read_text())
     assert set(KEYS) <= summary.keys()
@@ -88,6 +89,7 @@ def test_a_run_leaves_summary_figures_and_report(finished):
     }
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("undrawn")
 @pytest.mark.parametrize("checkpoints", [0, 1, 2])
 def test_kill_9_and_resume_end_with_the_same_bits(tmp_path, finished, checkpoints):
@@ -117,6 +119,7 @@ def test_another_seed_gives_another_run(tmp_path, finished):
     )
 
 
+@pytest.mark.slow
 def test_evaluating_and_drawing_disturb_nothing(tmp_path):
     settings = config.resolve("gaussian-mixture-quick", SMALL).config
     quiet, looked_at = (gan_training.build(settings, select_device("cpu"), Streams(0)) for _ in range(2))

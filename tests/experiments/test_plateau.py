@@ -94,6 +94,7 @@ def test_the_metric_must_be_one_of_the_run(tmp_path):
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_rates_fall_at_the_first_plateau_and_the_second_ends_the_run(tmp_path):
     said = []
     finished = life.start(small(), tmp_path / "run", "cpu", said.append)
@@ -109,6 +110,7 @@ def test_rates_fall_at_the_first_plateau_and_the_second_ends_the_run(tmp_path):
     assert comparison.read([tmp_path / "run"])[0].finished
 
 
+@pytest.mark.slow
 def test_an_ended_run_is_finished_and_stays_so(tmp_path):
     life.start(small(), tmp_path / "run", "cpu", lambda _: None)
     said = []
@@ -124,6 +126,7 @@ def test_an_ended_run_is_finished_and_stays_so(tmp_path):
         life.resume(tmp_path / "run", said.append, ["training.log_every=3"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", [6, 12])
 def test_a_watched_run_resumes_bit_for_bit(tmp_path, step):
     """From before and after the first plateau, which comes with update 8."""

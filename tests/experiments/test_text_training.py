@@ -55,6 +55,7 @@ def state(folder: Path) -> dict[str, np.ndarray]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("preset", PRESETS)
 def test_a_run_that_was_killed_goes_on_bit_for_bit(preset, data, tmp_path):
     assert run(preset, data, tmp_path / "whole") == 0
@@ -74,6 +75,7 @@ def test_a_run_that_was_killed_goes_on_bit_for_bit(preset, data, tmp_path):
     assert all(one.read_text() == other.read_text() for one, other in zip(*figures, strict=True))
 
 
+@pytest.mark.slow
 def test_report_and_samples_are_text(data, tmp_path, capsys):
     data = Path(shutil.copy(data, tmp_path / "a.h5"))
     assert run("coulomb-text", data, tmp_path / "run", "metrics=[{kind='ngrams',samples=24}]") == 0
@@ -101,6 +103,7 @@ def test_report_and_samples_are_text(data, tmp_path, capsys):
     assert loaded.interpolate(*loaded.draw_latent(2), 3).shape == (3, 32)
 
 
+@pytest.mark.slow
 def test_lines_of_another_alphabet_in_the_datas_place(data, tmp_path, capsys):
     """They are told of by resume, which leaves the folder as it was, and by report, which is made without them."""
     here = tmp_path / "a.h5"
@@ -121,12 +124,14 @@ def test_lines_of_another_alphabet_in_the_datas_place(data, tmp_path, capsys):
     assert (tmp_path / "run" / "report.html").exists()
 
 
+@pytest.mark.slow
 def test_there_are_no_pictures_of_lines(data, tmp_path, capsys):
     assert run("coulomb-text", data, tmp_path / "run") == 0
     assert main(["sample", str(tmp_path / "run"), "--out", str(tmp_path / "a.png")]) == 2
     assert "--out: there are no pictures of lines; expected .txt or .npy or .csv" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_discriminator_takes_codes_and_distributions(data, tmp_path):
     assert run("wgan-gp-ttur-text", data, tmp_path / "run") == 0
     loaded = experiments.load(tmp_path / "run")

@@ -304,6 +304,7 @@ def test_a_damaged_generator_s_file_gives_way_to_the_newest_checkpoint(folder, t
     np.testing.assert_array_equal(loaded.sample(5), experiments.load(folder).sample(5))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dies_at", range(1, 14))
 def test_a_kill_between_any_two_writes_leaves_files_that_work(tmp_path, runs, dies_at):
     """Each number is the replacement of a file at which the run dies; resumed, it ends with the same generator."""

@@ -168,6 +168,7 @@ def test_products_of_matrices_and_transposes(dtype, shape, a_order, b_order):
     assert (out[[0, -1]] == 7).all()
 
 
+@pytest.mark.slow
 def test_products_that_are_large_or_have_gaps_are_the_library_s():
     rng = np.random.default_rng(0)
     for a, b in (

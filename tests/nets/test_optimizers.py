@@ -251,6 +251,7 @@ def test_numpy_scalars_as_settings_change_no_dtype(kind, device, number):
     assert_same(other.vector, plain.vector)
 
 
+@pytest.mark.slow
 @on_each_optimizer
 @in_each_dtype
 def test_a_gradient_that_must_not_be_written_is_taken(kind, dtype):

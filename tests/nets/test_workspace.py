@@ -23,6 +23,7 @@ def small_blocks(monkeypatch):
     monkeypatch.setattr(module, "BLOCK", 512)
 
 
+@pytest.mark.slow
 @given(requests)
 @settings(max_examples=200)
 def test_what_passes_hold_keeps_its_numbers(requests):

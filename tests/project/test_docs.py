@@ -24,6 +24,7 @@ PUBLIC = (
 ENTRY = re.compile(r"^\.\. auto(class|data|function):: (\S+)\n(.*?)(?=^\S|\Z)", re.MULTILINE | re.DOTALL)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_the_examples_of_a_page_do_what_they_show(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

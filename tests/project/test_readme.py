@@ -20,6 +20,7 @@ def in_folder(tmp_path, monkeypatch):
     return tmp_path
 
 
+@pytest.mark.slow
 def test_the_blocks_run_one_after_the_other(in_folder):
     """As they stand there, but for the million charges: what serves so many takes half a minute to compile.
 

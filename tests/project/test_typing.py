@@ -83,10 +83,12 @@ def cache(tmp_path_factory):
     return tmp_path_factory.mktemp("mypy")
 
 
+@pytest.mark.slow
 def test_a_right_program_has_no_findings(tmp_path, cache):
     assert findings(RIGHT, tmp_path, cache) == []
 
 
+@pytest.mark.slow
 def test_each_mistake_is_found_in_its_line(tmp_path, cache):
     expected = [
         (number, line.rpartition("# [")[2].rstrip("]"))

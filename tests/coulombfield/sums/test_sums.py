@@ -72,6 +72,7 @@ def test_the_field_is_minus_the_gradient_of_the_potential(library, name, n, dime
     assert abs(found - library.get(difference)[0]) <= difference_tolerance(size, step, "float64", truncation=10)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", KERNELS)
 @given(n=counts, dimension=dimensions, seed=seeds)
 def test_the_laplacian_is_the_trace_of_second_derivatives(library, name, n, dimension, seed):
@@ -121,6 +122,7 @@ def evaluate(engine, operation, targets, positions, weights, kernel=PLUMMER, **o
     return library.get(OPERATIONS[operation](library.put(targets), charges, kernel, method=engine.method, **options))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("operation", OPERATIONS)
 @given(n=counts, t=counts, seed=seeds)
 def test_charges_have_no_order_and_no_origin_and_add_up(engine, operation, n, t, seed):
@@ -141,6 +143,7 @@ def test_charges_have_no_order_and_no_origin_and_add_up(engine, operation, n, t,
     assert np.allclose(both, apart, rtol=0, atol=tolerance * (1 + abs(a) + abs(b)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("operation", OPERATIONS)
 @given(n=counts, seed=seeds)
 def test_exclude_self_leaves_out_just_the_charge_itself(engine, dtype, operation, n, seed):
@@ -154,6 +157,7 @@ def test_exclude_self_leaves_out_just_the_charge_itself(engine, dtype, operation
         assert np.allclose(found[i], expected, rtol=0, atol=4 * n * machine_epsilon(dtype) * size)
 
 
+@pytest.mark.slow
 @given(exponent=EXPONENTS, softening=st.floats(1e-3, 1e3), seed=seeds)
 def test_a_charge_at_home_counts_softening_to_the_minus_exponent(engine, dtype, exponent, softening, seed):
     positions = np.random.default_rng(seed).standard_normal((1, 2)).astype(dtype)
@@ -177,6 +181,7 @@ def test_no_charges_make_zeros_and_no_targets_nothing(engine, dtype, operation):
         assert found.shape == shape(0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_a_nan_reaches_what_depends_on_it_only(engine, dtype, operation):
     positions, weights = cloud(np.random.default_rng(0), 5, 2, dtype)
@@ -188,6 +193,7 @@ def test_a_nan_reaches_what_depends_on_it_only(engine, dtype, operation):
     assert np.isnan(evaluate(engine, operation, positions, targets, weights)).all()
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:exclude_self")
 def test_a_bare_coulomb_charge_is_infinite_at_home_unless_left_out(engine, dtype):
     positions, weights = np.arange(6, dtype=dtype).reshape(3, 2), np.asarray([1, -1, 2], dtype)
@@ -206,6 +212,7 @@ def test_sums_that_are_infinite_at_home_say_so():
     potential(CHARGES.positions + 1.0, CHARGES, kernel)
 
 
+@pytest.mark.slow
 def test_coincident_charges_of_the_laplace_kernel_do_not_push(engine, dtype):
     arguments = np.ones((2, 2), dtype), np.ones((2, 2), dtype), np.ones(2, dtype), Laplace(0.5)
     assert np.array_equal(evaluate(engine, "field", *arguments), np.zeros((2, 2)))

@@ -87,6 +87,7 @@ def drawn(seed, dtype, dimension, t, n, exclude_self, profile):
     return request(targets, positions, weights, profile, exclude_self=exclude_self)
 
 
+@pytest.mark.slow
 @on_cupy
 @pytest.mark.parametrize(("name", "dtype", "dimension"), CASES)
 @given(t=target_counts, n=charge_counts, seed=seeds, exclude_self=st.booleans())
@@ -97,6 +98,7 @@ def test_sums_are_those_of_direct(library, name, dtype, dimension, t, n, seed, e
     check_close(library, found, direct.evaluate(exact(asked)), sizes(asked), dtype, n)
 
 
+@pytest.mark.slow
 @on_cupy
 @pytest.mark.parametrize(("name", "dtype", "dimension"), CASES[::3])
 @given(

@@ -33,6 +33,7 @@ def sizes(targets, charges, kernel):
 CASES = [("potential", "float32"), ("potential", "float64"), ("field", "float64"), ("laplacian", "float32")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", KERNELS)
 @pytest.mark.parametrize(("operation", "dtype"), CASES)
 @given(
@@ -59,6 +60,7 @@ def test_simd_gives_what_direct_gives(operation, dtype, name, t, n, seed, exclud
     assert np.all(np.abs(fast - reference).max(axis=tuple(range(1, fast.ndim))) <= tolerance)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dimension", [1, simd.MAX_DIMENSION])
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_simd_serves_each_low_dimension(operation, dimension):
@@ -170,6 +172,7 @@ print(sum(simd._sum_tiles.stats.cache_misses.values()))
 """
 
 
+@pytest.mark.slow
 def test_a_second_process_finds_the_compiled_loops_on_disk(tmp_path, monkeypatch):
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
     misses = [
@@ -193,6 +196,7 @@ def test_auto_takes_the_fast_engine_where_it_can(monkeypatch):
     assert np.array_equal(potential(charges.positions, charges, Coulomb(1.0), exclude_self=True), fast)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", [name for name in (*EXACT, *FAST) if name != "cuda"])  # it has a test of its own
 @pytest.mark.parametrize("exponent", [1.0, 3.0, 2.5])  # test_sums has the others, as each is compiled for each engine
 @given(seed=seeds, softening=st.floats(1e-3, 1e2))
@@ -218,6 +222,7 @@ def test_without_finufft_all_else_works_and_the_error_says_what_to_install(monke
     assert "nufft: finufft is not installed" in str(why)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("exponent", [1.0, 1.5, 2.3])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("m", [3, 8])

@@ -92,6 +92,7 @@ FEW = ["plummer", "plummer 3", "plummer 2.5", "laplace", "sum"]  # each is compi
 CASES = [(name, "float32") for name in FEW] + [("plummer", "float64"), ("gaussian", "float64")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize(("name", "dtype"), CASES)
 @given(
@@ -152,6 +153,7 @@ def test_a_coincident_pair_is_exact_to_the_last_bit(version, softening, dimensio
     assert not field.any()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("version", VERSIONS)
 def test_a_bare_coulomb_kernel_answers_coincident_points_as_direct_does(version):
     rng = np.random.default_rng(1)
@@ -180,6 +182,7 @@ def _quiet_direct(request):
         return direct.evaluate(request)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("profile", [Laplacian.of, lambda p, m: Magnitude(p), lambda p, m: GradientSize(p, 2.0)])
 @pytest.mark.parametrize("version", VERSIONS)
 def test_profiles_with_a_value_only_are_served(version, profile):

@@ -47,6 +47,7 @@ DIMENSIONS = {"auto": [2, 9], "nufft": [1, 2, 3], "split": [2, 3], "tree": [2], 
 EXPONENTS = st.floats(0.3, 5.0).filter(lambda exponent: not exponent.is_integer())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS)
 def test_the_error_stays_within_rtol(method, monkeypatch):
     # Fast engines leave few pairs to simd, and auto takes them for many pairs only: here both are to work all the same.

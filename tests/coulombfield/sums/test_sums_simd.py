@@ -58,6 +58,7 @@ SHAPES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @given(
     shape=st.sampled_from(sorted(SHAPES)),
@@ -78,6 +79,7 @@ def test_potential_and_field_are_as_exact_as_the_dtype(dtype, shape, n, softenin
     assert_as_exact_as_the_dtype(request(targets, points, weights, kernel, exclude_self))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("exponent", [1.0, 2.0, 4.0, 5.0, 0.5, 3.5, 3.7])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_each_exponent_is_exact_where_points_coincide(dtype, exponent):
@@ -91,6 +93,7 @@ def test_each_exponent_is_exact_where_points_coincide(dtype, exponent):
             assert np.all(found.field == 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("exponent", [1.0, 3.0])
 def test_points_out_of_the_quick_formulas_range_take_the_plain_ones(dtype, exponent):
@@ -278,6 +281,7 @@ def test_the_derivative_is_the_limit_of_a_difference(name, n, exclude_self, movi
         assert sum(one is None for one in alone) == 1
 
 
+@pytest.mark.slow
 def test_the_derivative_keeps_float32():
     rng = np.random.default_rng(4)
     positions, weights = cloud(rng, 30, 2, "float32")
@@ -316,6 +320,7 @@ for dtype, exponent in ((np.float32, 3.0), (np.float64, 3.0), (np.float32, 1.7),
 """
 
 
+@pytest.mark.slow
 def test_a_processor_without_wide_vectors_and_fused_operations_serves(monkeypatch):
     monkeypatch.setenv("NUMBA_CPU_NAME", "generic")
     subprocess.run([sys.executable, "-c", OLD_PROCESSOR], check=True)

@@ -64,6 +64,7 @@ def request_for(rng, order, t, n, dtype, kernel, points, field=True):
     return Request(targets, positions, weights, kernel.profile, points == "exclude_self", True, field)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "dtype"), [("plummer", "float32"), ("plummer", "float64"), ("gaussian", "float64"), ("sum", "float32")]
 )
@@ -234,6 +235,7 @@ def test_tiles_of_any_size_give_the_same(monkeypatch, order):
     check(request, sparse_tiles.sums(request))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("order", ORDERS)
 def test_sums_of_mixed_charges_through_the_public_functions(order):
     points = mixed(np.random.default_rng(9), 30, DIMENSION, order).astype(np.float32)

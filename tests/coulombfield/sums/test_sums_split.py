@@ -121,6 +121,7 @@ def test_a_laplacian_is_a_sum_of_two_inverse_powers():
     assert np.allclose(values, profile.value(np, s), rtol=1e-12, atol=1e-12)
 
 
+@pytest.mark.slow
 @given(
     shape=st.sampled_from(["cube", "line", "clusters", "duplicates", "far apart"]),
     t=st.integers(1, 40),
@@ -152,6 +153,7 @@ def test_short_sums_take_all_pairs_within_the_range(dimension, dtype, shape, t, 
     assert np.allclose(field, -2 * np.einsum("ij,ijk->ik", slopes, difference), rtol=0, atol=60 * scale)
 
 
+@pytest.mark.slow
 @given(
     shape=st.sampled_from(["cube", "line", "clusters", "duplicates", "far apart"]),
     n=st.integers(64, 400),
@@ -176,6 +178,7 @@ def test_rtol_is_kept(name, dimension, shape, n, digits, signs, exclude_self, sa
     assert max(errors(request, result)) <= request.rtol
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("signs", [False, True])
 @pytest.mark.parametrize("exclude_self", [False, True])
 @pytest.mark.parametrize(("name", "dimension", "dtype"), [("1", 3, "float64"), ("3", 2, "float32")])
@@ -200,6 +203,7 @@ def test_the_unit_of_length_makes_no_difference(scale):
     assert max(errors(request, approximate(request))) <= 1e-6
 
 
+@pytest.mark.slow
 def test_bare_inverse_powers_and_laplacians_are_served():
     rng = np.random.default_rng(5)
     positions, weights = rng.random((600, 2)), rng.standard_normal(600)

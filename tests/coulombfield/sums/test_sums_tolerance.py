@@ -95,6 +95,7 @@ class WrongWhereNear(Noisy):
         return Result(*(None if x is None else (x.T * far).T for x in exact))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("near", [1, 7])
 @pytest.mark.parametrize("weights", ["positive", "mixed", "unequal"])
 @pytest.mark.parametrize("function", [potential, field, laplacian])

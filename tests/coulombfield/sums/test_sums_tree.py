@@ -89,6 +89,7 @@ def errors(request, result):
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SERVED)
 @given(
     cloud=st.sampled_from(list(CLOUDS)),
@@ -109,6 +110,7 @@ def test_errors_stay_within_the_tolerance(name, cloud, count, line, digits, excl
     assert max(errors(request, tree.approximate(request, 10.0**-digits))) <= 2 * 10.0**-digits
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cloud", CLOUDS)
 def test_float32_stays_within_the_tolerance(cloud):
     rng = np.random.default_rng(0)
@@ -128,6 +130,7 @@ def test_the_error_follows_the_tolerance(count, seed, dimension):
     assert 1e-13 < fine < 1e-5 * coarse  # proxies do take part, and sums are not merely always exact
 
 
+@pytest.mark.slow
 def test_a_laplacian_is_a_sum_like_any_other():
     rng = np.random.default_rng(1)
     positions, weights = clustered(rng, 600, 2), rng.standard_normal(600)
@@ -148,6 +151,7 @@ def test_sums_agree_with_long_double_sums_of_the_printed_formula():
         assert np.linalg.norm(found - expected) <= 2e-8 * np.linalg.norm(sizes)
 
 
+@pytest.mark.slow
 @given(targets=st.integers(1, 120), rest=st.integers(0, 200), seed=seeds, wide=st.booleans())
 @settings(max_examples=20)
 def test_exclude_self_leaves_out_the_own_term_only(targets, rest, seed, wide):

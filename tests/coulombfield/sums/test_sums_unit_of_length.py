@@ -30,6 +30,7 @@ KERNELS = {
 UNITS = [2.0**-67, 2.0**-64, 2.0**50, 2.0**66]  # 1e-20 ... 1e20: their squares are no float32 numbers
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", KERNELS)
 @given(n=counts, t=counts, seed=seeds, unit=st.sampled_from(UNITS))
 def test_sums_of_tiny_and_huge_scenes_are_those_of_normal_ones(engine, name, n, t, seed, unit):
@@ -89,6 +90,7 @@ def held(method, library, positions, target, kernel):
     return [float(library.get(x).ravel()[0]) for x in found]
 
 
+@pytest.mark.slow
 @given(
     exponent=st.sampled_from([1.0, 1.7]),
     softening=st.floats(-25, 12),
@@ -112,6 +114,7 @@ def test_softenings_and_distances_may_be_any_orders_apart(engine, exponent, soft
             assert abs(value - expected) <= 32 * machine_epsilon("float32") * size + 16 * TINY
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("exponent", "far"), [(5.0, 0.0), (5.0, 2000.0), (7.0, 2000.0), (7.0, 3e7)])
 def test_a_far_charge_takes_no_digits_from_a_bare_near_one(engine, exponent, far):
     positions = [[0.0, 0.0, 0.0]] if not far else [[0.0, 0.0, 0.0], [far, 0.0, 0.0]]
@@ -140,6 +143,7 @@ def test_only_what_overflowed_is_summed_again(engine):
     assert found[2] == pytest.approx(7.0**-7, rel=1e-5)
 
 
+@pytest.mark.slow
 def test_derivatives_and_energies_are_kept_in_range_too(engine):
     library, kernel = engine.library, Plummer(1.0, 1e-10)
     charges = charges_in(library, np.zeros((1, 2), "f4"), np.ones(1, "f4"))

@@ -43,6 +43,7 @@ def output(model, x):
         return channels_last(model(torch.from_numpy(channels_second(x))).numpy())
 
 
+@pytest.mark.slow
 @in_each_dtype
 @each_case
 def test_the_module_gives_our_numbers(sample, dtype):

@@ -76,6 +76,7 @@ def test_a_format_is_told_by_what_is_in_the_file(tmp_path, form):
     assert_same(read(tmp_path, FORMATS[form]()), TENSORS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", FORMATS)
 def test_a_truncated_file_is_one_line_or_has_fewer_constants(tmp_path, form):
     data = FORMATS[form]()
@@ -86,6 +87,7 @@ def test_a_truncated_file_is_one_line_or_has_fewer_constants(tmp_path, form):
             assert len(found) < len(TENSORS) or length >= len(data) - 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", FORMATS)
 def test_a_flipped_bit_is_one_line_or_another_number(tmp_path, form):
     data = FORMATS[form]()

@@ -69,6 +69,7 @@ def test_a_depthwise_convolution_lets_a_nan_through():
     np.testing.assert_array_equal(np.isnan(found), np.isnan(x))
 
 
+@pytest.mark.slow
 def test_the_network_is_that_of_pytorchs_layers(tensors, dtype):
     torch = pytest.importorskip("torch")
     from validation.speed.features.torch_peers.efficientnet_lite0 import twin
@@ -84,6 +85,7 @@ def test_the_network_is_that_of_pytorchs_layers(tensors, dtype):
         assert ours.std(axis=0).max() > 1e-3 * abs(ours).max()  # images differ
 
 
+@pytest.mark.slow
 def test_images_don_t_see_each_other_nor_the_number_of_threads(tensors, monkeypatch):
     network = features.Features(features.network_of("file", tensors, np.float64))
     images = np.random.default_rng(2).integers(0, 256, (11, 20, 30, 3), dtype=np.uint8)

@@ -44,6 +44,7 @@ def colours(path) -> int:
     return len(np.unique(pixels @ [1, 256, 256**2]))
 
 
+@pytest.mark.slow
 def test_every_figure_is_a_png_of_the_report_s_width_and_the_same_again(tmp_path):
     rng = np.random.default_rng(0)
     data, samples = rng.uniform(-5, 5, (30, 2)), rng.uniform(-5, 5, (1, 2)).astype(np.float32)
@@ -74,6 +75,7 @@ def test_points_outside_the_axes_are_counted(drawn, tmp_path):
     assert titles == ["Data (4 points)", "Generated samples (3 points, 2 outside)"]
 
 
+@pytest.mark.slow
 @given(seed=seeds, more=st.integers(1, 5))
 @settings(max_examples=5)
 def test_both_histograms_are_densities_on_one_colour_scale(seed, more):

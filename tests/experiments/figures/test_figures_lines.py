@@ -66,6 +66,7 @@ def test_lines_are_shown_without_the_padding_at_their_end(data):
     assert shown == ["ab`c", "a", "", "\ufffda\ufffd\ufffdb"]
 
 
+@pytest.mark.slow
 def test_figures_are_text_files(tmp_path, data):
     samples = codes("abc", "<b>", "dd`")
     for updates in (0, 10, 20, 99):

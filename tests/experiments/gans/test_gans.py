@@ -105,6 +105,7 @@ def test_there_are_gans():
     assert {"coulomb", *KILLED_OFTEN} <= set(KINDS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_kill_9_and_resume_end_with_the_same_bits(tmp_path, uninterrupted, kind):
     kill_after(kind, tmp_path / "run", 2)
@@ -112,6 +113,7 @@ def test_kill_9_and_resume_end_with_the_same_bits(tmp_path, uninterrupted, kind)
     np.testing.assert_equal(final_state(tmp_path / "run"), uninterrupted(kind))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KILLED_OFTEN)
 def test_kill_9_at_ten_moments_ends_with_the_same_bits(tmp_path, uninterrupted, kind):
     """The first process is killed at once; each that goes on, after one checkpoint more, until all are there."""

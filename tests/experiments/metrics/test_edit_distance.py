@@ -43,6 +43,7 @@ def drawn(rng, dtype, count, longest, alphabet):
     return lines
 
 
+@pytest.mark.slow
 @settings(max_examples=60)
 @given(
     seed=st.integers(0, 2**32 - 1),

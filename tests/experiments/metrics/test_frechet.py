@@ -118,6 +118,7 @@ def test_moments_of_blocks_are_those_of_all(seed, sizes, level, rows):
     assert found.trace == pytest.approx(np.trace(found.covariance), rel=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("decay", [1.0, 2.0, 8.0])
 def test_the_fast_sum_of_singular_values_is_the_slow_one(decay):
     """Also where their squares lie below the rounding of the largest."""

@@ -71,6 +71,7 @@ SHAPES = {
 }
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(**SHAPES)
 def test_counts_are_those_of_a_dictionary(count, length, vocabulary, seed):

@@ -147,6 +147,7 @@ def test_what_can_t_change_is_one_line_and_leaves_all_as_it_was(tmp_path, capsys
     assert bytes_of(tmp_path / "run") == before
 
 
+@pytest.mark.slow
 def test_periods_may_change_and_change_no_update(tmp_path):
     assert tiny(tmp_path) == 0
     assert tiny(tmp_path, "training.updates=100", out="whole") == 0
@@ -191,6 +192,7 @@ class Killed(BaseException):
     """Stands for kill -9 inside the process."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("writes", [1, 2, 3, 4, 6, 9])
 def test_a_kill_while_a_run_is_made_longer_leaves_one_that_goes_on(tmp_path, monkeypatch, writes):
     assert tiny(tmp_path) == 0

@@ -136,6 +136,7 @@ def lines_in(folder: Path) -> int:
     return metrics.read_bytes().count(b"\n") if metrics.exists() else 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("moment", ["first metrics", "first checkpoint", "late"])
 def test_kill_9_and_resume_give_the_bits_of_an_uninterrupted_run(tmp_path, uninterrupted, moment):
     process = start(tmp_path, pause=0.005)
@@ -151,6 +152,7 @@ def test_kill_9_and_resume_give_the_bits_of_an_uninterrupted_run(tmp_path, unint
     assert_same_result(tmp_path, uninterrupted)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_saves_and_says_how_to_continue(tmp_path, uninterrupted, number):
     process = start(tmp_path, pause=0.01)
@@ -210,6 +212,7 @@ def test_parameters_that_are_not_finite_are_never_saved(tmp_path, capsys):
     assert [checkpoint.load(path).step for path in saved] == [15]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("call", [2, 6, 9, 12])
 def test_a_full_disk_leaves_a_folder_that_resumes(tmp_path, uninterrupted, monkeypatch, capsys, call):
     sync, left = os.fsync, 4 + call  # the first files are those without which no run goes on

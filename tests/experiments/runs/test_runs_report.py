@@ -193,6 +193,7 @@ def moved(tmp_path_factory):
     return folder / "run"
 
 
+@pytest.mark.slow
 def test_a_report_without_the_data_is_made_of_what_the_folder_holds(tmp_path, capsys, moved):
     folder = tmp_path / "run"
     shutil.copytree(moved, folder)
@@ -257,6 +258,7 @@ def test_samples_over_time_are_rows_of_the_snapshots_up_to_the_checkpoint(tmp_pa
     assert all(np.all(there == step) for step, there in points.items())
 
 
+@pytest.mark.slow
 def test_a_run_that_went_on_shows_the_same_samples_over_time(tmp_path, moved):
     assert images_run(tmp_path) == 0
     first = (tmp_path / "run/figures/evolution.png").read_bytes()

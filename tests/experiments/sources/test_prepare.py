@@ -96,6 +96,7 @@ prepare(source, Path(sys.argv[2]), "folder", Fit(None, None, pads=False), worker
 """
 
 
+@pytest.mark.slow
 def test_a_killed_process_is_gone_on_with(tmp_path):
     """Killed in the midst of it three times: what comes out is what an undisturbed process makes, to the byte."""
     images = write_folder(tmp_path / "in", pixels(4000, 32, 3))

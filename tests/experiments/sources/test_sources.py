@@ -288,6 +288,7 @@ def test_pages_of_lsun_in_each_others_place(tmp_path):
         opened("lsun", tmp_path)
 
 
+@pytest.mark.slow
 def test_a_truncated_lsun_is_an_error_in_a_process_of_its_own(tmp_path):
     write_lsun(tmp_path / "a", [encoded(image) for image in pixels(60, 8, 8, 3)])
     content = (tmp_path / "a/data.mdb").read_bytes()

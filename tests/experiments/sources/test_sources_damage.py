@@ -291,6 +291,7 @@ def test_there_are_enough_of_them():
     assert len({(kind, name) for kind, name, _ in CASES}) == len(CASES)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "make"), [(kind, make) for kind, _, make in CASES], ids=[f"{a} {b}" for a, b, _ in CASES]
 )

@@ -97,6 +97,7 @@ def test_blank_lines_and_ends_of_other_systems_are_left_out(tmp_path, capsys, un
     assert f"3 lines of 32 {unit}, 10 codes; 3 blank lines left out" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_folders_and_archives_of_text(tmp_path):
     """Files in the order of their paths, packed or not; what is hidden is passed over."""
     files = {"b/1.txt": content(LINES[200:]), "a.dict.dz": gzip.compress(content(LINES[:200])), ".git/x": b"x\n"}
@@ -140,6 +141,7 @@ main(["data", "prepare", "text", *sys.argv[1:], "--unit", "bytes"])
 """
 
 
+@pytest.mark.slow
 def test_a_killed_process_leaves_nothing_that_looks_whole(tmp_path):
     (tmp_path / "a.txt").write_bytes(content(LINES))
     out = tmp_path / "a.h5"

@@ -72,6 +72,7 @@ def ticking(monkeypatch):
     monkeypatch.setattr(ways, "clock", lambda: float(next(now)))
 
 
+@pytest.mark.slow
 def test_a_run_tells_what_the_sentence_is_worth_on_each_data_set(tmp_path):
     folder = tmp_path / "run"
     overrides = [word for override in SMALL for word in ("--set", override)]
@@ -102,6 +103,7 @@ def test_stored_images_are_learned_from_where_they_are_given(tmp_path):
     assert [figure.path.name for figure in experiment.figures(tmp_path)] == ["images.png", "images-samples.png"]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("ticking")
 def test_going_on_from_a_checkpoint_changes_no_bit(tmp_path):
     straight, stopped, resumed = (built() for _ in range(3))

@@ -71,6 +71,7 @@ def built(preset: str, *overrides: str):
     return settings.module.build(settings.config, select_device("cpu"), Streams(settings.config.seed))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("preset", SMALL)
 def test_a_run_leaves_metrics_figures_and_report(tmp_path, preset):
     folder = tmp_path / "run"

@@ -196,6 +196,7 @@ def test_comparing_reads_and_writes_nothing_into_the_runs(tmp_path, capsys):
     assert main(["compare", str(tmp_path / "a"), "--out", str(tmp_path / "out")]) == 0  # again, in the same place
 
 
+@pytest.mark.slow
 def test_fifty_runs_have_colours_of_their_own(tmp_path):
     for number in range(50):
         pretend(tmp_path / f"run-{number:02}", rate=1.0 + number)

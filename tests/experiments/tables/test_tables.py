@@ -57,6 +57,7 @@ def test_every_preset_of_the_figure_is_in_it_and_the_coulomb_gan_first(monkeypat
     assert {config.resolve(name).config.data.variance for name in names} == {1.0}
 
 
+@pytest.mark.slow
 def test_a_table_is_made_and_made_again_from_what_is_there(tmp_path, capsys):
     assert main(arguments(tmp_path / "out", "--plan")) == 0
     assert capsys.readouterr().out.count("to run: 20 updates") == 2
@@ -99,6 +100,7 @@ def test_a_stopped_table_saves_its_runs_and_goes_on(tmp_path):
     assert list(folder.checkpoints.glob("step-*.h5"))
 
 
+@pytest.mark.slow
 def test_what_fails_says_why_and_the_others_are_finished(tmp_path, monkeypatch, capsys):
     start = collection._start
 

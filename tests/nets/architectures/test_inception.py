@@ -177,6 +177,7 @@ def test_constant_weights_stay_at_the_points_whoever_else_uses_the_workspace():
     np.testing.assert_array_equal(kept.convolve(x, np.empty_like(x), workspace), expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kernel", [(1, 3), (3, 1), (5, 5), (5, 1), (1, 7), (7, 1), (7, 5)])
 @given(height=st.integers(1, 14), width=st.integers(1, 14), images=st.integers(1, 4), seed=st.integers(0, 2**32 - 1))
 @settings(max_examples=15)
@@ -220,6 +221,7 @@ def test_the_network_has_94_convolutions_2048_features_and_1008_classes():
     np.testing.assert_array_equal(features, last.mean((1, 2)))
 
 
+@pytest.mark.slow
 def test_blocks_agree_with_pytorchs_layers(dtype):
     pytest.importorskip("torch")
     from validation.speed.inception.agreement import differences

@@ -80,6 +80,7 @@ def assert_near(a: Array, b: Array, roundings: float = ROUNDINGS) -> None:
     np.testing.assert_allclose(a, b, rtol=0, atol=roundings * epsilon * max(1.0, float(abs(b).max(initial=0))))
 
 
+@pytest.mark.slow
 @each_sample
 @in_each_dtype
 @given(batch=batches, seed=seeds)
@@ -109,6 +110,7 @@ def test_jvp_without_parameters_is_that_of_a_zero_direction(device, sample, batc
     assert_same(network.jvp(params, cache, v), network.jvp(params, cache, v, network.zeros_like(params)))
 
 
+@pytest.mark.slow
 @each_sample
 @given(batch=batches, seed=seeds)
 @few
@@ -147,6 +149,7 @@ def test_what_is_not_needed_is_none_and_changes_nothing_else(device, sample, bat
     assert_same(only_grads.vector, grads.vector)
 
 
+@pytest.mark.slow
 @each_sample
 @given(batch=batches, seed=seeds)
 @few
@@ -205,6 +208,7 @@ def strided(device: Any, array: Array) -> Array:
     return view
 
 
+@pytest.mark.slow
 @each_sample
 @given(batch=batches, seed=seeds)
 @few

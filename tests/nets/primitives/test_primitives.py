@@ -34,6 +34,7 @@ def test_every_primitive_has_a_sample():
     assert set(SAMPLES) == set(Primitive.registry)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("library", ["numpy", "cupy"], indirect=True)
 @pytest.mark.parametrize("chosen", ["fastest", "reference"])
 @pytest.mark.parametrize("name", sorted(Primitive.registry))
