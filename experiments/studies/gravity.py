@@ -126,11 +126,11 @@ class Gravity(Study):
         panels[0].set(ylabel="radius [length]", ylim=(0, None))
         panels[1].set(ylabel="virial ratio", ylim=(0, None))
         panels[2].set(ylabel="relative error of the energy")
-        panels[2].ticklabel_format(scilimits=(-2, 2))
+        panels[2].ticklabel_format(axis="y", scilimits=(-2, 2))
         for axes in panels:
             axes.set_xlabel("time")
         save(figure, path)
-        return Figure(path, "Mechanics over time", "Dashed, the known values.")
+        return Figure(path, "Mechanics over time", "Dashed, what is known." if known else "")
 
     def _animate(self, path: Path, edge: float) -> Figure:
         """The bodies from above."""
