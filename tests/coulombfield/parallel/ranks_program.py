@@ -253,7 +253,7 @@ def flows(rng):
             (flow.Euler(0.2, temperature=0.01), flow.Stop(steps=4)),
             (flow.RungeKutta(0.2), flow.Stop(steps=2)),
             (flow.Adaptive(0.5), flow.Stop(steps=2)),
-            (flow.Descent(1.0), flow.Stop(force=0.05, steps=60)),
+            (flow.Descent(1.0, sufficient=0.7), flow.Stop(force=0.05, steps=60)),
             (flow.Verlet(0.1, friction=0.1, temperature=0.1), flow.Stop(steps=4)),
         ):
             alone = flow.run(flow.State(generated, real), system, integrator, until=until)
