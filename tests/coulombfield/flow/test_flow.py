@@ -10,7 +10,7 @@ from charge_clouds import KERNELS, seeds
 from hypothesis import given
 from hypothesis import strategies as st
 
-import coulombfield.flow.motion
+import coulombfield.flow.processes
 import coulombfield.flow.processes
 from coulombfield import (
     Charges,

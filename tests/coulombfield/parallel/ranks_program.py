@@ -265,7 +265,7 @@ def flows(rng):
             (flow.Euler(0.2, temperature=0.01), flow.Stop(steps=4)),
             (flow.RungeKutta(0.2), flow.Stop(steps=2)),
             (flow.Adaptive(0.5), flow.Stop(steps=2)),
-            (flow.Descent(1.0), flow.Stop(force=0.05, steps=60)),
+            (flow.Descent(1.0, sufficient=0.7), flow.Stop(force=0.05, steps=60)),
             (flow.Langevin(0.1, friction=0.1, temperature=0.1, per="charge"), flow.Stop(steps=4)),
             (flow.Verlet(0.2, accuracy=0.1), flow.Stop(time=1.0)),
             (flow.Yoshida(0.1), flow.Stop(steps=3)),

@@ -116,6 +116,18 @@ def test_a_range_that_float32_cannot_hold_is_summed_in_double():
     assert np.allclose(found, expected, rtol=1e-5, atol=0)
 
 
+def test_copies_of_a_charge_have_one_deterministic_sum():
+    """Each leaves out another place of the common order, which may be in another block of additions."""
+    mpi = pytest.importorskip("mpi4py.MPI")
+    rng = np.random.default_rng(6)
+    points, weights = (np.repeat(x, 600, axis=0) for x in (rng.standard_normal((8, 2)), rng.standard_normal(8)))
+    found = cf.parallel.potential(
+        points, cf.Charges(points, weights), KERNEL, exclude_self=True, comm=mpi.COMM_SELF, deterministic=True
+    )
+    assert len(set(found.tolist())) == 8
+    assert np.allclose(found, cf.potential(points, cf.Charges(points, weights), KERNEL, exclude_self=True), rtol=1e-12)
+
+
 @pytest.mark.parametrize(
     ("changes", "error", "text"),
     [
