@@ -11,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import coulombfield.flow.processes
-import coulombfield.flow.processes
 from coulombfield import (
     Charges,
     Coulomb,
