@@ -56,7 +56,8 @@ def _parsed(argv: Sequence[str] | None) -> argparse.Namespace:
     except SystemExit as end:
         if launch.first():
             print(helped.getvalue(), end="")
-        raise SystemExit(launch.leave(said.getvalue().strip(), end.code) if end.code else 0) from end
+        status = end.code if isinstance(end.code, int) else 2
+        raise SystemExit(launch.leave(said.getvalue().strip(), status) if status else 0) from end
 
 
 def _command(arguments: argparse.Namespace) -> int:

@@ -47,7 +47,7 @@ class Snapshot:
 
     @classmethod
     def of(cls, state: State, motion: Motion) -> Snapshot:
-        """Snapshot of a state; a group without velocities is at rest, if the integrator or another has inertia."""
+        """Snapshot of a state; without velocities a group is at rest, if the integrator or another has inertia."""
         rows, velocities = motion.pack(state)
         return cls(motion, state.step, state.time, rows, velocities, memory=state.memory)
 

@@ -58,6 +58,7 @@ class Costs:
     gram_pair: float = _second(1e-9, what="gram: a pair beside its axes and its kernel, float32, all cores")
     gram_axis: float = _second(1.05e-11, what="gram: an axis of a pair in a matrix product, float32, all cores")
     gram_near_axis: float = _second(1.5e-10, what="gram: an axis of a pair too near for the product, in addition")
+    gram_near_pair: float = _second(7e-9, what="gram: a pair too near for the product, beside its axes, in addition")
     gram_coordinate: float = _second(1e-9, what="gram: a coordinate of a point, float32, all cores")
     sparse_call: float = _second(5e-4, what="gathers: finding out which points are sparse")
     sparse_pair: float = _second(5e-9, what="gathers: a pair beside its gathers, on one core")
@@ -87,13 +88,13 @@ class Costs:
     split_neighbour: float = _second(1.6e-9, what="split: a pair of neighbouring cells, float64, all cores")
     split_point: float = _second(4e-7, what="split: a point, all cores")
     split_grid_point: float = _second(2e-8, what="split: a point of the transforms' grid, for each transform")
-    tree_call: float = _second(0.03, what="tree: samples and plans")
+    tree_call: float = _second(0.008, what="tree: samples and plans")
     tree_point: float = _second(1e-7, what="tree: sorting a point, all cores")
     tree_cell: float = _second(2e-6, what="tree: a cell")
     tree_proxy: float = _second(6e-10, what="tree: a point at a proxy, float64, all cores")
     tree_product: float = _second(4.5e-11, what="tree: a product in the kernel's matrix by proxies, float64, all cores")
     tree_pair: float = _second(6e-10, what="tree: a pair of near cells, float64, all cores")
-    worth_a_plan: float = _second(0.15, what="exact summation below which looking for a fast engine costs too much")
+    worth_a_plan: float = _second(0.015, what="exact summation below which looking for a fast engine costs too much")
     hard_to_beat: float = _second(2.5e-7, what="a point of the fastest sum by a fast engine: no use to look further")
 
     def operation(self, itemsize: int) -> float:
@@ -109,6 +110,10 @@ class Costs:
         )
         each = 1.0, self.root, self.further_root, power, self.quick_power, exponential, self.call
         return sum(count * cost for count, cost in zip(work, each, strict=True))
+
+    def least(self, engine: str) -> float:
+        """Time that a sum by the named engine takes at least, however few its points [s]; 0 if it has none here."""
+        return getattr(self, f"{engine}_call", 0.0)
 
     def transform_point(self, dimension: int) -> float:
         """Time of a point of a transform [s]."""

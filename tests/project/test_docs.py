@@ -17,6 +17,8 @@ PUBLIC = (
     "coulombfield.flow",
     "coulombfield.periodic",
     "coulombfield.starts",
+    "coulombfield.out_of_core",
+    "coulombfield.parallel",
     "coulombfield.trajectory",
     "nets.architectures",
     "nets.inference",

@@ -60,7 +60,7 @@ def seconds(request: Request) -> float:
     costs, passes = table(), 1 + request.field
     pair = costs.gram_pair + dimension * costs.gram_axis
     if request.pairs >= WORTH_A_SAMPLE:
-        pair += dimension * costs.gram_near_axis * _near_share(request)
+        pair += (costs.gram_near_pair + dimension * costs.gram_near_axis) * _near_share(request)
     work = passes * (request.pairs * pair + (count + positions.shape[0]) * dimension * costs.gram_coordinate)
     itemsize = 8 if targets.dtype == xp.float64 else 4
     operations = costs.operations(request.profile.work(quick=False), itemsize)

@@ -109,6 +109,11 @@ def test_a_range_that_float32_cannot_hold_is_summed_in_double():
         expected = cf.field(points, charges, kernel)
         found = cf.parallel.field(points, charges, kernel, comm=mpi.COMM_SELF)
         assert np.allclose(found, expected, rtol=1e-5, atol=0)
+    # Whose squared distances leave the range, and whose sums are then 0 and not infinite.
+    expected = cf.potential(points, charges, cf.Coulomb(1.0), exclude_self=True)
+    found = cf.parallel.potential(points, charges, cf.Coulomb(1.0), exclude_self=True, comm=mpi.COMM_SELF)
+    assert np.all(expected > 0)
+    assert np.allclose(found, expected, rtol=1e-5, atol=0)
 
 
 @pytest.mark.parametrize(

@@ -82,6 +82,7 @@ def test_the_verdict_names_the_worst(tmp_path, monkeypatch, capsys):
         slow = next(iter(name for name in calls if name != "auto"))
         return {name: Spread(1.0, 2.0 if name in ("auto", slow) else 1.0, 3.0) for name in calls}
 
+    monkeypatch.setattr(auto, "seconds_a_call", lambda call, repeats: 1.0)
     monkeypatch.setattr(auto, "in_turns", in_turns)
     monkeypatch.setattr(auto, "KINDS", auto.KINDS[:2])
     assert main(["speed", "sums", "--only", "auto", "--quick", "--json", str(tmp_path / "rows.json")]) == 0

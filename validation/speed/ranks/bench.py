@@ -41,13 +41,8 @@ class Bench:
         mpiexec = str(beside) if beside.exists() else shutil.which("mpiexec")
         if mpiexec is None:
             raise RuntimeError("ranks: no mpiexec is there (pip install mpi4py mpich)")
-        count = str(threads)
-        environment = {
-            **os.environ,
-            "NUMBA_NUM_THREADS": count,
-            "OPENBLAS_NUM_THREADS": count,
-            "OMP_NUM_THREADS": count,
-        }
+        counts = dict.fromkeys(("NUMBA_NUM_THREADS", "OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"), str(threads))
+        environment = {**os.environ, **counts}
         environment["PYTHONPATH"] = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
         command = [mpiexec, "-n", str(ranks), sys.executable, "-m", "mpi4py", "-m", module, *arguments]
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)

@@ -22,6 +22,10 @@ RANKS = 2, 64
 NETWORK = {"bandwidth": 12.5e9, "latency": 5e-6}
 GPUS, GPU_RATE = 8, 5e11
 CHARGES = {"simd": 10**7, "nufft": 10**8}
+ASSUMPTIONS = f"""assumptions: every rank as fast as one thread here, equal shares; messages at
+{NETWORK["bandwidth"] / 1e9:g} GB/s and {1e6 * NETWORK["latency"]:g} µs for each of log2(R) steps, those of pairs
+hidden behind the work; GPUs that sum {GPU_RATE:.0e} pairs a second, which is assumed and not measured: sums over ranks
+exchange NumPy arrays and run on no GPU so far"""
 BYTES_A_CHARGE, MODE_BYTES = 12, 16 * 160**2
 
 
@@ -32,19 +36,13 @@ def run(bench: Bench) -> None:
         print("model: no runs to fit; ask for the table 'scaling' too")
         return
     here = bench.launch(2, 1, PROGRAM, "messages")
-    print(
-        f"model: messages here {here['bandwidth'] / 1e9:.1f} GB/s, a small thing told to all {1e6 * here['latency']:.0f} µs"
-    )
+    bandwidth, latency = here["bandwidth"] / 1e9, 1e6 * here["latency"]
+    print(f"model: messages here {bandwidth:.1f} GB/s, a small thing told to all {latency:.0f} µs")
     for name, (slope, rest, size, measured) in fitted.items():
         said = predicted(name, size, 2, slope, rest, here)
         row = {"table": "model", "name": name, "charges": size, "ranks": 2, "seconds": said, "measured_s": measured}
         bench.add(row, f"{name}: N = {size:,} on 2 ranks {said:.3f} s by the model, {measured:.3f} s measured")
-    print(
-        "assumptions: every rank as fast as one thread here, equal shares, messages by a network of "
-        f"{NETWORK['bandwidth'] / 1e9:g} GB/s and {1e6 * NETWORK['latency']:g} µs for each of log2(R) steps,"
-    )
-    print(f"pairs' messages hidden behind their work; a GPU sums {GPU_RATE:.0e} pairs a second (assumed, not measured;")
-    print("sums over ranks exchange NumPy arrays, so that GPUs would need staging through the host, which is left out)")  # fmt: skip
+    print(ASSUMPTIONS)
     for name, (slope, rest, *_) in fitted.items():
         count = CHARGES[name]
         for ranks in (1, RANKS[-1]):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import sys
 import time
@@ -58,7 +59,7 @@ class Timed(Ranks):
             self.spent += time.perf_counter() - start
 
 
-def times(method: str, count: int, seconds: float, *, alone: bool) -> dict[str, Any]:
+def times(method: str, count: int, seconds: float, alone: bool) -> dict[str, Any]:
     """Least time of a sum over ``count`` charges of all ranks at their own places, and what was spent on exchange."""
     ranks, how = Timed(), METHODS[method]
     rng = np.random.default_rng(0)
@@ -106,9 +107,7 @@ def messages() -> dict[str, Any]:
 
 if __name__ == "__main__":
     what, *rest = sys.argv[1:]
-    if what == "messages":
-        answer = messages()
-    else:
-        answer = times(what, int(rest[0]), float(rest[1]), alone=rest[2] == "alone")
+    calls = {"messages": messages} | {name: functools.partial(times, name) for name in METHODS}
+    answer = calls[what](*((int(rest[0]), float(rest[1]), rest[2] == "alone") if rest else ()))
     if Ranks().rank == 0:
         print(json.dumps(answer), flush=True)

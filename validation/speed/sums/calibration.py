@@ -158,7 +158,7 @@ def all_groups() -> list[Group]:
         ),
         Group(
             "gram",
-            ("gram_call", "gram_pair", "gram_axis", "gram_coordinate", "gram_near_axis"),
+            ("gram_call", "gram_pair", "gram_axis", "gram_coordinate", "gram_near_axis", "gram_near_pair"),
             (
                 _request(16, 9, "float32", Plummer(), None),
                 _request(2000, 9, "float32", Plummer(), None),
@@ -167,6 +167,7 @@ def all_groups() -> list[Group]:
                 _request(600, 3072, "float32", Plummer(), None),
                 _request(100, 3072, "float32", Plummer(), None),
                 _request(1000, 256, "float32", Plummer(), None, spread=1e-4),
+                _request(1000, 9, "float32", Plummer(), None, spread=1e-4),
             ),
         ),
         Group(

@@ -4,13 +4,20 @@ import pytest
 import ranks_gradients
 import ranks_support
 
-pytestmark = ranks_support.needs_mpi
+from experiments import config, registry
 
 
+def test_every_gan_has_a_case():
+    presets = {preset for preset, *_ in ranks_gradients.CASES.values()}
+    kinds = {config.read(config.find(preset))["gan"]["kind"] for preset in presets}
+    assert kinds == set(registry.kinds("gans"))
+
+
+@ranks_support.needs_mpi
 @pytest.mark.parametrize(("size", "batches"), [(2, ("8", "7")), (4, ("9",))])
 def test_gradients_losses_and_numbers_that_go_on_are_those_of_one_process(size, batches):
     """Of every GAN, in float64: potential and batch-norm are those of all samples; parts are equal or not."""
-    script = str(ranks_support.ROOT / "tests" / "experiments" / "ranks_gradients.py")
+    script = str(ranks_support.ROOT / "tests" / "support" / "ranks_gradients.py")
     status, out, err = ranks_support.run(size, script, "--batch", *batches, python=("-m", "mpi4py"))
     assert status == 0, err
     lines = [line.split("; ") for line in out.splitlines()]

@@ -22,7 +22,7 @@ def device():
 
 
 def test_cupy_gradients_of_two_ranks_are_those_of_one_process():
-    script = str(ROOT / "tests" / "experiments" / "ranks_gradients.py")
+    script = str(ROOT / "tests" / "support" / "ranks_gradients.py")
     words = (script, "--device", "cuda", "--batch", "8", "7", "--cases", *CASES)
     status, out, err = run(2, *words, python=("-m", "mpi4py"))
     assert status == 0, err

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import time
@@ -21,7 +22,7 @@ pytestmark = ranks_support.needs_mpi
 UPDATES = 100
 KILLS = int(os.environ.get("COULOMBFIELD_TEST_KILLS", "3"))
 """Moments at which a rank is killed; ten take half a minute."""
-FAULTS = {"PYTHONPATH": f"{ranks_support.ROOT}{os.pathsep}{Path(__file__).parent}"}
+FAULTS = {"PYTHONPATH": f"{ranks_support.ROOT}{os.pathsep}{ranks_support.ROOT / 'tests' / 'support'}"}
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +56,10 @@ def test_one_rank_prints_and_writes(uninterrupted):
     assert "a minibatch of 8 is 4 a rank" in out
     assert (folder / "report.html").exists()
     assert RunFolder(folder).read_starts()[0]["ranks"] == 2
+    found = CheckpointFolder(folder / "checkpoints", 9).latest_good(print)
+    streams = json.loads(found.state["experiment"]["streams"])
+    assert [each["branch"] for each in streams] == ["rank 0 of 2", "rank 1 of 2"]
+    assert streams[0]["streams"]["latent"] != streams[1]["streams"]["latent"]
     steps = [record["step"] for record in RunFolder(folder).read_metrics() if "losses" in record]
     assert steps == [*range(3, UPDATES, 3), UPDATES]
 
