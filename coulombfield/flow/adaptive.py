@@ -10,7 +10,7 @@ import array_api_compat
 import numpy as np
 import scipy.integrate
 
-from ..arrays import Array, to_numpy
+from ..arrays import Array
 from ..calculus import machine_epsilon
 from .integrator import first_order, span
 from .motion import Sums
@@ -98,10 +98,7 @@ class _Velocity:
     def __init__(self, start: Snapshot):
         self._motion, self._like = start.motion, start.positions
         # Of all processes, each of which has SciPy take the same steps.
-        self._all, count = start.motion.processes.gathered, start.positions.shape[0]
-        first, _ = start.motion.processes.counts(count)
-        self._own = slice(first, first + count)
-        self.coordinates = self._all(to_numpy(start.positions).astype(float)).ravel()
+        self.coordinates = self._motion.gathered(start.positions).ravel()
         self._last: tuple[float, np.ndarray, Any] = start.time, self.coordinates, start.sums
 
     def __call__(self, time: float, coordinates: np.ndarray) -> np.ndarray:
@@ -111,7 +108,7 @@ class _Velocity:
             self._last = time, coordinates.copy(), sums
         # SciPy's control of the step does not end where it meets a NaN.
         self._motion.check(sums.field, f"as field at time {time:g}")
-        return self._all(to_numpy(self._motion.velocities(sums)).astype(float)).ravel()
+        return self._motion.gathered(self._motion.velocities(sums)).ravel()
 
     def sums_at(self, time: float, coordinates: np.ndarray) -> Sums | None:
         """The last sums, if they are those at this time and place."""
@@ -121,5 +118,5 @@ class _Velocity:
     def positions(self, coordinates: np.ndarray) -> Array:
         """Coordinates as an array like the state's."""
         xp, device = array_api_compat.array_namespace(self._like), array_api_compat.device(self._like)
-        own = coordinates.reshape(-1, self._like.shape[1])[self._own]
+        own = self._motion.own(coordinates.reshape(-1, self._like.shape[1]))
         return xp.asarray(own, dtype=self._like.dtype, device=device)

@@ -113,7 +113,8 @@ class Langevin:
         else:
             v = motion.put(np.exp(-friction * h)) * v
             strength = motion.put(np.sqrt(-np.expm1(-2 * friction * h) * temperature))
-        if not np.any(temperature):
+        # A process may have no particle of a group with a temperature, and others have some.
+        if motion.processes.every(not np.any(temperature)):
             return v
         warmth = motion.warmth if self.per == "charge" else motion.inverse_masses
         return v + (strength * motion.xp.sqrt(warmth)) * motion.normals(self.seed, start.step, v)

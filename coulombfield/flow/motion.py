@@ -135,8 +135,8 @@ class Motion:
         Velocities are None if no group has some, and the integrator knows no inertia.
         """
         groups = [state.groups[name] for name in self._moving]
-        velocities = None
-        if (self.integrator is not None and self.integrator.inertia) or any(g.velocities is not None for g in groups):
+        velocities, inertia = None, self.integrator is not None and self.integrator.inertia
+        if not self.processes.every(not inertia and all(group.velocities is None for group in groups)):
             zeros = self.xp.zeros_like
             groups = [g if g.velocities is not None else replace(g, velocities=zeros(g.positions)) for g in groups]
             velocities = self._stacked(groups, "velocities")
@@ -169,9 +169,8 @@ class Motion:
         sums = self._pairs(rows, time, energies)
         if not self._external:
             return sums
-        force, energy = self.xp.zeros_like(rows), sums.energy
-        for external, strength in self._external:
-            force = force + strength[:, None] * external.field(rows, time)
+        # A user's field may refuse the positions of one process only.
+        force, energy = self.processes.together(lambda: self._external_force(rows, time)), sums.energy
         if energy is not None:
             energy += self.external_energy(rows, time)
         return sums._replace(external=force, energy=energy)
@@ -179,7 +178,14 @@ class Motion:
     def external_energy(self, rows: Array, time: float) -> float:
         """Energy of the particles that move in external fields [energy]."""
         over = self.processes
-        return sum(weighted(over, strength, external.potential(rows, time)) for external, strength in self._external)
+        found = over.together(lambda: [external.potential(rows, time) for external, _ in self._external])
+        return sum(weighted(over, each[1], values) for each, values in zip(self._external, found, strict=True))
+
+    def _external_force(self, rows: Array, time: float) -> Array:
+        force = self.xp.zeros_like(rows)
+        for external, strength in self._external:
+            force = force + strength[:, None] * external.field(rows, time)
+        return force
 
     def _pairs(self, rows: Array, time: float, energies: bool) -> Sums:
         kernel = self._kernel(time)
@@ -302,16 +308,25 @@ class Motion:
 
     def normals(self, seed: int, step: int, like: Array) -> Array:
         """Standard normal numbers for the particles that move, the same for any number of processes."""
-        parts = [self._numbers[name] for name in self._moving]
-        if all(first == 0 for first, _ in parts) and sum(count for _, count in parts) == like.shape[0]:
-            return normals(seed, step, like)
         # All are drawn and the own ones taken: how many numbers a generator spends on one is not known.
-        drawn = normals(seed, step, like, sum(count for _, count in parts))
-        own, start = [], 0
-        for (first, count), group in zip(parts, self._moving.values(), strict=True):
-            own.append(drawn[start + first : start + first + len(group), ...])
+        return self.own(normals(seed, step, like, sum(self._numbers[name][1] for name in self._moving)))
+
+    def gathered(self, rows: Array) -> np.ndarray:
+        """Rows of all processes' particles that move, in float64 on the host: group after group, as in one process."""
+        host = to_numpy(rows).astype(float)
+        parts = [self.processes.gathered(part) for part in self.unpack(host).values()]
+        return np.concatenate(parts) if parts else host
+
+    def own(self, rows: Array) -> Array:
+        """Rows of this process, of those of all in the order of :meth:`gathered`."""
+        if rows.shape[0] == sum(map(len, self._moving.values())):
+            return rows
+        parts, start = [], 0
+        for name, group in self._moving.items():
+            before, count = self._numbers[name]
+            parts.append(rows[start + before : start + before + len(group), ...])
             start += count
-        return self.xp.concat(own)
+        return array_api_compat.array_namespace(rows).concat(parts)
 
     def at_fixed(self, rows: Array, time: float) -> tuple[Array, Array]:
         """Potential and field at the fixed charges."""

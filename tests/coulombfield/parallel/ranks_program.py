@@ -302,7 +302,55 @@ def flows(rng):
     return found
 
 
-CASES = [errors_of_methods, spreads, few, disagreements, tolerance, pieces, energies, flows]
+def parts_of_flows(rng):
+    """Flows whose ranks see different things: digests of ends, the same for any number of ranks, and errors."""
+    points = {"many": rng.standard_normal((12, 2)), "few": rng.standard_normal((7, 2))}
+    last = RANK == SIZE - 1
+
+    def start(velocities=False, hot=False):
+        parts = {name: np.array_split(each, SIZE)[RANK] for name, each in points.items()}
+        if hot:  # the last rank has all that are heated
+            parts["many"] = points["many"] if last else points["many"][:0]
+        return flow.State(
+            {
+                name: flow.Group(each, 0 * each if velocities and last else None, charges=0.1, masses=0.2)
+                for name, each in parts.items()
+            }
+        )
+
+    def run(state, integrator, external=()):
+        system = flow.System(KERNEL, external=external)
+        return parallel.run(state, system, integrator, until=flow.Stop(steps=2), deterministic=True).state
+
+    def digest(*arguments):
+        groups = run(*arguments).groups.values()
+        rows = [np.concatenate(COMM.allgather(group.positions)) for group in groups]
+        return [hashlib.sha256(b"".join(each.tobytes() for each in rows)).hexdigest()]
+
+    def refuses(positions, time):
+        if last:
+            raise ValueError("a place where no field is known")
+        return 0 * positions
+
+    warm = flow.Langevin(0.1, friction={"many": 0.5}, temperature={"many": 0.2})
+    own = flow.ExternalField(lambda positions, time: positions[:, 0], lambda positions, time: 0 * positions - 0.1)
+    unknown = flow.ExternalField(lambda positions, time: positions[:, 0], refuses)
+    unknown_energy = flow.ExternalField(refuses, lambda positions, time: 0 * positions)
+    return {
+        "digests": {
+            "Adaptive": digest(start(), flow.Adaptive(0.5)),
+            "heated": digest(start(hot=True), warm),
+            "own field": digest(start(), flow.Verlet(0.1), own),
+        },
+        "errors": {
+            "velocities": told(lambda: run(start(velocities=True), flow.Euler(0.1))),
+            "field": told(lambda: run(start(), flow.Verlet(0.1), unknown)),
+            "potential": told(lambda: run(start(), flow.Descent(0.1), unknown_energy)),
+        },
+    }
+
+
+CASES = [errors_of_methods, spreads, few, disagreements, tolerance, pieces, energies, flows, parts_of_flows]
 
 if __name__ == "__main__":
     selection.SMALL = 0  # few pairs go to fast engines too

@@ -130,5 +130,20 @@ def test_flows_take_the_steps_of_one_process(found):
         assert len(energies[0]) == over + 1
 
 
+def test_flows_decide_by_the_particles_of_all_ranks(found):
+    digests = found["parts_of_flows"]["digests"]
+    assert digests.keys() == {"Adaptive", "heated", "own field"}
+    for name, (digest,) in digests.items():
+        assert KNOWN.setdefault(f"flow {name}", digest) == digest, name
+
+
+@pytest.mark.parametrize("what", ["velocities", "field", "potential"])
+def test_what_stops_a_flow_on_one_rank_stops_all_with_the_same_error(found, what):
+    texts = found["parts_of_flows"]["errors"][what]
+    assert len(set(texts)) == 1
+    expected = "a first-order flow has no velocities" if what == "velocities" else "a place where no field is known"
+    assert expected in texts[0]
+
+
 def test_a_callback_of_one_rank_ends_the_run_of_all(found):
     assert found["flows"]["stopped"] == [[3, "callback"]] * found["ranks"]
