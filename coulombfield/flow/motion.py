@@ -260,7 +260,7 @@ class Motion:
 
     @cached_property
     def inverse_charges(self) -> Array:
-        """1/|q| of the particles that move, as a column; raises if one has no charge."""
+        """1 / abs(q) of the particles that move, as a column; raises if one has no charge."""
         return self.processes.together(lambda: self._inverse("charges", self.xp.abs(self.weights)[:, None]))
 
     def _inverse(self, what: str, column: Array) -> Array:

@@ -42,7 +42,7 @@ class State:
 
     Notes
     -----
-    The order of the groups is that of the terms in sums, and of the rows of :attr:`Snapshot.positions`.
+    The order of the groups is that of the terms in sums, and of the rows of ``Snapshot.positions``.
     """
 
     groups: Mapping[str, Group]

@@ -28,7 +28,7 @@ class RadialKernel(abc.ABC):
     @property
     @abc.abstractmethod
     def profile(self) -> Any:
-        """The formulas, with the parameters as Python floats (:mod:`coulombfield.profiles`)."""
+        """The formulas, with the parameters as Python floats (``coulombfield.profiles``)."""
 
     def value(self, squared_distance: Array) -> Array:
         """f(s) for an array of squared distances s [length²]."""

@@ -26,6 +26,8 @@ from .survey import Survey
 from .team import Team
 
 PIECE = 2**17  # charges that are summed over together: they are copied to float64
+REMEMBERED = 2**25  # targets, at most, of which 4 bytes each are kept between two passes
+CHUNK = 2**9  # targets, of which the one with the highest priority is looked at first
 DIGITS = 3  # of an error, beyond which the order of sums may show
 
 
@@ -67,28 +69,48 @@ def draw(team: Team, targets: Points, charges: Survey, guide: Result | None) -> 
     guide : Result, optional
         Fast sums at the process's targets, which tell what each contributes.
     """
-    total = sum(team.told(targets.count))
-    places = _places(charges)
-    of_octaves = np.zeros((2, OCTAVES), np.int64)
-    for block in targets.blocks():
-        for which, part in enumerate((places[:1], places[1:])):
-            of_octaves[which] += np.bincount(octaves_of(plain(block.positions), part), minlength=OCTAVES)
-    of_octaves = team.total(of_octaves)
-    guides = [x if x.ndim == 2 else x[:, None] for x in guide or () if x is not None]
-    squares = [value_of(team.total(sum_of(_squares(rows)))) for rows in guides]
-    told = [(rows, size) for rows, size in zip(guides, squares, strict=True) if 0 < size < np.inf]
-    uniform = UNIFORM if told else 1.0 - NEAR
+    total, places = sum(team.told(targets.count)), _places(charges)
+    near = _Near(targets, places)
+    of_octaves = team.total(near.counts())
+    with np.errstate(divide="ignore"):
+        parts = NEAR / 2 / np.count_nonzero(of_octaves, axis=1)[:, None] / of_octaves
+    squares = [_squares(x if x.ndim == 2 else x[:, None]) for x in guide or () if x is not None]
+    sizes = [value_of(team.total(sum_of(each))) for each in squares]
+    told = [(each, size) for each, size in zip(squares, sizes, strict=True) if 0 < size < np.inf]
     best = _Best(targets.dimension)
     for block in targets.blocks():
-        shares = np.full(block.positions.shape[0], uniform / total)
-        for rows, size in told:
-            shares += (1.0 - UNIFORM - NEAR) / (len(told) * size) * _squares(rows[block.rows])
-        for which, part in enumerate((places[:1], places[1:])):
-            with np.errstate(divide="ignore"):
-                of_one = NEAR / 2 / np.count_nonzero(of_octaves[which]) / of_octaves[which]
-            shares += of_one[octaves_of(plain(block.positions), part)]
+        shares = np.full(block.positions.shape[0], (UNIFORM if told else 1.0 - NEAR) / total)
+        for each, size in told:
+            shares += (1.0 - UNIFORM - NEAR) / (len(told) * size) * each[block.rows]
+        for part, octaves in zip(parts, near.octaves(block), strict=True):
+            shares += part[octaves]
         best.add(block, shares)
     return _drawn(best.of_all(team))
+
+
+class _Near:
+    """How far targets are from the first of some places, and from the nearest of the others."""
+
+    def __init__(self, targets: Points, places: np.ndarray):
+        self._targets, self._places = targets, places
+        self._known: dict[int, list[np.ndarray]] = {}
+
+    def counts(self) -> np.ndarray:
+        """How many of the process's targets are in each octave, shape (2, ``OCTAVES``)."""
+        found = np.zeros((2, OCTAVES), np.int64)
+        for block in self._targets.blocks():
+            octaves = self.octaves(block)
+            for which, each in enumerate(octaves):
+                found[which] += np.bincount(each, minlength=OCTAVES)
+            if self._targets.count <= REMEMBERED:
+                self._known[block.start] = [each.astype(np.int16) for each in octaves]
+        return found
+
+    def octaves(self, block: Block) -> list[np.ndarray]:
+        """Numbers of their octaves."""
+        if block.start in self._known:
+            return self._known[block.start]
+        return [octaves_of(plain(block.positions), part) for part in (self._places[:1], self._places[1:])]
 
 
 class _Best:
@@ -102,7 +124,7 @@ class _Best:
         # Copies may be many, and no more than the first are wanted; of different ones these are enough.
         best = np.arange(len(shares))
         if len(shares) > SAMPLE:
-            best = np.flatnonzero(priorities >= np.partition(priorities, -SAMPLE - 1)[-SAMPLE - 1])
+            best = np.flatnonzero(priorities >= _bound(priorities))
             if len(np.unique(priorities[best])) <= SAMPLE:
                 best = _with_copies(priorities)
             if len(self._table) > SAMPLE:
@@ -117,6 +139,14 @@ class _Best:
         for rank, table in enumerate(tables):
             table[:, 3] = rank
         return _merged(np.concatenate(tables))
+
+
+def _bound(priorities: np.ndarray) -> float:
+    """A number that at least ``SAMPLE`` + 1 of them reach, and not many more where there are many."""
+    chunks = priorities[: len(priorities) // CHUNK * CHUNK].reshape(-1, CHUNK)
+    # Each of the chunks with the largest maxima has one: finding these takes less than to sort all.
+    some = chunks.max(axis=1) if len(chunks) > SAMPLE else priorities
+    return float(np.partition(some, -SAMPLE - 1)[-SAMPLE - 1])
 
 
 def _with_copies(priorities: np.ndarray) -> np.ndarray:

@@ -78,7 +78,7 @@ class Columns:
         self._rows.append({"step": np.asarray(now.step), "time": np.asarray(now.time), **values})
 
     def columns(self) -> dict[str, np.ndarray]:
-        """Columns by their names, each of shape (rows,), as :class:`pandas.DataFrame` takes them.
+        """Columns by their names, each of shape (rows,), as ``pandas.DataFrame`` takes them.
 
         Observables that are arrays have a column for each number: 'momentum_0', 'momentum_1', ...
         """

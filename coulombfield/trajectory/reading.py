@@ -267,7 +267,7 @@ class Trajectory:
             return State(groups, at.step, at.time, softening_or_none, memory)
 
     def columns(self) -> dict[str, np.ndarray]:
-        """Observables of all frames, with their steps and times, as :class:`pandas.DataFrame` takes them.
+        """Observables of all frames, with their steps and times, as ``pandas.DataFrame`` takes them.
 
         Returns
         -------

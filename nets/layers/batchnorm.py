@@ -63,7 +63,7 @@ class BatchNorm(Normalization):
 
     Notes
     -----
-    Where a batch lies in parts on several processes (:func:`nets.running.over_processes`), the moments of the parts
+    Where a batch lies in parts on several processes (``nets.running.over_processes``), the moments of the parts
     make those of all. Each process starts its backward passes from the gradient of the mean over its own samples,
     which is :math:`1/w_p` times its part of that of the mean over all, if :math:`w_p` is its share. Hence a mean over
     a set, in the terms of process p, is :math:`\frac{1}{n_p} \sum_q w_q \Sigma_q` of the sums :math:`\Sigma_q` over

@@ -2,7 +2,8 @@
 
 import pytest
 
-from validation.speed.ranks import bench, model, names, scaling
+from validation.speed.ranks import bench, model, scaling
+from validation.speed.ranks.benchmark import names
 
 
 def rows_of(name, count, whole, half, two):
@@ -14,6 +15,7 @@ def test_the_tables_are_the_files_with_a_run_those_that_look_at_others_last():
     found = names()
     assert {"scaling", "model"} <= set(found)
     assert found.index("scaling") < found.index("model")
+    assert "training" in found
     assert "bench" not in found
 
 
