@@ -9,6 +9,7 @@ import hashlib
 import json
 import sys
 import time
+from dataclasses import replace
 
 import numpy as np
 from mpi4py import MPI
@@ -16,6 +17,7 @@ from mpi4py import MPI
 import coulombfield as cf
 from coulombfield import flow, parallel
 from coulombfield.parallel import fast, pairs, selection
+from coulombfield.sums import costs
 from coulombfield.sums.request import Result
 
 COMM = MPI.COMM_WORLD
@@ -196,13 +198,13 @@ def tolerance(rng):
         return Result(*result)
 
     fast._fourier = wrong
-    worth, selection.WORTH_A_PLAN = selection.WORTH_A_PLAN, 0.0
+    known, costs._found = costs._found, replace(costs.BUILT_IN, worth_a_plan=0.0)
     seconds, fast.seconds = fast.seconds, lambda ranks, scene, method: 0.0 if method == "nufft" else 9.0
     try:
         named = told(lambda: parallel.potential(own.positions, own, KERNEL, rtol=1e-4, method="nufft"))
         got, why = parallel.potential(own.positions, own, KERNEL, rtol=1e-4, explain=True)
     finally:
-        fast._fourier, selection.WORTH_A_PLAN, fast.seconds = original, worth, seconds
+        fast._fourier, costs._found, fast.seconds = original, known, seconds
     expected = cf.potential(points[rows], charges, KERNEL)
     error = float(np.max(np.abs(got / expected - 1)))
     return {"named": named, "methods": COMM.allgather([why.method, why.gave_up]), "errors": COMM.allgather(error)}
@@ -335,7 +337,7 @@ def parts_of_flows(rng):
     warm = flow.Langevin(0.1, friction={"many": 0.5}, temperature={"many": 0.2})
     own = flow.ExternalField(lambda positions, time: positions[:, 0], lambda positions, time: 0 * positions - 0.1)
     unknown = flow.ExternalField(lambda positions, time: positions[:, 0], refuses)
-    unknown_energy = flow.ExternalField(refuses, lambda positions, time: 0 * positions)
+    unknown_energy = flow.ExternalField(lambda *given: refuses(*given)[:, 0], lambda positions, time: 0 * positions)
     return {
         "digests": {
             "Adaptive": digest(start(), flow.Adaptive(0.5)),
