@@ -306,7 +306,7 @@ def flows(rng):
 
 def parts_of_flows(rng):
     """Flows whose ranks see different things: digests of ends, the same for any number of ranks, and errors."""
-    points = {"many": rng.standard_normal((12, 2)), "few": rng.standard_normal((7, 2))}
+    points = {"many": rng.standard_normal((120, 2)), "few": rng.standard_normal((70, 2))}
     last = RANK == SIZE - 1
 
     def start(velocities=False, hot=False):
@@ -340,7 +340,7 @@ def parts_of_flows(rng):
     unknown_energy = flow.ExternalField(lambda *given: refuses(*given)[:, 0], lambda positions, time: 0 * positions)
     return {
         "digests": {
-            "Adaptive": digest(start(), flow.Adaptive(0.5)),
+            "Adaptive": digest(start(), flow.Adaptive(5.0, rtol=1e-8)),
             "heated": digest(start(hot=True), warm),
             "own field": digest(start(), flow.Verlet(0.1), own),
         },
