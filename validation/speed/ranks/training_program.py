@@ -21,11 +21,10 @@ def main(preset: str, *overrides: str) -> None:
     from experiments.ranks.world import world
     from experiments.runs import life
 
-    setup = config.resolve(preset, overrides)
-    experiment, ranks = life.build(setup, life.device_of("cpu")), world()
-    clock = _Clock()
-    for name in ("mean_", "gathered"):
+    setup, ranks, clock = config.resolve(preset, overrides), world(), _Clock()
+    for name in ("mean_", "gathered"):  # before batch-norms get them
         setattr(ranks, name, clock.timed(getattr(ranks, name)))
+    experiment = life.build(setup, life.device_of("cpu"))
     with life.blas_threads(setup):
         while updates := ranks.on_first(lambda: int(sys.stdin.readline() or 0)):
             start, clock.seconds = time.perf_counter(), 0.0
