@@ -1,4 +1,4 @@
-"""Updates on demand: ``python -m validation.speed.ranks.training_program PRESET KEY=VALUE ...``, also under ``mpiexec``.
+"""Updates on demand: ``python -m validation.speed.ranks.training_program PRESET KEY=VALUE ...``, or under ``mpiexec``.
 
 The first rank reads how many updates to do, line by line, and prints the seconds that they took, and those of them that
 went into exchanges with other ranks; 0 ends all.
