@@ -5,6 +5,7 @@ Each case is a function of a random stream that is the same on all ranks; it ret
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import sys
@@ -16,6 +17,7 @@ from mpi4py import MPI
 import coulombfield as cf
 from coulombfield import flow, parallel
 from coulombfield.parallel import fast, pairs, selection
+from coulombfield.sums import costs
 from coulombfield.sums.request import Result
 
 COMM = MPI.COMM_WORLD
@@ -196,13 +198,13 @@ def tolerance(rng):
         return Result(*result)
 
     fast._fourier = wrong
-    worth, selection.WORTH_A_PLAN = selection.WORTH_A_PLAN, 0.0
+    found, costs._found = costs._found, dataclasses.replace(costs.BUILT_IN, worth_a_plan=0.0)
     seconds, fast.seconds = fast.seconds, lambda ranks, scene, method: 0.0 if method == "nufft" else 9.0
     try:
         named = told(lambda: parallel.potential(own.positions, own, KERNEL, rtol=1e-4, method="nufft"))
         got, why = parallel.potential(own.positions, own, KERNEL, rtol=1e-4, explain=True)
     finally:
-        fast._fourier, selection.WORTH_A_PLAN, fast.seconds = original, worth, seconds
+        fast._fourier, costs._found, fast.seconds = original, found, seconds
     expected = cf.potential(points[rows], charges, KERNEL)
     error = float(np.max(np.abs(got / expected - 1)))
     return {"named": named, "methods": COMM.allgather([why.method, why.gave_up]), "errors": COMM.allgather(error)}

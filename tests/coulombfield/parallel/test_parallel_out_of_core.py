@@ -1,5 +1,7 @@
 """Sums over stored charges, in blocks: from and to files, interrupted and gone on with."""
 
+from dataclasses import replace
+
 import h5py
 import numpy as np
 import pytest
@@ -7,6 +9,7 @@ import pytest
 import coulombfield as cf
 from coulombfield import out_of_core
 from coulombfield.out_of_core import StoredCharges, evaluation, saved, stored, sums
+from coulombfield.sums import costs
 
 KERNEL = cf.Plummer(3.0, 0.6)
 COUNT, TARGETS = 3000, 1700
@@ -16,7 +19,7 @@ COUNT, TARGETS = 3000, 1700
 def _small(monkeypatch):
     """Fast sums of few pairs, blocks of few points, and a state that is written after each."""
     monkeypatch.setattr(evaluation.nufft, "SMALL", 0)
-    monkeypatch.setattr(evaluation, "WORTH_A_PLAN", 0.0)
+    monkeypatch.setattr(costs, "_found", replace(costs.BUILT_IN, worth_a_plan=0.0))
     monkeypatch.setattr(sums, "BYTES_A_POINT", 2**10)
     monkeypatch.setattr(saved, "EVERY_SECONDS", 0.0)
 
