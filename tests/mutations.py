@@ -93,8 +93,8 @@ MUTATIONS = (
     Mutation(
         "charges: generated samples positive",
         "coulombfield/charges.py",
-        '_shares("generated", generated, -1.0)',
-        '_shares("generated", generated, +1.0)',
+        'total = +1.0 if name == "real" else -1.0',
+        "total = +1.0",
         "equations --only 8,30",
     ),
     Mutation(

@@ -212,6 +212,8 @@ def speed_distribution(velocities: Array, *, bins: int = 50, largest: float | No
     speeds = np.linalg.norm(_host("velocities", velocities), axis=1)
     if not len(speeds):
         raise ValueError("velocities: expected at least one particle, got none")
+    if largest is None and not np.isfinite(speeds).all():
+        raise ValueError("velocities: expected finite numbers, or a largest speed beside them")
     check_count("bins", bins, least=1)
     end = float(speeds.max()) or 1.0 if largest is None else finite_number("largest", largest, "positive")
     counts, edges = np.histogram(speeds, bins, (0.0, end))

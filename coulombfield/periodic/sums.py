@@ -15,6 +15,7 @@ P. P. Ewald, Annalen der Physik 369 (1921) 253; S. W. de Leeuw, J. W. Perram and
 from __future__ import annotations
 
 import functools
+import math
 from typing import Any
 
 import numpy as np
@@ -37,6 +38,9 @@ from .planning import Plan, planned, scene_of
 
 FINER = 0.03  # of the tolerance of sums: that of those that they are measured against
 SMALLEST_TOLERANCE = 1e-14
+LEAST, MOST = 1e-146, 1e146  # of a kernel in size: squares of it and of its slope go into the error's measure
+LENGTH = 20  # the shortest side is taken between 2^-20 and 2^20, so that powers and squares of sums have room
+MOST_SIDES = 1e4  # how often the shortest side may go into the extent of the points: planning takes seconds at that
 MOST_SHELLS = 8  # of images that are summed by pairs, for kernels that are no inverse powers
 
 
@@ -262,18 +266,46 @@ def _added(request: Request, parts: list[tuple[Any, bool]], box: Box) -> Result:
     total = constant(request.targets, 0.0, 0.0, request.potential, request.field)
     if not (request.targets.shape[0] and np.any(request.weights)):
         return total
+    exponent = math.frexp(float(np.min(box.sides)))[1]
+    factor = 1.0 if abs(exponent) <= LENGTH else 2.0**-exponent
+    if factor != 1.0:
+        box = Box([None if side is None else side * factor for side in box.lengths], box.periodic)
+        positions, same = request.positions * factor, request.targets is request.positions
+        request = request._replace(positions=positions, targets=positions if same else request.targets * factor)
     for profile, background in parts:
-        found = _within_tolerance(request._replace(profile=profile), box, background)
+        some = request._replace(profile=profile if factor == 1.0 else profile.stretched(factor))
+        _check_range(some.profile, box)
+        found = _within_tolerance(some, box, background)
         for whole, part in zip(total, found, strict=True):
             if whole is not None:
                 whole += part
+    if total.field is not None and factor != 1.0:
+        total.field[...] *= factor
     return total
+
+
+def _check_range(profile: Any, box: Box) -> None:
+    """Of each term by itself, since a kernel may be 0 where terms cancel."""
+    period = float(np.min(box.sides)) ** 2
+    for factor, numerator, shift, d in profile.inverse_powers():
+        for s in [0.0, period] if shift else [period]:
+            size = abs(factor) * (numerator / (s + shift)) ** (d / 2)
+            if factor and not LEAST <= size <= MOST:
+                raise ValueError(
+                    f"kernel: expected values from {LEAST:g} to {MOST:g} at distance 0 and a period away, got {size:g};"
+                    " take another unit of length"
+                )
 
 
 def _within_tolerance(request: Request, box: Box, background: bool) -> Result:
     rtol = request.rtol
     assert rtol is not None
     scene = scene_of(request, box, background)
+    if (extent := float(np.max(scene.extents))) > MOST_SIDES * float(np.min(box.sides)):
+        raise ValueError(
+            f"box: expected periods of at least {1 / MOST_SIDES:g} of its longest side and of what the points span, "
+            f"got {float(np.min(box.sides)):g} and {extent:g}"
+        )
 
     def error_of(result: Result) -> float:
         rows, counts = draw(request, result)

@@ -13,7 +13,6 @@ import dataclasses
 import functools
 import json
 import logging
-import math
 import os
 import sys
 import tempfile
@@ -27,6 +26,9 @@ VARIABLE = "COULOMBFIELD_COSTS"
 """Environment variable that names another file than the usual one; empty, none is read."""
 FORMAT = 1
 """Of the file; raised whenever a number of the table comes to stand for something else."""
+
+LEAST, MOST = 1e-30, 1e30
+"""Of a number in a file: with others, estimates of time would overflow or vanish."""
 
 _logger = logging.getLogger("coulombfield")
 
@@ -220,7 +222,7 @@ def parsed(text: str) -> Costs:
     Raises
     ------
     ValueError
-        If it is another text, of another version, or a number is missing, unknown or not positive.
+        If it is another text, of another version, or a number is missing, unknown or out of range.
     """
     try:
         content = json.loads(text)
@@ -232,8 +234,8 @@ def parsed(text: str) -> Costs:
     if not isinstance(numbers, dict) or set(numbers) != set(NAMES):
         raise ValueError("expected the costs of this version")
     for name, number in numbers.items():
-        if isinstance(number, bool) or not isinstance(number, (int, float)) or not 0 < number < math.inf:
-            raise ValueError(f"{name}: expected a positive number, got {number!r}")
+        if isinstance(number, bool) or not isinstance(number, (int, float)) or not LEAST <= number <= MOST:
+            raise ValueError(f"{name}: expected a number from {LEAST:g} to {MOST:g}, got {str(number)[:20]}")
     return Costs(**{name: float(number) for name, number in numbers.items()})
 
 

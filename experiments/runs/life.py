@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import signal
 import tomllib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,7 +19,7 @@ from ..config import ConfigError, Setup
 from ..files import WriteError, write_atomically
 from ..ranks.alone import Ranks
 from ..ranks.world import world
-from . import agreement, provenance, report
+from . import agreement, company, provenance, report
 from .checkpoint import Checkpoint, CheckpointError, CheckpointFolder
 from .checkpoint import load as load_checkpoint
 from .experiment import Experiment
@@ -83,7 +83,7 @@ def start(setup: Setup, out: Path | None, device: str, say: Say = print, *, sour
     -----
     Several ranks (``mpiexec``) train together; the first of them writes and says what there is to say.
     """
-    ranks, say = _company(setup, say)
+    ranks, say = company.of(setup, say)
 
     def begin() -> tuple[Device, Experiment, dict[str, str]]:
         where = device_of(device, ranks.local)
@@ -94,10 +94,10 @@ def start(setup: Setup, out: Path | None, device: str, say: Say = print, *, sour
 
     where, experiment, data = ranks.together(begin)
     agreement.check(ranks, setup, where.name, data, **{"--from": str(source) if source else ""})
-    _introduce(ranks, setup, where, say)
+    company.introduce(ranks, setup, where, say)
     folder = ranks.on_first(lambda: RunFolder.create(out, setup.name))
     say(f"folder: {folder.path}")
-    with _locked(ranks, folder):
+    with company.locked(ranks, folder):
         state = experiment.state() if source is not None else None
 
         def write() -> None:
@@ -131,9 +131,9 @@ def resume(path: Path, say: Say = print, overrides: Sequence[str] = ()) -> Finis
     """
     ranks = world()
     folder = ranks.on_first(lambda: RunFolder.open(path))
-    with _locked(ranks, folder):
+    with company.locked(ranks, folder):
         setup, checkpoint = ranks.on_first(lambda: _found(folder, overrides, say))
-        _, say = _company(setup, say)
+        _, say = company.of(setup, say)
         step, total = checkpoint.step if checkpoint else 0, setup.config.training.updates
         ended = _ended(checkpoint)
         last = step if ended else total
@@ -151,7 +151,7 @@ def resume(path: Path, say: Say = print, overrides: Sequence[str] = ()) -> Finis
 
         device, experiment, data = ranks.together(begin)
         agreement.check(ranks, setup, device.name, data)
-        _introduce(ranks, setup, device, say)
+        company.introduce(ranks, setup, device, say)
         if renewed := getattr(experiment, "renewed", ""):
             say(renewed)
         say(f"{folder.path}: continuing at update {step} of {total}")
@@ -199,38 +199,6 @@ def _finished(
 
 def _all_done(step: int, ended: str) -> str:
     return f"{step} updates, ended by {ended}" if ended else f"all {step} updates are done"
-
-
-def _company(setup: Setup, say: Say) -> tuple[Ranks, Say]:
-    """The processes that train together, and what is said by the first of them only.
-
-    Raises
-    ------
-    UserError
-        If there are several, and the experiment is one for one process.
-    """
-    ranks = world()
-    if ranks.size > 1 and not getattr(setup.module, "OVER_RANKS", False):
-        raise UserError(f"{setup.name}: expected one process, since it is not divided over ranks, got {ranks.size}")
-    return ranks, say if ranks.first else _silent
-
-
-def _silent(_: str) -> None:
-    """What the other ranks have to say."""
-
-
-def _introduce(ranks: Ranks, setup: Setup, device: Device, say: Say) -> None:
-    """Say how the work is divided."""
-    if ranks.size > 1:
-        say(ranks.describe(setup.config.training.batch, device))
-
-
-@contextlib.contextmanager
-def _locked(ranks: Ranks, folder: RunFolder) -> Iterator[None]:
-    """The first rank keeps others from training in a folder."""
-    with contextlib.ExitStack() as stack:
-        ranks.on_first(lambda: stack.enter_context(folder.locked()))
-        yield
 
 
 def restored(

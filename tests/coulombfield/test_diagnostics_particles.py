@@ -228,6 +228,7 @@ X, V, F, M = gas(0, 4)
         (lambda: diagnostics.structure_factor(X, X, M[:2]), ValueError, r"^charges: expected shape \(4,\)"),
         (lambda: diagnostics.speed_distribution(V[:0]), ValueError, "^velocities: expected at least one particle"),
         (lambda: diagnostics.speed_distribution(V, bins=0), ValueError, "^bins: expected an integer of at least 1"),
+        (lambda: diagnostics.speed_distribution(V * math.nan), ValueError, "^velocities: expected finite numbers"),
         (lambda: diagnostics.maxwell_density([1.0], 0.0), ValueError, "^width: expected a positive"),
     ],
 )

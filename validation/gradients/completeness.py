@@ -30,6 +30,7 @@ EXEMPT: dict[Any, str] = {
     coulombfield.Gradient: "names results and computes nothing",
     coulombfield.EnergyGradient: "names results and computes nothing",
     coulombfield.Explanation: "names results and computes nothing",
+    coulombfield.explain: "calls a function that has rows",
     coulombfield.signed_charges: "gives positions as they are and constant weights",
     coulombfield.real_charges: "gives positions as they are and constant weights",
     coulombfield.generated_charges: "gives positions as they are and constant weights",

@@ -5,11 +5,11 @@ Each case is a function of a random stream that is the same on all ranks; it ret
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import sys
 import time
-from dataclasses import replace
 
 import numpy as np
 from mpi4py import MPI
@@ -198,13 +198,13 @@ def tolerance(rng):
         return Result(*result)
 
     fast._fourier = wrong
-    known, costs._found = costs._found, replace(costs.BUILT_IN, worth_a_plan=0.0)
+    found, costs._found = costs._found, dataclasses.replace(costs.BUILT_IN, worth_a_plan=0.0)
     seconds, fast.seconds = fast.seconds, lambda ranks, scene, method: 0.0 if method == "nufft" else 9.0
     try:
         named = told(lambda: parallel.potential(own.positions, own, KERNEL, rtol=1e-4, method="nufft"))
         got, why = parallel.potential(own.positions, own, KERNEL, rtol=1e-4, explain=True)
     finally:
-        fast._fourier, costs._found, fast.seconds = original, known, seconds
+        fast._fourier, costs._found, fast.seconds = original, found, seconds
     expected = cf.potential(points[rows], charges, KERNEL)
     error = float(np.max(np.abs(got / expected - 1)))
     return {"named": named, "methods": COMM.allgather([why.method, why.gave_up]), "errors": COMM.allgather(error)}

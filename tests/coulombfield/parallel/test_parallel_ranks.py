@@ -13,7 +13,7 @@ pytest.importorskip("finufft")
 
 PROGRAM = Path(__file__).with_name("ranks_program.py")
 ROOT = Path(__file__).resolve().parents[3]
-SECONDS = 240  # a hang fails; with nothing compiled yet it takes a minute
+SECONDS = 600  # a hang fails; with nothing compiled yet it takes a minute or two
 MPIEXEC = Path(sys.executable).with_name("mpiexec")
 
 

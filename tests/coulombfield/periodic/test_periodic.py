@@ -316,3 +316,34 @@ def test_only_numpy_arrays(library):
     there = cf.Charges(library.put(charges.positions), library.put(charges.weights))
     with pytest.raises(TypeError, match=r"^positions: expected a NumPy array, which periodic sums take alone"):
         periodic.potential(library.put(targets), there, cf.Plummer(), Box((1.0,) * 3))
+
+
+@pytest.mark.parametrize("scale", [1e-100, 1e-20, 1e20, 1e100])
+@pytest.mark.parametrize("exponent", [1.0, 7.0])
+def test_the_unit_of_length_changes_nothing(exponent, scale):
+    """Squares of sums in metres or ångströms once left the range of a double: infinite, or measured as no error."""
+    charges, targets = cloud()
+    whole, lengths = cf.Plummer(exponent, 0.2), (1.0, 1.3, 0.8)
+    if abs(math.log10(scale)) * exponent > 200:
+        pytest.skip("the kernel's powers themselves leave it")
+    scaled = cf.Charges(charges.positions * scale, charges.weights)
+    kernel, box = cf.Plummer(exponent, 0.2 * scale), Box([length * scale for length in lengths])
+    expected = periodic.potential_and_field(targets, charges, whole, Box(lengths))
+    found = periodic.potential_and_field(targets * scale, scaled, kernel, box)
+    for values, power, right in zip(found, (exponent, exponent + 1), expected, strict=True):
+        assert np.abs(values * scale**power - right).max() < 1e-5 * np.abs(right).max()
+
+
+def test_a_kernel_beyond_the_range_is_refused():
+    charges, targets = cloud()
+    box = Box([1e-40 * length for length in (1.0, 1.3, 0.8)])
+    tiny = cf.Charges(charges.positions * 1e-40, charges.weights)
+    with pytest.raises(ValueError, match="kernel: expected values from 1e-146 to 1e\\+146"):
+        periodic.field(targets * 1e-40, tiny, cf.Plummer(5.0, 2e-41), box)
+
+
+@pytest.mark.parametrize("box", [Box((1.0, 1.3, 1e6)), Box((1.0, 1.3, None), (True, True, False))])
+def test_a_needle_is_refused_at_once(box):
+    charges, targets = cloud(lengths=(1.0, 1.3, 1e6))
+    with pytest.raises(ValueError, match=r"box: expected periods of at least 0.0001 of .*, got 1 and "):
+        periodic.potential(targets, charges, cf.Plummer(1.0, 0.1), box)

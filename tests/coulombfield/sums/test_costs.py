@@ -95,6 +95,8 @@ def test_what_is_written_is_read_and_can_be_forgotten(file):
         lambda content: json.dumps(content | {"costs": content["costs"] | {"simd_call": 0.0}}),
         lambda content: json.dumps(content | {"costs": content["costs"] | {"simd_call": "fast"}}),
         lambda content: json.dumps(content | {"costs": content["costs"] | {"simd_call": float("nan")}}),
+        lambda content: json.dumps(content | {"costs": content["costs"] | {"simd_call": 10**400}}),
+        lambda content: json.dumps(content | {"costs": content["costs"] | {"simd_call": 1e308}}),
         lambda content: "\udcff",
     ],
 )

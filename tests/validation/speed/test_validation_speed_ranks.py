@@ -1,7 +1,11 @@
 """The benchmark of ranks: its tables are found, and its model does what its formula says, whatever the speed may be."""
 
-import pytest
+import json
 
+import pytest
+import ranks_support
+
+from validation.__main__ import main
 from validation.speed.ranks import bench, model, scaling
 from validation.speed.ranks.benchmark import names
 
@@ -63,3 +67,20 @@ def test_without_mpiexec_the_error_says_what_to_install(monkeypatch, tmp_path):
     monkeypatch.setattr(bench.shutil, "which", lambda _: None)
     with pytest.raises(RuntimeError, match="pip install mpi4py mpich"):
         bench.Bench(0.1, quick=True).launch(2, 1, "validation.speed.ranks.sums_program")
+
+
+@ranks_support.needs_mpi
+def test_both_ways_are_timed_in_turns(capsys, tmp_path):
+    file = tmp_path / "ranks.json"
+    assert main(["speed", "ranks", "--only", "training", "--quick", "--seconds", "0.01", "--json", str(file)]) == 0
+    (row,) = json.loads(file.read_text())
+    assert row["name"] == "digits, minibatch 64"
+    assert row["ratio"] > 0
+    assert 0 < row["exchange_share"] < 1
+    assert "exchanges and waiting" in capsys.readouterr().out
+
+
+def test_an_unknown_name_is_refused(capsys):
+    with pytest.raises(SystemExit):
+        main(["speed", "ranks", "--only", "sailing"])
+    assert "unknown 'sailing'; expected some of" in capsys.readouterr().err

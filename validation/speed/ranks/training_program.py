@@ -1,4 +1,4 @@
-"""Updates on demand: ``python -m validation.speed.ranks.program PRESET KEY=VALUE ...``, also under ``mpiexec``.
+"""Updates on demand: ``python -m validation.speed.ranks.training_program PRESET KEY=VALUE ...``, or under ``mpiexec``.
 
 The first rank reads how many updates to do, line by line, and prints the seconds that they took, and those of them that
 went into exchanges with other ranks; 0 ends all.
@@ -21,11 +21,10 @@ def main(preset: str, *overrides: str) -> None:
     from experiments.ranks.world import world
     from experiments.runs import life
 
-    setup = config.resolve(preset, overrides)
-    experiment, ranks = life.build(setup, life.device_of("cpu")), world()
-    clock = _Clock()
-    for name in ("mean_", "gathered"):
+    setup, ranks, clock = config.resolve(preset, overrides), world(), _Clock()
+    for name in ("mean_", "gathered"):  # before batch-norms get them
         setattr(ranks, name, clock.timed(getattr(ranks, name)))
+    experiment = life.build(setup, life.device_of("cpu"))
     with life.blas_threads(setup):
         while updates := ranks.on_first(lambda: int(sys.stdin.readline() or 0)):
             start, clock.seconds = time.perf_counter(), 0.0
