@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import matplotlib
+import matplotlib.pyplot as plt
 import pytest
 
 from experiments.__main__ import main
@@ -17,7 +18,8 @@ BLOCKS = re.findall(r"^```python\n(.*?)^```$", README.read_text(encoding="utf-8"
 def in_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     matplotlib.use("Agg")
-    return tmp_path
+    yield tmp_path
+    plt.close("all")  # other tests count figures
 
 
 @pytest.mark.slow
