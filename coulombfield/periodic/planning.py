@@ -25,6 +25,7 @@ from ..sums.ewald.split import (
     NEIGHBOURHOOD,
     REACHES,
     SECOND,
+    digits_of,
     share_in_cells,
 )
 from ..sums.ewald.splitting import Split, split
@@ -55,8 +56,6 @@ class Scene(NamedTuple):
     extents: np.ndarray
     """Of the same, shape (m,) [length]."""
     largest: float
-    total: float
-    """Σ |q|."""
     noise: float
     """Root of Σ q²."""
     potential: float
@@ -102,8 +101,7 @@ def scene_of(request: Request, box: Box, background: bool) -> Scene:
         field = pairs.magnitude(np.where(apart, pairs.weights * slopes, 0.0))
         side = float(np.min(box.sides))
         field = max(field, own * 2 * side * _at_a_period(request.profile.slope, box))
-    low, high = box_of(request.targets, request.positions)
-    centre, extents = low.copy(), high.copy()
+    centre, extents = box_of(request.targets, request.positions)
     for axis, side in zip(box.axes, box.sides, strict=True):
         centre[axis], extents[axis] = side / 2, side
     stream = Streams(seed=0).stream("cells")
@@ -111,10 +109,9 @@ def scene_of(request: Request, box: Box, background: bool) -> Scene:
         points[stream.integers(points.shape[0], size=CENSUS)].astype(np.float64) - (centre - extents / 2)
         for points in (request.targets, request.positions)
     ]
-    total = float(np.sum(np.abs(charges), dtype=np.float64))
     counts = request.targets.shape[0], request.positions.shape[0]
     noise = own * math.sqrt(counts[1])
-    sizes = largest, total, noise, potential, field
+    sizes = largest, noise, potential, field
     return Scene(box, request.profile, background, *counts, centre, extents, *sizes, (drawn[0], drawn[1]))
 
 
@@ -122,15 +119,15 @@ def _at_a_period(function: Any, box: Box) -> float:
     return abs(float(function(np, np.square(np.min(box.sides, keepdims=True)))[0]))
 
 
-def planned(scene: Scene, tolerance: float, *, stretch: float = 1.0) -> Plan:
-    """The plan that should be fastest, or one whose short part reaches ``stretch`` times as far.
+def planned(scene: Scene, tolerance: float) -> Plan:
+    """The plan that should be fastest.
 
     Raises
     ------
     OutOfReachError
         If it would take too many modes.
     """
-    reach = _best_reach(scene, tolerance) * stretch
+    reach = _best_reach(scene, tolerance)
     digits, length = _digits(scene, reach, tolerance)
     beta = math.ceil(STEPS_A_DIGIT * (digits + EXTRA_DIGITS)) / STEPS_A_DIGIT
     free = tuple(
@@ -195,14 +192,7 @@ def _seconds(scene: Scene, reach: float, tolerance: float, known: float) -> floa
 
 
 def _digits(scene: Scene, reach: float, tolerance: float) -> tuple[float, float]:
-    """Natural logarithm of 1 / (error allowed of the series, relative to its peak), and the length R."""
-    peak, length = 0.0, math.inf
-    for factor, numerator, shift, d in scene.profile.inverse_powers() or ():
-        square = reach * reach + shift
-        peak += abs(factor) * (numerator / square) ** (d / 2) * (4 * (1 + d / 2)) ** (d / 4)
-        length = min(length, math.sqrt(square))
-    allowed = tolerance * min(scene.potential, scene.field * length / 12) / (peak * scene.noise)
-    return math.log(1 / min(0.1, max(allowed, 1e-15))), length
+    return digits_of(scene.profile, reach, tolerance, scene.noise, scene.potential, scene.field)
 
 
 @functools.lru_cache(maxsize=8)

@@ -21,11 +21,12 @@ from typing import Any
 import numpy as np
 
 from ..arguments import finite_number
-from ..arrays import Array, floating, library
-from ..charges import Charges, check_charges, check_like, check_points
+from ..arrays import Array, library
+from ..charges import Charges, check_charges
 from ..kernels import RadialKernel, check_kernel
 from ..kernels.inverse_power import InversePower
 from ..profiles import Added, Power
+from ..sums import checked_request
 from ..sums.ewald import neighbour_cells
 from ..sums.fourier.periodic import Series, constant
 from ..sums.pairs import simd
@@ -150,9 +151,7 @@ def virial(charges: Charges, kernel: RadialKernel, box: Box, *, rtol: float = 1e
     terms = kernel.profile.inverse_powers()
     if not terms:
         raise ValueError(f"kernel: expected inverse powers and their sums, got {kernel}")
-    request = _request(charges.positions, charges, box, True, rtol, True, False)
-    if not all(term.shift for term in terms):
-        _check_bare(kernel, terms, box, True)
+    request = _request(charges.positions, charges, kernel, box, True, rtol, potential=True)
     parts = [(_pull(term), term.exponent <= box.dimension) for term in terms]
     found = _added(request, parts, box).potential
     return 0.5 * float(found.astype(np.float64) @ charges.weights.astype(np.float64))
@@ -178,44 +177,40 @@ def _evaluate(
     potential: bool = False,
     field: bool = False,
 ) -> Result:
-    check_charges(charges)
-    check_kernel(kernel)
-    request = _request(targets, charges, box, exclude_self, rtol, potential, field)
-    terms = kernel.profile.inverse_powers()
+    request = _request(targets, charges, kernel, box, exclude_self, rtol, potential=potential, field=field)
+    terms = request.profile.inverse_powers()
     if not terms:
-        return _by_images(request._replace(profile=kernel.profile), kernel, box)
-    if not all(term.shift for term in terms):
-        _check_bare(kernel, terms, box, request.exclude_self)
+        return _by_images(request, kernel, box)
     return _added(request, _parts(terms, box), box)
 
 
 def _request(
-    targets: Any, charges: Charges, box: Any, exclude_self: Any, rtol: Any, potential: bool, field: bool
+    targets: Any,
+    charges: Any,
+    kernel: Any,
+    box: Any,
+    exclude_self: Any,
+    rtol: Any,
+    *,
+    potential: bool = False,
+    field: bool = False,
 ) -> Request:
-    """The request that these arguments make, its points moved into the box; it has no kernel yet."""
-    positions = charges.positions
-    same = targets is positions
-    positions, targets = floating(positions=positions, targets=targets)
-    for name, points in (("positions", positions), ("targets", targets)):
-        if library(type(points)) != "numpy":
-            raise TypeError(f"{name}: expected a NumPy array, which periodic sums take alone, got {type(points)}")
-    check_points("targets", targets)
-    check_like("targets", targets, "the charges", positions)
-    _check_box(box, positions.shape[1])
-    if not isinstance(exclude_self, bool):
-        raise TypeError(f"exclude_self: expected True or False, got {exclude_self!r}")
-    if exclude_self and targets.shape[0] != positions.shape[0]:
-        count = positions.shape[0]
-        raise ValueError(f"targets: expected as many as charges ({count}) with exclude_self, got {targets.shape[0]}")
-    rtol, least = finite_number("rtol", rtol), 16 * float(np.finfo(positions.dtype).eps)
-    if not least <= rtol < 1:
-        raise ValueError(f"rtol: expected a number from {least:.1e} ({positions.dtype}) to 1, got {rtol:g}")
-    for name, values in (("positions", positions), ("targets", targets), ("weights", charges.weights)):
-        if not np.isfinite(values).all():
+    """The request that these arguments make, its points moved into the box."""
+    check_charges(charges)
+    check_kernel(kernel)
+    _check_box(box, charges.positions.shape[1])
+    rtol = finite_number("rtol", rtol)
+    _check_bare(kernel, box, exclude_self)
+    request = checked_request(targets, charges, kernel, exclude_self, rtol, potential=potential, field=field)
+    if library(type(request.positions)) != "numpy":
+        given = type(request.positions)
+        raise TypeError(f"positions: expected a NumPy array, which periodic sums take alone, got {given}")
+    for name in ("positions", "targets", "weights"):
+        if not np.isfinite(getattr(request, name)).all():
             raise ValueError(f"{name}: expected finite numbers, since a sum over images reaches every target")
-    inside = box.wrapped(positions)
-    places = inside if same else box.wrapped(targets)
-    return Request(places, inside, charges.weights, None, exclude_self, potential, field, rtol)
+    inside = box.wrapped(request.positions)
+    same = request.targets is request.positions
+    return request._replace(positions=inside, targets=inside if same else box.wrapped(request.targets))
 
 
 def _check_box(box: Any, dimension: int) -> None:
@@ -225,12 +220,16 @@ def _check_box(box: Any, dimension: int) -> None:
         raise ValueError(f"box: expected {dimension} axes like the points, got {box.dimension}")
 
 
-def _check_bare(kernel: RadialKernel, terms: list[Power], box: Box, exclude_self: bool) -> None:
-    if not exclude_self:
+def _check_bare(kernel: RadialKernel, box: Box, exclude_self: Any) -> None:
+    """Raise if the kernel has a bare inverse power that the box can't serve."""
+    bare = [term for term in kernel.profile.inverse_powers() or () if not term.shift]
+    if not bare:
+        return
+    if exclude_self is False:
         raise ValueError(f"exclude_self: expected True with {kernel}, which is infinite at distance 0")
     if not all(box.periodic):
         raise ValueError(f"kernel: expected one with a softening where an axis is not periodic, got {kernel}")
-    if any(term.exponent >= box.dimension for term in terms if not term.shift):
+    if any(term.exponent >= box.dimension for term in bare):
         raise ValueError(
             f"kernel: expected an exponent below {box.dimension} without a softening, which Plummer has, got {kernel}"
         )

@@ -15,7 +15,7 @@ Memory: about 200 bytes a point, and the transforms' grid twice, at most 1 GiB.
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -273,16 +273,36 @@ def share_in_cells(drawn: tuple[np.ndarray, np.ndarray], side: float) -> float:
 
 
 def _digits(wanted: Request, scene: Scene, reach: float, tolerance: float) -> tuple[float, float]:
-    """Natural logarithm of 1 / (error allowed of the series, relative to its peak), and the length R."""
+    noise = scene.own * math.sqrt(scene.charges)
+    return digits_of(wanted.profile, reach, tolerance, noise, scene.potential, scene.field)
+
+
+def digits_of(
+    profile: Any, reach: float, tolerance: float, noise: float, potential: float, field: float
+) -> tuple[float, float]:
+    """Natural logarithm of 1 / (error allowed of the series, relative to its peak), and the length R.
+
+    Parameters
+    ----------
+    profile : profile
+        What :meth:`~coulombfield.profiles.Profile.inverse_powers` makes a sum of inverse powers.
+    reach : float
+        Range r_c of the short part [length].
+    tolerance : float
+        Error allowed of the sums.
+    noise : float
+        Root of Σ w².
+    potential, field : float
+        Sizes that errors are relative to, as in :class:`Scene`.
+    """
     peak, length = 0.0, math.inf
-    terms = wanted.profile.inverse_powers()
+    terms = profile.inverse_powers()
     assert terms, "refused before"
     for factor, numerator, shift, d in terms:
         square = reach * reach + shift
         peak += abs(factor) * (numerator / square) ** (d / 2) * (4 * (1 + d / 2)) ** (d / 4)
         length = min(length, math.sqrt(square))
-    noise = scene.own * math.sqrt(scene.charges)
-    allowed = tolerance * min(scene.potential, scene.field * length / 12) / (peak * noise)
+    allowed = tolerance * min(potential, field * length / 12) / (peak * noise)
     return math.log(1 / min(0.1, max(allowed, 1e-15))), length
 
 
