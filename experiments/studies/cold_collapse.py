@@ -18,7 +18,8 @@ from coulombfield.starts import uniform_ball
 from ..figures.style import Figure
 from ..metrics.metric import Column
 from ..runs.loop import LoopConfig
-from .gravity import COMMON, PARTS, Gravity
+from .gravity import COMMON, PARTS, Gravity, check_numbers
+from .moving import tied_to_length as tied_to_length
 
 SHOWN = 2.0  # half the edge of the animation, in radii of the ball
 START = -0.6  # energy of a ball of mass and radius 1, without softening
@@ -57,21 +58,12 @@ class Config:
     def __post_init__(self) -> None:
         if self.bodies < 2:
             raise ValueError(f"bodies: expected at least 2, got {self.bodies}")
-        for name in ("step", "accuracy", "softening"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name}: expected a positive number, got {getattr(self, name)}")
-        if self.seed < 0:
-            raise ValueError(f"seed: expected a number that is not negative, got {self.seed}")
+        check_numbers(self, "step", "accuracy", "softening")
 
 
 def build(config: Config, device: Device, streams: Streams) -> ColdCollapse:
     """The experiment at its start."""
     return ColdCollapse(config, device, streams)
-
-
-def tied_to_length(config: Config) -> list[str]:
-    """The animation's frames are spread over all updates."""
-    return ["training.updates, over which the animation's frames are spread"]
 
 
 class ColdCollapse(Gravity):

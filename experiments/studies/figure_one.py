@@ -22,6 +22,7 @@ from ..figures.style import DIVERGING, GENERATED, REAL, WIDTH, Figure, new_figur
 from ..metrics.metric import Column
 from ..runs.loop import LoopConfig
 from .moving import Flow, Frames
+from .moving import tied_to_length as tied_to_length
 from .study import Study
 
 FRAMES = 60
@@ -84,11 +85,6 @@ class Config:
 def build(config: Config, device: Device, streams: Streams) -> FigureOne:
     """The experiment at its start."""
     return FigureOne(config, device, streams)
-
-
-def tied_to_length(config: Config) -> list[str]:
-    """The animation's frames are spread over all updates."""
-    return ["training.updates, over which the animation's frames are spread"]
 
 
 class FigureOne(Study):

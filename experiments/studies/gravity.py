@@ -31,6 +31,15 @@ COMMON: Mapping[str, Column] = {
 }
 
 
+def check_numbers(config: Any, *positive: str) -> None:
+    """Raise unless the named settings are positive, and the seed is not negative."""
+    for name in positive:
+        if not getattr(config, name) > 0:
+            raise ValueError(f"{name}: expected a positive number, got {getattr(config, name)}")
+    if config.seed < 0:
+        raise ValueError(f"seed: expected a number that is not negative, got {config.seed}")
+
+
 class Gravity(Study):
     """Bodies under their softened gravity, G = 1; an update is a step of the integrator.
 

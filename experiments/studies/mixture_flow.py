@@ -23,6 +23,7 @@ from ..metrics import energy, modes
 from ..metrics.metric import Column
 from ..runs.loop import LoopConfig
 from .moving import Flow, Frames
+from .moving import tied_to_length as tied_to_length
 from .study import Study
 
 FRAMES = 48
@@ -136,11 +137,6 @@ class Config:
 def build(config: Config, device: Device, streams: Streams) -> MixtureFlow:
     """The experiment at its start."""
     return MixtureFlow(config, device, streams)
-
-
-def tied_to_length(config: Config) -> list[str]:
-    """The animation's frames are spread over all updates."""
-    return ["training.updates, over which the animation's frames are spread"]
 
 
 class MixtureFlow(Study):

@@ -101,6 +101,11 @@ def _put(group: Group, device: Device) -> Group:
     return Group(**{name: None if a is None else device.put(a) for name, a in arrays.items()}, fixed=group.fixed)
 
 
+def tied_to_length(config: Any) -> list[str]:
+    """What of a study with :class:`Frames` hangs on its length: they are spread over all updates."""
+    return ["training.updates, over which the animation's frames are spread"]
+
+
 class Frames:
     """What an animation will show: values that are kept at some of the steps.
 

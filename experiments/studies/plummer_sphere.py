@@ -18,7 +18,8 @@ from coulombfield.starts import plummer_sphere
 from ..figures.style import Figure
 from ..metrics.metric import Column
 from ..runs.loop import LoopConfig
-from .gravity import COMMON, Gravity
+from .gravity import COMMON, Gravity, check_numbers
+from .moving import tied_to_length as tied_to_length
 
 ENERGY = -0.25  # in N-body units
 HALF_MASS = 3 * math.pi / 16 / math.sqrt(2 ** (2 / 3) - 1)
@@ -55,21 +56,12 @@ class Config:
     def __post_init__(self) -> None:
         if self.bodies < 2:
             raise ValueError(f"bodies: expected at least 2, got {self.bodies}")
-        for name in ("step", "softening"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name}: expected a positive number, got {getattr(self, name)}")
-        if self.seed < 0:
-            raise ValueError(f"seed: expected a number that is not negative, got {self.seed}")
+        check_numbers(self, "step", "softening")
 
 
 def build(config: Config, device: Device, streams: Streams) -> PlummerSphere:
     """The experiment at its start."""
     return PlummerSphere(config, device, streams)
-
-
-def tied_to_length(config: Config) -> list[str]:
-    """The animation's frames are spread over all updates."""
-    return ["training.updates, over which the animation's frames are spread"]
 
 
 class PlummerSphere(Gravity):

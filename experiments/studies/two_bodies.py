@@ -20,7 +20,8 @@ from coulombfield.starts import two_bodies
 from ..figures.style import CURVES, WIDTH, Figure, new_figure, save
 from ..metrics.metric import Column
 from ..runs.loop import LoopConfig
-from .gravity import COMMON, Gravity
+from .gravity import COMMON, Gravity, check_numbers
+from .moving import tied_to_length as tied_to_length
 
 SHOWN = 1.2  # half the edge of the animation, in semi-major axes
 
@@ -58,21 +59,12 @@ class Config:
     def __post_init__(self) -> None:
         if not 0 < self.eccentricity < 1:
             raise ValueError(f"eccentricity: expected a number between 0 and 1, got {self.eccentricity}")
-        for name in ("step", "softening"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name}: expected a positive number, got {getattr(self, name)}")
-        if self.seed < 0:
-            raise ValueError(f"seed: expected a number that is not negative, got {self.seed}")
+        check_numbers(self, "step", "softening")
 
 
 def build(config: Config, device: Device, streams: Streams) -> TwoBodies:
     """The experiment at its start."""
     return TwoBodies(config, device, streams)
-
-
-def tied_to_length(config: Config) -> list[str]:
-    """The animation's frames are spread over all updates."""
-    return ["training.updates, over which the animation's frames are spread"]
 
 
 def rosette(distance: float, speed: float, softening: float) -> tuple[float, float]:
