@@ -14,6 +14,17 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[3]
 
 
+def find_mpiexec() -> str | None:
+    """The mpiexec beside this Python, or another on the PATH."""
+    beside = Path(sys.executable).with_name("mpiexec")
+    return str(beside) if beside.exists() else shutil.which("mpiexec")
+
+
+def thread_counts(threads: int) -> dict[str, str]:
+    """Environment variables that give a process so many threads."""
+    return dict.fromkeys(("NUMBA_NUM_THREADS", "OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"), str(threads))
+
+
 class Bench:
     """Collects rows.
 
@@ -37,12 +48,10 @@ class Bench:
         RuntimeError
             If there is no mpiexec, or the program fails; with the last line that it wrote.
         """
-        beside = Path(sys.executable).with_name("mpiexec")
-        mpiexec = str(beside) if beside.exists() else shutil.which("mpiexec")
+        mpiexec = find_mpiexec()
         if mpiexec is None:
             raise RuntimeError("ranks: no mpiexec is there (pip install mpi4py mpich)")
-        counts = dict.fromkeys(("NUMBA_NUM_THREADS", "OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"), str(threads))
-        environment = {**os.environ, **counts}
+        environment = {**os.environ, **thread_counts(threads)}
         environment["PYTHONPATH"] = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
         command = [mpiexec, "-n", str(ranks), sys.executable, "-m", "mpi4py", "-m", module, *arguments]
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import os
-import shutil
 import statistics
 import subprocess
 import sys
@@ -17,7 +16,7 @@ from typing import Any, NamedTuple
 import h5py
 import numpy as np
 
-from .bench import Bench
+from .bench import Bench, find_mpiexec, thread_counts
 
 IMAGES = 300
 """Of the files that take the place of a data set of images, random ones."""
@@ -71,8 +70,8 @@ def rows(seconds: float, *, quick: bool = False) -> Iterator[dict[str, Any]]:
     quick : bool
         The smallest setting alone.
     """
-    mpiexec = _mpiexec()
-    if not mpiexec:
+    mpiexec = find_mpiexec()
+    if mpiexec is None or importlib.util.find_spec("mpi4py") is None:
         print('no ranks: mpi4py or mpiexec is missing (pip install -e ".[mpi]" mpich)')
         return
     print("updates a second, and the share of exchanges in an update; median of turns:")
@@ -81,7 +80,7 @@ def rows(seconds: float, *, quick: bool = False) -> Iterator[dict[str, Any]]:
             yield _row(setting, _timed(mpiexec, setting, Path(folder), seconds))
 
 
-def _timed(mpiexec: list[str], setting: Setting, folder: Path, seconds: float) -> dict[str, list[Turn]]:
+def _timed(mpiexec: str, setting: Setting, folder: Path, seconds: float) -> dict[str, list[Turn]]:
     """Turns of both ways, one after the other, so that a disturbance of the machine falls on both."""
     with contextlib.ExitStack() as stack:
         programs = {
@@ -100,9 +99,7 @@ def _timed(mpiexec: list[str], setting: Setting, folder: Path, seconds: float) -
 
 
 @contextlib.contextmanager
-def _program(
-    mpiexec: list[str], setting: Setting, folder: Path, ranks: int, threads: int
-) -> Iterator[subprocess.Popen]:
+def _program(mpiexec: str, setting: Setting, folder: Path, ranks: int, threads: int) -> Iterator[subprocess.Popen]:
     """Processes that do updates when they are asked to."""
     words = [setting.preset, f"training.batch={setting.batch}", "metrics=[]", *setting.overrides]
     if setting.preset != "digits":
@@ -111,10 +108,9 @@ def _program(
     command = [sys.executable, "-m", "mpi4py", "-m", "validation.speed.ranks.training_program", *words]
     if ranks == 1:
         command = [sys.executable, "-m", "validation.speed.ranks.training_program", *words]
-    own = {"NUMBA_NUM_THREADS": str(threads), "OMP_NUM_THREADS": str(threads), "OPENBLAS_NUM_THREADS": str(threads)}
     process = subprocess.Popen(
-        [*mpiexec, "-n", str(ranks), *command] if ranks > 1 else command,
-        env={**os.environ, **own},
+        [mpiexec, "-n", str(ranks), *command] if ranks > 1 else command,
+        env={**os.environ, **thread_counts(threads)},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -174,10 +170,3 @@ def _images(folder: Path) -> Path:
             images = np.random.default_rng(0).integers(0, 256, (IMAGES, 64, 64, 3), np.uint8)
             file.create_dataset("images", data=images)
     return path
-
-
-def _mpiexec() -> list[str]:
-    """Command that starts several processes; empty where there is none, or no mpi4py."""
-    beside = Path(sys.executable).with_name("mpiexec")
-    command = str(beside) if beside.exists() else shutil.which("mpiexec")
-    return [command] if command and importlib.util.find_spec("mpi4py") else []
