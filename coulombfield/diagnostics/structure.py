@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import array_api_compat
 import numpy as np
 from scipy.spatial import KDTree
 
@@ -181,7 +182,7 @@ def structure_factor(positions: Array, wave_vectors: Array, charges: Array | Non
     """
     x, k = _host("positions", positions), _host("wave_vectors", wave_vectors)
     check_like("wave_vectors", k, "positions", x)
-    q = np.ones(len(x)) if charges is None else to_numpy(floating(charges=charges)[0]).astype(float)
+    q = np.ones(len(x)) if charges is None else _host_vector("charges", charges)
     if q.shape != (len(x),):
         raise ValueError(f"charges: expected shape ({len(x)},) like positions, got {q.shape}")
     size = float(q @ q)
@@ -228,14 +229,19 @@ def maxwell_density(speeds: Array, width: float, dimension: int = 3) -> np.ndarr
 
     Parameters
     ----------
-    speeds : array
+    speeds : array, shape (K,)
         v ≥ 0 [length / time].
     width : float
         σ > 0 [length / time].
     dimension : int
         m.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is no such array or out of range.
     """
-    v = np.asarray(speeds, dtype=float)
+    v = _host_vector("speeds", speeds)
     width = finite_number("width", width, "positive")
     check_count("dimension", dimension, least=1)
     norm = 2 / ((2 * width**2) ** (dimension / 2) * math.gamma(dimension / 2))
@@ -247,3 +253,14 @@ def _host(name: str, points: Array) -> np.ndarray:
     backend(**{name: points})
     check_points(name, points)
     return to_numpy(points).astype(float)
+
+
+def _host_vector(name: str, numbers: Array) -> np.ndarray:
+    (numbers,) = floating(**{name: numbers})
+    backend(**{name: numbers})
+    if numbers.ndim != 1:
+        raise ValueError(f"{name}: expected shape (count,), got {tuple(numbers.shape)}")
+    xp = array_api_compat.array_namespace(numbers)
+    if numbers.dtype not in (xp.float32, xp.float64):
+        raise TypeError(f"{name}: expected dtype float32 or float64, got {numbers.dtype}")
+    return to_numpy(numbers).astype(float)

@@ -29,6 +29,10 @@ GIVEN = {
     "d_weights": POINTS[:, 0],
     "generated_velocities": POINTS,
     "velocities": POINTS,
+    "forces": POINTS,
+    "masses": np.arange(1.0, 7.0),
+    "wave_vectors": POINTS,
+    "speeds": np.arange(6.0),
     "field": lambda points: points,
 }
 
@@ -42,6 +46,11 @@ def of_one(positions, velocities=None):
 
 
 OWN = {
+    "explain": {"function": cf.potential},
+    "maxwell_density": {"width": 1.0},
+    "radial_distribution": {"longest": 2.0, "volume": 8.0},
+    "structure_factor": {"charges": np.arange(1.0, 7.0)},
+    "virial_pressure": {"volume": 8.0},
     "field_vjp": {"cotangent": POINTS},
     "potential_on_grid": {"lower": [0, 0], "upper": [1, 1], "shape": [3, 3]},
     "permutation_test": {"permutations": 5},
