@@ -13,6 +13,6 @@ Examples
 """
 
 from .stored import StoredCharges
-from .sums import field, potential, potential_and_field
+from .sums import explain, field, potential, potential_and_field
 
-__all__ = ["StoredCharges", "field", "potential", "potential_and_field"]
+__all__ = ["StoredCharges", "explain", "field", "potential", "potential_and_field"]

@@ -29,15 +29,21 @@ class Saved:
 
     Raises
     ------
+    TypeError
+        If the path is none.
     ValueError
-        If there is a file that can't be read, or of other inputs: the message names the first.
+        If there can be no file there, or is one that can't be read, or of other inputs: the message names the first.
     """
 
     def __init__(self, path: str | os.PathLike | None, inputs: Mapping[str, str]):
+        if not isinstance(path, str | os.PathLike | None):
+            raise TypeError(f"state: expected a path, got {type(path).__name__}")
         self._path = None if path is None else Path(path)
         self._inputs = dict(inputs)
         self.arrays: dict[str, np.ndarray] = {}
         self._saved = time.monotonic()
+        if self._path is not None and (not self._path.parent.is_dir() or self._path.is_dir()):
+            raise ValueError(f"state: expected a file in a folder that is there, got {self._path}")
         if self._path is None or not self._path.exists():
             return
         with naming(self._path, "the state of an evaluation"), h5py.File(self._path, "r") as file:

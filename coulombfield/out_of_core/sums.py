@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,8 @@ from ..kernels import RadialKernel, check_kernel
 from ..packages import own_version
 from ..sums.engines import EXACT
 from ..sums.engines import FAST as APPROXIMATE
-from ..sums.request import Request, Result
+from ..sums.request import Request, Result, check_explained
+from ..sums.selection import Explanation
 from .evaluation import FAST, REFUSED, Evaluation, Progress
 from .results import Sink
 from .saved import Saved
@@ -38,7 +39,6 @@ def potential(
     out: Any = None,
     state: str | os.PathLike | None = None,
     progress: Progress | None = None,
-    explain: bool = False,
 ) -> Any:
     r"""Potential of stored charges at stored targets, both read in blocks.
 
@@ -71,13 +71,11 @@ def potential(
         done are kept if ``out`` is a dataset or memory map; else they are computed again.
     progress : callable, optional
         Is called with the name of a stage, how much of it is done, and of how much.
-    explain : bool
-        Also return an :class:`coulombfield.Explanation`.
 
     Returns
     -------
     array or dataset, shape (T,)
-        ``out``, or a new array [charge · kernel]; with ``explain``, a pair with the explanation.
+        ``out``, or a new array [charge · kernel].
 
     Raises
     ------
@@ -94,8 +92,7 @@ def potential(
     sums. The 48 are drawn uniformly and near to charges, not by what they contribute, which is not known then. All
     pairs read the charges once for each block of targets.
     """
-    value, explanation = _evaluate(locals(), potential=True)
-    return (value.potential, explanation) if explain else value.potential
+    return _evaluate(locals(), potential=True)[0].potential
 
 
 def field(
@@ -111,7 +108,6 @@ def field(
     out: Any = None,
     state: str | os.PathLike | None = None,
     progress: Progress | None = None,
-    explain: bool = False,
 ) -> Any:
     r"""Electric field of stored charges at stored targets.
 
@@ -122,10 +118,9 @@ def field(
     Returns
     -------
     array or dataset, shape (T, m)
-        ``out``, or a new array [charge · kernel / length]; with ``explain``, a pair with the explanation.
+        ``out``, or a new array [charge · kernel / length].
     """
-    value, explanation = _evaluate(locals(), field=True)
-    return (value.field, explanation) if explain else value.field
+    return _evaluate(locals(), field=True)[0].field
 
 
 def potential_and_field(
@@ -141,7 +136,6 @@ def potential_and_field(
     out: Any = None,
     state: str | os.PathLike | None = None,
     progress: Progress | None = None,
-    explain: bool = False,
 ) -> Any:
     r"""Potential and electric field together.
 
@@ -153,11 +147,49 @@ def potential_and_field(
         As from :func:`potential`.
     field : array or dataset, shape (T, m)
         As from :func:`field`.
-    explanation : Explanation
-        Only with ``explain``.
     """
-    value, explanation = _evaluate(locals(), potential=True, field=True)
-    return (*value, explanation) if explain else tuple(value)
+    value, _ = _evaluate(locals(), potential=True, field=True)
+    return value.potential, value.field
+
+
+def explain(
+    function: Callable[..., Any],
+    targets: Any,
+    charges: StoredCharges | Charges,
+    kernel: RadialKernel,
+    *,
+    exclude_self: bool = False,
+    rtol: float | None = None,
+    method: str = "auto",
+    dtype: str | None = None,
+    memory: int = MEMORY,
+    out: Any = None,
+    state: str | os.PathLike | None = None,
+    progress: Progress | None = None,
+) -> tuple[Any, Explanation]:
+    """Call a function of this module, and say which engine gave its result and why.
+
+    Parameters
+    ----------
+    function : callable
+        :func:`potential`, :func:`field` or :func:`potential_and_field`. The other parameters and the exceptions are
+        its own.
+
+    Returns
+    -------
+    result : array or dataset, or pair of them
+        What the function returns.
+    explanation : coulombfield.Explanation
+        The engine, the error that was measured, and what other engines said.
+
+    Raises
+    ------
+    TypeError
+        If it is another function.
+    """
+    check_explained(function, potential, field, potential_and_field)
+    result, explanation = _evaluate(locals(), potential=function is not field, field=function is not potential)
+    return result.asked_for, explanation
 
 
 def _evaluate(given: Mapping[str, Any], *, potential: bool = False, field: bool = False) -> tuple[Result, Any]:
@@ -174,9 +206,8 @@ def _evaluate(given: Mapping[str, Any], *, potential: bool = False, field: bool 
     positions, (count, dimension) = charges.positions, (int(length) for length in targets.shape)
     if positions.shape[1] != dimension:
         raise ValueError(f"targets: expected {positions.shape[1]} columns like the charges, got {dimension}")
-    for name in ("exclude_self", "explain"):
-        if not isinstance(given[name], bool):
-            raise TypeError(f"{name}: expected True or False, got {given[name]!r}")
+    if not isinstance(given["exclude_self"], bool):
+        raise TypeError(f"exclude_self: expected True or False, got {given['exclude_self']!r}")
     if given["exclude_self"] and count != positions.shape[0]:
         raise ValueError(f"targets: expected as many as charges ({positions.shape[0]}) with exclude_self, got {count}")
     dtype = np.dtype(_checked_dtype(given["dtype"], targets))

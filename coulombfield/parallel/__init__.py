@@ -18,10 +18,11 @@ A program for any number of ranks, here one; start it by ``mpiexec -n 2 python -
 
 from .energies import electrostatic_energy, interaction_energy, self_energy
 from .flows import run
-from .sums import field, potential, potential_and_field
+from .sums import explain, field, potential, potential_and_field
 
 __all__ = [
     "electrostatic_energy",
+    "explain",
     "field",
     "interaction_energy",
     "potential",

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -11,11 +11,13 @@ from ..arrays import Array, library
 from ..charges import Charges
 from ..kernels import RadialKernel
 from ..sums import checked_request
-from ..sums.request import Request, Result
+from ..sums.request import Request, Result, check_explained
 from ..sums.selection import Explanation
 from .agreement import agreed
 from .ranks import Ranks
 from .selection import Job, check_method
+
+R = TypeVar("R")
 
 
 def potential(
@@ -28,8 +30,7 @@ def potential(
     rtol: float | None = None,
     method: str = "auto",
     deterministic: bool = False,
-    explain: bool = False,
-) -> Any:
+) -> np.ndarray:
     r"""Potential of the charges of all ranks at this rank's targets.
 
     .. math:: \hat\Phi(a_i) = \sum_r \sum_{j \text{ of } r} q_j\, k(a_i, b_j) \qquad \text{(Eq 8)}
@@ -57,13 +58,11 @@ def potential(
         Give each target the same bits for any number of ranks, however charges and targets are spread and in whatever
         order they come. Without it the same ranks with the same charges have the same bits in every run, and others
         differ in rounding.
-    explain : bool
-        Also return an :class:`coulombfield.Explanation`.
 
     Returns
     -------
     numpy.ndarray, shape (T,)
-        Φ̂ at this rank's targets [charge · kernel]; with ``explain``, a pair with the explanation.
+        Φ̂ at this rank's targets [charge · kernel].
 
     Raises
     ------
@@ -88,8 +87,7 @@ def potential(
 
     Start programs by ``mpiexec -n 2 python -m mpi4py program.py``: an error on one rank then ends all.
     """
-    value, explanation = _evaluate(locals(), comm, targets, charges, kernel, potential=True, field=False)
-    return (value.potential, explanation) if explain else value.potential
+    return _evaluate(locals(), potential=True, field=False)[0].potential
 
 
 def field(
@@ -102,8 +100,7 @@ def field(
     rtol: float | None = None,
     method: str = "auto",
     deterministic: bool = False,
-    explain: bool = False,
-) -> Any:
+) -> np.ndarray:
     r"""Electric field of the charges of all ranks at this rank's targets.
 
     .. math:: \hat E(a_i) = -\nabla\hat\Phi(a_i) \qquad \text{(Eq 34)}
@@ -113,10 +110,9 @@ def field(
     Returns
     -------
     numpy.ndarray, shape (T, m)
-        Ê at this rank's targets [charge · kernel / length]; with ``explain``, a pair with the explanation.
+        Ê at this rank's targets [charge · kernel / length].
     """
-    value, explanation = _evaluate(locals(), comm, targets, charges, kernel, potential=False, field=True)
-    return (value.field, explanation) if explain else value.field
+    return _evaluate(locals(), potential=False, field=True)[0].field
 
 
 def potential_and_field(
@@ -129,8 +125,7 @@ def potential_and_field(
     rtol: float | None = None,
     method: str = "auto",
     deterministic: bool = False,
-    explain: bool = False,
-) -> Any:
+) -> tuple[np.ndarray, np.ndarray]:
     r"""Potential and electric field together, for little more than the cost of the field alone.
 
     Parameters, exceptions and notes are those of :func:`potential`.
@@ -141,27 +136,58 @@ def potential_and_field(
         As from :func:`potential`.
     field : numpy.ndarray, shape (T, m)
         As from :func:`field`.
-    explanation : Explanation
-        Only with ``explain``.
     """
-    value, explanation = _evaluate(locals(), comm, targets, charges, kernel, potential=True, field=True)
-    return (*value, explanation) if explain else tuple(value)
+    value, _ = _evaluate(locals(), potential=True, field=True)
+    return value.potential, value.field
 
 
-def _evaluate(
-    options: Mapping[str, Any],
-    comm: Any,
-    targets: Any,
-    charges: Any,
-    kernel: Any,
+def explain(
+    function: Callable[..., R],
+    targets: Array,
+    charges: Charges,
+    kernel: RadialKernel,
     *,
-    potential: bool,
-    field: bool,
-) -> tuple[Result, Explanation]:
+    comm: Any = None,
+    exclude_self: bool = False,
+    rtol: float | None = None,
+    method: str = "auto",
+    deterministic: bool = False,
+) -> tuple[R, Explanation]:
+    """Call a function of this module, and say which engine gave its result and why, on all ranks the same.
+
+    Parameters
+    ----------
+    function : callable
+        :func:`potential`, :func:`field` or :func:`potential_and_field`. The other parameters and the exceptions are
+        its own.
+
+    Returns
+    -------
+    result : array or pair of arrays
+        What the function returns.
+    explanation : coulombfield.Explanation
+        The engine, the error that was measured, and what other engines said.
+
+    Raises
+    ------
+    TypeError
+        If it is another function.
+    """
+    result, explanation = _evaluate(locals(), potential=function is not field, field=function is not potential)
+    return result.asked_for, explanation
+
+
+FUNCTIONS = potential, field, potential_and_field
+
+
+def _evaluate(arguments: Mapping[str, Any], *, potential: bool, field: bool) -> tuple[Result, Explanation]:
+    comm, targets, charges, kernel = (arguments[name] for name in ("comm", "targets", "charges", "kernel"))
     ranks = comm if isinstance(comm, Ranks) else Ranks(comm)
-    given = {name: options[name] for name in ("exclude_self", "rtol", "method", "deterministic", "explain")}
+    given = {name: arguments[name] for name in ("exclude_self", "rtol", "method", "deterministic")}
 
     def check() -> tuple[Request, dict[str, Any]]:
+        if "function" in arguments:
+            check_explained(arguments["function"], *FUNCTIONS)
         wanted = {"potential": potential, "field": field}
         request = checked_request(targets, charges, kernel, given["exclude_self"], given["rtol"], **wanted)
         if (name := library(type(request.targets))) != "numpy":

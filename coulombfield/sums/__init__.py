@@ -15,7 +15,7 @@ from ..charges import Charges, check_charges, check_like, check_points
 from ..kernels import RadialKernel, check_derivatives, check_kernel
 from ..profiles import Laplacian
 from . import selection
-from .request import Request, Result, Tangent
+from .request import Request, Result, Tangent, check_explained
 from .selection import Explanation, differentiate, evaluate
 from .unit_of_length import in_double, in_old_unit, is_single, like, overflown, rescaled
 
@@ -195,14 +195,12 @@ def explain(
     TypeError
         If it is another function.
     """
-    if function not in (potential, field, potential_and_field, laplacian):
-        raise TypeError(f"function: expected potential, field, potential_and_field or laplacian, got {function!r}")
+    check_explained(function, potential, field, potential_and_field, laplacian)
     wanted = {"potential": function is not field, "field": function in (field, potential_and_field)}
     request = checked_request(targets, charges, kernel, exclude_self, rtol, **wanted)
     result, explanation = _evaluate(_laplacian_of(request) if function is laplacian else request, method, explain=True)
     assert explanation is not None
-    values: Any = tuple(value for value in result if value is not None)
-    return values if function is potential_and_field else values[0], explanation
+    return result.asked_for, explanation
 
 
 def energy(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
 import array_api_compat
@@ -73,6 +74,12 @@ class Result(NamedTuple):
     field: Any
     """Shape (T, m)."""
 
+    @property
+    def asked_for(self) -> Any:
+        """What a public function returns: the one that was asked for, or both as a pair."""
+        values = tuple(value for value in self if value is not None)
+        return values if len(values) > 1 else values[0]
+
 
 class Tangent(NamedTuple):
     """Direction in which the arguments of a sum move; None is zero."""
@@ -130,6 +137,13 @@ class FastEngine(Engine, Protocol):
         OutOfReachError
             If the engine can't work to this tolerance at all.
         """
+
+
+def check_explained(function: Any, *known: Callable[..., Any]) -> None:
+    """Raise unless a function to be explained is one of those that are known."""
+    if not any(function is each for each in known):
+        *names, last = (each.__name__ for each in known)
+        raise TypeError(f"function: expected {', '.join(names)} or {last}, got {function!r}")
 
 
 class OutOfReachError(ArithmeticError):

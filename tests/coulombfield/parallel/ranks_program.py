@@ -47,9 +47,9 @@ def sums(points, charges, weights, kernel, spread, *, exclude_self=False, **opti
     of_targets = of_charges if exclude_self else mine(len(points), spread + 1)
     own = cf.Charges(charges[of_charges], weights[of_charges])
     targets = own.positions if exclude_self else points[of_targets]
-    found = parallel.potential_and_field(targets, own, kernel, exclude_self=exclude_self, **options)
-    columns = np.column_stack(found[:2])
-    return gathered(len(points), of_targets, columns), found[-1]
+    options |= {"exclude_self": exclude_self}
+    found, why = parallel.explain(parallel.potential_and_field, targets, own, kernel, **options)
+    return gathered(len(points), of_targets, np.column_stack(found)), why
 
 
 def errors_of_methods(rng):
@@ -67,7 +67,7 @@ def errors_of_methods(rng):
                     if method == "nufft" and m == 3 and kernel is SHARP:
                         continue  # takes too long
                     rtol = rtol and max(rtol, 1e-5 if dtype == "f4" else 0)
-                    options = {"method": method, "rtol": rtol, "exclude_self": exclude_self, "explain": True}
+                    options = {"method": method, "rtol": rtol, "exclude_self": exclude_self}
                     got, why = sums(points, charges, weights, kernel, 5, **options)
                     error = np.sqrt(np.mean((got - expected) ** 2, axis=0) / np.mean(expected**2, axis=0)).max()
                     bound = rtol or (3e-6 if dtype == "f4" else 1e-14)
@@ -86,7 +86,7 @@ def spreads(rng):
     points[100:130] = points[3]
     for method, rtol in METHODS:
         for exclude_self in (False, True):
-            options = {"method": method, "rtol": rtol, "exclude_self": exclude_self, "explain": True}
+            options = {"method": method, "rtol": rtol, "exclude_self": exclude_self}
             targets = charges if exclude_self else points
             name = f"{method} {exclude_self}"
             parts = [sums(targets, charges, weights, BROAD, spread, **options)[0] for spread in (0, 1, 2)]
@@ -202,7 +202,7 @@ def tolerance(rng):
     seconds, fast.seconds = fast.seconds, lambda ranks, scene, method: 0.0 if method == "nufft" else 9.0
     try:
         named = told(lambda: parallel.potential(own.positions, own, KERNEL, rtol=1e-4, method="nufft"))
-        got, why = parallel.potential(own.positions, own, KERNEL, rtol=1e-4, explain=True)
+        got, why = parallel.explain(parallel.potential, own.positions, own, KERNEL, rtol=1e-4)
     finally:
         fast._fourier, costs._found, fast.seconds = original, found, seconds
     expected = cf.potential(points[rows], charges, KERNEL)

@@ -58,12 +58,12 @@ def test_stored_points_have_the_sums_of_points_in_memory(put, method, rtol, prob
     *points, exact = problem
     targets, positions, weights = (put(tmp_path / str(i), array) for i, array in enumerate(points))
     charges = StoredCharges(positions, weights)
-    options = {"method": method, "rtol": rtol, "memory": 2**21, "explain": True}
-    *found, why = out_of_core.potential_and_field(targets, charges, KERNEL, **options)
+    options = {"method": method, "rtol": rtol, "memory": 2**21}
+    found, why = out_of_core.explain(out_of_core.potential_and_field, targets, charges, KERNEL, **options)
     assert error(found, exact) <= (rtol or 1e-14)
     assert method in ("auto", why.method)
-    assert np.array_equal(out_of_core.potential(targets, charges, KERNEL, **options)[0].shape, (TARGETS,))
-    field = out_of_core.field(targets, charges, KERNEL, **options)[0]
+    assert error([out_of_core.potential(targets, charges, KERNEL, **options)], exact[:, :1]) <= (rtol or 1e-14)
+    field, _ = out_of_core.explain(out_of_core.field, targets, charges, KERNEL, **options)
     assert error([field], exact[:, 1:]) <= (rtol or 1e-14)
 
 
@@ -193,7 +193,7 @@ def test_an_error_is_measured_before_anything_is_written(problem, monkeypatch):
         out_of_core.potential(targets, charges, KERNEL, rtol=1e-6, method="nufft", out=out)
     assert not out.any()
     monkeypatch.setattr(evaluation.nufft, "seconds_of", lambda *_: 0.0)
-    found, why = out_of_core.potential(targets, charges, KERNEL, rtol=1e-6, explain=True)
+    found, why = out_of_core.explain(out_of_core.potential, targets, charges, KERNEL, rtol=1e-6)
     assert (why.method, why.gave_up) == ("simd", "nufft")
     assert error([found], exact[:, :1]) <= 1e-14
 
@@ -212,6 +212,12 @@ POINTS = np.zeros((4, 2))
 @pytest.mark.parametrize(
     ("changes", "error_type", "text"),
     [
+        ({"state": 3}, TypeError, "^state: expected a path, got int"),
+        (
+            {"state": "no folder/state.h5"},
+            ValueError,
+            "^state: expected a file in a folder that is there, got no f",
+        ),
         ({"targets": [[1.0, 2.0]]}, TypeError, "targets: expected a dataset with shape, dtype and slices, got list"),
         ({"targets": np.zeros((4, 3))}, ValueError, "targets: expected 2 columns like the charges, got 3"),
         ({"targets": np.zeros((4, 2), int)}, TypeError, "targets: expected dtype float32 or float64, got int64"),
