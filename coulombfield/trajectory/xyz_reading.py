@@ -11,7 +11,8 @@ from typing import Any, NamedTuple, TextIO
 import numpy as np
 
 from ..files import naming
-from .reading import Box, Frame, Particles
+from .reading import ARRAYS, Box, Frame, Particles
+from .xyz_writing import AT_REST
 
 PLAIN = "species:S:1:pos:R:3"
 KEY = re.compile(r'([^\s="{}]+)\s*=\s*(?:"([^"]*)"|\{([^}]*)\}|([^\s"{}]+))')
@@ -59,8 +60,9 @@ def read_xyz(path: str | Path) -> Iterator[Frame]:
     iterator of Frame
         With float64 arrays; ``frame.state()`` is what a run starts from. Groups are those of the column ``group``, or
         without it of ``species``, in the order in which they first come; if only some particles of a group are fixed,
-        these are a group of their own, with '-fixed' after its name. Step and time are those of the keys ``Step``
-        (or ``Timestep``) and ``Time``, or the frame's number and NaN. The box has the edges of ``Lattice``.
+        these are a group of their own, with '-fixed' after its name. Fixed ones have no velocities and no forces. Step
+        and time are those of the keys ``Step`` (or ``Timestep``) and ``Time``, or the frame's number and NaN. The box
+        has the edges of ``Lattice``.
 
     Raises
     ------
@@ -119,7 +121,7 @@ def _frame(path: Path, file: TextIO, head: str, at: int, number: int) -> tuple[F
         column = next((one for name in names for one in columns if one.name == name), None)
         if column is None or (what == "momenta" and "velocity" in values):
             continue
-        if column.width != wide or (kind and column.kind not in (kind, "I" if kind == "R" else kind)):
+        if column.width != wide or (kind and column.kind not in (kind, "I" if kind in "RL" else kind)):
             expected = f"{column.name}:{kind or column.kind}:{wide}"
             raise ValueError(f"{path}: expected {expected} in line {at + 1}, got {column.kind}:{column.width}")
         values[what] = _values(path, cells, column, at + 2)
@@ -179,7 +181,7 @@ def _made(values: dict[str, np.ndarray], keys: dict[str, str], number: int) -> F
     box = _box(keys, dimension)
     count = len(values["position"])
     names = values.get("group", np.full(count, "particles")).astype(str)
-    fixed = ~values.get("moves", np.ones(count, dtype=bool))
+    fixed = ~values.get("moves", np.ones(count)).astype(bool)
     particles = {}
     for name in dict.fromkeys(names.tolist()):
         of_name = names == name
@@ -191,13 +193,9 @@ def _made(values: dict[str, np.ndarray], keys: dict[str, str], number: int) -> F
 
 
 def _group(values: dict[str, np.ndarray], rows: np.ndarray, box: Box | None, fixed: bool) -> Particles:
-    """Rows of a group; what is NaN for all of them is not known, and fixed ones have no velocities."""
-    arrays: dict[str, Any] = {}
-    for name in Particles._fields:
-        there = values[name][rows] if name in values else None
-        unknown = there is None or (name != "position" and there.dtype.kind == "f" and np.isnan(there).all())
-        arrays[name] = None if unknown or (fixed and name == "velocity") else there
-    return Particles(**arrays | {"box": box, "fixed": fixed})
+    """Rows of a group."""
+    arrays = {name: values[name][rows] if name in values else None for name in ARRAYS}
+    return Particles(**arrays | dict.fromkeys(AT_REST if fixed else ()), box=box, fixed=fixed)
 
 
 def _box(keys: dict[str, str], dimension: int) -> Box | None:

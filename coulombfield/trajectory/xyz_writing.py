@@ -21,6 +21,8 @@ from .reading import Box, Frame, Particles
 
 ROWS = 2**14  # of text that is held at once
 HEAVIEST = 118
+AT_REST = ("velocity", "force")
+"""What is 0 at fixed particles: a velocity, and a force as ASE has it under a constraint."""
 
 
 class XYZWriter:
@@ -31,7 +33,8 @@ class XYZWriter:
     path : path
         The file, which must not be there yet.
     potential, force : bool
-        Also write Φ, and the force −∂F/∂x = κ q E, at every particle that moves.
+        Also write Φ at every particle, which takes a sum of its own at fixed ones, and the force −∂F/∂x = κ q E at
+        every particle that moves.
     atomic_numbers : mapping of str to int, optional
         Atomic numbers of groups, by which ASE knows the elements; 0, no element, for those without.
 
@@ -51,11 +54,11 @@ class XYZWriter:
     place. ASE takes lengths for Å, masses for u, charges for e, energies for eV, and so times for Å √(u/eV) = 10.18 fs.
 
     Columns are ``species`` and ``group``, the name of the group, ``Z``, ``pos``, ``masses`` and ``initial_charges``;
-    with velocities ``velo``, which OVITO knows, and ``momenta``, m v, which ASE knows; ``move_mask`` where a group is
-    fixed, from which ASE makes constraints; ``forces`` and ``potential`` on request, NaN at fixed particles. Missing
-    dimensions are 0, and the key ``dimension`` says how many there are. A box is written as ``Lattice`` and ``pbc``,
-    with edges of 0 where an axis has none. Each frame is in the file once its callback is over. A group without
-    particles leaves no trace.
+    with velocities ``velo``, which OVITO knows, and ``momenta``, m v, which ASE knows; ``forces`` and ``potential`` on
+    request; and ``move_mask`` where a group is fixed, of which ASE makes constraints. Velocities and forces of fixed
+    particles are 0. A quantity that one of the groups does not have is left out, and a group without particles leaves
+    no trace. Missing dimensions are 0, and the key ``dimension`` says how many there are. A box is written as
+    ``Lattice`` and ``pbc``, with edges of 0 where an axis has none. Each frame is in the file once its callback is over.
     """
 
     def __init__(
@@ -150,7 +153,7 @@ def _of_snapshot(now: Snapshot, *, potential: bool = False, force: bool = False)
         if box is not None:
             boundary = tuple("periodic" if axis in box.axes else "none" for axis in range(box.dimension))
             found = found._replace(box=Box(boundary, np.asarray([length or 0.0 for length in box.lengths])))
-        if potential and not members.fixed:
+        if potential:
             found = found._replace(potential=to_numpy(members.potential))
         if force and not members.fixed:
             found = found._replace(force=to_numpy(members.force))
@@ -169,8 +172,16 @@ def _particles(group: Group | Members) -> Particles:
 
 
 def _lines(frame: Frame, numbers: Mapping[str, int]) -> list[str]:
-    """A frame as text, with its first columns checked before any of it is written."""
+    """A frame as text.
+
+    Raises
+    ------
+    ValueError
+        If the format has no room for it.
+    """
     groups, positions = frame.groups, {}
+    if not groups:
+        raise ValueError("frames: expected particles, got a frame without groups")
     for name, each in groups.items():
         if any(map(str.isspace, name)):
             raise ValueError(f"groups: expected names without spaces for extended XYZ, got {name!r}")
@@ -205,17 +216,14 @@ def _columns(
         return np.repeat(np.asarray(values), counts)[:, None]
 
     def joined(name: str, width: int = 1) -> np.ndarray | None:
-        """A quantity of all particles, with coordinates of 0 up to the width, NaN where a group has none."""
-        if all(getattr(group, name) is None for group in groups.values()):
+        """A quantity of all particles, with coordinates of 0 up to the width; None if a group has none."""
+        every = {key: getattr(group, name) for key, group in groups.items()}
+        lacking = [key for key, values in every.items() if values is None]
+        if len(lacking) == len(every) or not all(groups[key].fixed and name in AT_REST for key in lacking):
             return None
-        parts: list[np.ndarray] = []
-        for key, group in groups.items():
-            values = getattr(group, name)
-            if values is None:  # fixed particles are at rest
-                shape = len(positions[key]), positions[key].shape[1] if width > 1 else 1
-                values = np.full(shape, 0.0 if group.fixed and name == "velocity" else np.nan)
-            rows = values if values.ndim == 2 else values[:, None]
-            parts.append(np.pad(rows, ((0, 0), (0, width - rows.shape[1]))))
+        every |= {key: np.zeros_like(positions[key]) for key in lacking}
+        parts = [values if values.ndim == 2 else values[:, None] for values in every.values()]
+        parts = [np.pad(values, ((0, 0), (0, width - values.shape[1]))) for values in parts]
         return np.concatenate(parts)
 
     found = {

@@ -117,6 +117,7 @@ def test_what_holds_at_a_step_is_the_last_line_before_it():
     text = b""
     for step, words in ((0, b"a"), (4, b"b"), (6, b"b"), (8, b"c")):
         text = with_line(text, words, step)
+    assert text.count(b"\n") == 2
     assert [words_at(text, step) for step in (0, 3, 4, 7, 8)] == ["a", "a", "b", "b", "c"]
     for step in range(10, 30):
         text = with_line(text, b"%d" % step, step)
@@ -198,7 +199,7 @@ def test_a_run_that_goes_on_before_the_end_has_to_be_the_same(tmp_path):
 
 
 def test_a_new_run_starts_from_a_frame_of_another_program(tmp_path):
-    """As pyh5md writes one: charges and masses as integers, positions in float32, fixed particles without steps."""
+    """As pyh5md writes one: integer charges, float64 masses, float32 positions, fixed particles without steps."""
     pyh5md = pytest.importorskip("pyh5md")
     x = np.random.default_rng(0).standard_normal((2, 4, 3)).astype(np.float32)
     path = tmp_path / "a.h5md"
@@ -210,7 +211,7 @@ def test_a_new_run_starts_from_a_frame_of_another_program(tmp_path):
             if name == "wall":
                 pyh5md.element(group, "position", data=x[0], store="fixed")
                 continue
-            pyh5md.element(group, "mass", data=np.asarray([1, 2, 3, 4]), store="fixed")
+            pyh5md.element(group, "mass", data=np.asarray([1.0, 2, 3, 4]), store="fixed")
             for part in ("position", "velocity"):
                 element = pyh5md.element(group, part, store="time", data=x[0], time=True)
                 for i in range(2):
@@ -277,10 +278,13 @@ def test_xarray_has_axes_by_their_names(tmp_path):
     path = tmp_path / "a.h5md"
     options = {"observables": {"mean": lambda now: now.positions.mean(axis=0)}, "units": {"length": "nm"}}
     write(path, start(), 3, potential=True, **options)
+    with h5py.File(path, "r+") as file:
+        file["observables/seldom/value"], file["observables/seldom/step"] = [1.0, 2.0], [0, 2]
     with Trajectory(path) as trajectory:
         numbers, found, fixed = (trajectory.to_xarray(name) for name in (None, "generated", "real"))
         np.testing.assert_array_equal(found.position[2], trajectory[2].particles["generated"].position)
         np.testing.assert_array_equal(numbers["time"], trajectory.times)
+        assert "seldom" not in numbers
         assert numbers["mean"].dims == ("frame", "mean_0")
         assert numbers["energy"].dims == numbers["step"].dims == ("frame",)
         assert found["position"].dims == ("frame", "particle", "axis")

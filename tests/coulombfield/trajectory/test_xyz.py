@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from trajectory_support import system, write
 
+import coulombfield as cf
 from coulombfield.flow import Group, State, Stop, Verlet, run
 from coulombfield.trajectory import Box, Trajectory, XYZWriter, read_xyz, write_xyz
 
@@ -51,21 +52,42 @@ def test_a_state_comes_back_to_the_bit(tmp_path, dtype, dimension):
 
 
 def test_a_run_is_written_like_its_h5md_file(tmp_path):
-    """By the callback, and from the file's frames afterwards; of those at the fixed particles nothing is known."""
-    options = {"potential": True, "force": True}
+    """By the callback, and from the file's frames afterwards, which know no potential at the fixed particles."""
     state = State(groups())
-    with XYZWriter(tmp_path / "a.xyz", **options) as writer:
-        run(state, system(), Verlet(step=0.1), until=Stop(steps=2), callbacks=[writer])
-    write(tmp_path / "a.h5md", state, 2, integrator=Verlet(step=0.1), all_particles=True, **options)
+    with (
+        XYZWriter(tmp_path / "a.xyz", force=True) as writer,
+        XYZWriter(tmp_path / "c.xyz", potential=True) as potential,
+    ):
+        run(state, system(), Verlet(step=0.1), until=Stop(steps=2), callbacks=[writer, potential])
+    options = {"potential": True, "force": True, "all_particles": True}
+    write(tmp_path / "a.h5md", state, 2, integrator=Verlet(step=0.1), **options)
     with Trajectory(tmp_path / "a.h5md") as trajectory:
         write_xyz(tmp_path / "b.xyz", trajectory)
         assert (tmp_path / "b.xyz").read_text() == (tmp_path / "a.xyz").read_text()
-        for expected, found in zip(trajectory, read_xyz(tmp_path / "a.xyz"), strict=True):
+        assert "nan" not in (tmp_path / "c.xyz").read_text()
+        several = zip(trajectory, read_xyz(tmp_path / "a.xyz"), read_xyz(tmp_path / "c.xyz"), strict=True)
+        for expected, found, with_potential in several:
             assert (found.step, found.time) == (expected.step, expected.time)
             assert list(found.particles) == list(expected.groups) == ["stars", "hole", "dust"]
             for name, particles in expected.groups.items():
-                for part in ("position", "velocity", "force", "charge", "mass", "potential"):
+                for part in ("position", "velocity", "force", "charge", "mass"):
                     np.testing.assert_array_equal(getattr(found.particles[name], part), getattr(particles, part))
+                if not particles.fixed:
+                    np.testing.assert_array_equal(with_potential.particles[name].potential, particles.potential)
+            everything = cf.Charges(
+                np.concatenate([each.position for each in expected.groups.values()]),
+                np.concatenate([each.charge for each in expected.groups.values()]),
+            )
+            hole = with_potential.particles["hole"]
+            at_hole = cf.potential(hole.position, everything, cf.Plummer(1, 0.5), method="direct")
+            np.testing.assert_allclose(hole.potential, at_hole, rtol=1e-12)
+
+
+def test_a_quantity_that_a_group_lacks_is_left_out(tmp_path):
+    (frame,) = read_xyz(of(tmp_path, TWO))
+    frame.particles["a"] = frame.particles["a"]._replace(charge=None, velocity=np.ones((1, 3)))
+    write_xyz(tmp_path / "b.xyz", frame)
+    assert "Properties=species:S:1:pos:R:3:Z:I:1:group:S:1 " in (tmp_path / "b.xyz").read_text()
 
 
 def test_ase_reads_what_it_has_names_for(tmp_path):
@@ -144,6 +166,13 @@ def test_plain_xyz_is_read(tmp_path):
     assert second.particles["H"].box is None
     with pytest.raises(ValueError, match=r"^O: expected particles with a charge, got some without"):
         first.state()
+
+
+def test_integers_are_numbers_and_truth_values(tmp_path):
+    """As OVITO writes what is one of its own integers."""
+    text = TWO.replace("charge:R:1", "mass:I:1:move_mask:I:1").replace("-1.0", "3 0").replace("2.0 1.0", "2.0 5 1")
+    (frame,) = read_xyz(of(tmp_path, text))
+    assert [(each.mass.tolist(), each.fixed) for each in frame.particles.values()] == [([5], False), ([3], True)]
 
 
 def test_a_file_is_replaced_whole_or_not_at_all(tmp_path):
@@ -258,3 +287,10 @@ def test_an_empty_group_beside_others_is_left_out(tmp_path):
     write_xyz(tmp_path / "b.xyz", State(Group(np.zeros((0, 2)))))
     (frame,) = read_xyz(tmp_path / "b.xyz")
     assert frame.particles == {}
+    with pytest.raises(ValueError, match=r"^frames: expected particles, got a frame without groups"):
+        write_xyz(tmp_path / "c.xyz", frame)
+
+
+def test_particles_of_which_all_are_fixed_have_no_velocities(tmp_path):
+    write_xyz(tmp_path / "a.xyz", State({"hole": groups()["hole"]}))
+    assert "velo" not in (tmp_path / "a.xyz").read_text()
