@@ -58,7 +58,7 @@ class XYZWriter:
     request; and ``move_mask`` where a group is fixed, of which ASE makes constraints. Velocities and forces of fixed
     particles are 0. A quantity that one of the groups does not have is left out, and a group without particles leaves
     no trace. Missing dimensions are 0, and the key ``dimension`` says how many there are. A box is written as
-    ``Lattice`` and ``pbc``, with edges of 0 where an axis has none. Each frame is in the file once its callback is over.
+    ``Lattice`` and ``pbc``, with edges of 0 where an axis has none. Each frame is in the file after its call.
     """
 
     def __init__(
