@@ -13,7 +13,7 @@ from ..flow import Integrator, Schedule, System
 LONGEST = 5000  # of a text in words: an attribute has room for 64 KiB
 LINES = 10
 ADDRESS = re.compile(r" at 0x[0-9a-f]+")  # of a function, another one in each process
-FROM = re.compile(rb"from step (\d+): ")
+FROM = re.compile(rb"^from step (\d+): ")
 CLASSES: dict[str, Any] = {
     name: getattr(module, name)
     for module in (kernels, flow, periodic)
@@ -36,14 +36,13 @@ def words_of(value: Any) -> bytes:
     return ADDRESS.sub("", " ".join(repr(value).split()))[:LONGEST].encode("ascii", "backslashreplace")
 
 
-def with_line(before: bytes, words: bytes, step: int) -> bytes:
-    """Words with those before, which say from which step on others hold; the same if these hold already."""
+def with_line(before: bytes, words: bytes, step: int | None) -> bytes:
+    """Words with those before them: from which step on they hold, None for all; the same if these hold already."""
     lines = before.splitlines()
-    if not lines:
-        return words
-    if FROM.sub(b"", lines[-1], count=1) == words:
+    if lines and FROM.sub(b"", lines[-1]) == words:
         return before
-    return b"\n".join([*lines[1 - LINES :], b"from step %d: %b" % (step, words)])
+    line = words if step is None else b"from step %d: %b" % (step, words)
+    return b"\n".join([*lines[1 - LINES :], line])
 
 
 def words_at(text: bytes, step: int) -> str:
@@ -58,7 +57,7 @@ def words_at(text: bytes, step: int) -> str:
     for line in text.splitlines():
         begins = FROM.match(line)
         if begins is None or int(begins[1]) <= step:
-            found = FROM.sub(b"", line, count=1)
+            found = FROM.sub(b"", line)
     if not found:
         raise ValueError(f"expected words of what was used at step {step}, got none")
     return found.decode("ascii", "replace")

@@ -227,9 +227,10 @@ class Writer:
         motion, attributes = now.motion, self._file[PRIVATE].attrs
         attributes["coupling"] = motion.system.coupling
         attributes["groups"] = _names(now)
+        step = now.step if self._file[f"{PRIVATE}/memory/step"].shape[0] else None
         used = {"kernel": motion.system.kernel, "system": motion.system, "integrator": motion.integrator}
         for name, part in {**used, "schedule": motion.schedule}.items():
-            lines = with_line(bytes(attributes.get(name, b"")), words_of(part), now.step)
+            lines = with_line(bytes(attributes.get(name, b"")), words_of(part), step)
             attributes[name] = np.bytes_(lines)
 
     def _check_frame(self, frame: Mapping[str, Value]) -> None:

@@ -172,6 +172,8 @@ def _made(values: dict[str, np.ndarray], keys: dict[str, str], number: int) -> F
     if "velocity" not in values and "momenta" in values:
         if "mass" not in values:
             raise ValueError("expected masses beside momenta, got none")
+        if not (values["mass"] > 0).all():
+            raise ValueError(f"expected positive masses beside momenta, got {values['mass'].min():g}")
         values["velocity"] = values["momenta"] / values["mass"][:, None]
     for what in ("position", "velocity", "force"):
         if what in values:
@@ -182,13 +184,16 @@ def _made(values: dict[str, np.ndarray], keys: dict[str, str], number: int) -> F
     count = len(values["position"])
     names = values.get("group", np.full(count, "particles")).astype(str)
     fixed = ~values.get("moves", np.ones(count)).astype(bool)
-    particles = {}
-    for name in dict.fromkeys(names.tolist()):
-        of_name = names == name
-        kinds = np.unique(fixed[of_name])
-        for stays in kinds.tolist():
-            key = f"{name}-fixed" if stays and len(kinds) > 1 else name
-            particles[key] = _group(values, of_name & (fixed == stays), box, stays)
+    kinds, first, codes = np.unique(names, return_index=True, return_inverse=True)
+    particles: dict[str, Particles] = {}
+    for code in np.argsort(first).tolist():
+        rows = codes == code
+        mixed = np.unique(fixed[rows]).tolist()
+        for stays in mixed:
+            name = f"{kinds[code]}-fixed" if stays and len(mixed) > 1 else str(kinds[code])
+            if name in particles:
+                raise ValueError(f"expected a name for each group, got {name} for two")
+            particles[name] = _group(values, rows & (fixed == stays), box, stays)
     return Frame(step, time, particles)
 
 

@@ -115,7 +115,7 @@ def test_words_of_anything_else_are_refused(words):
 
 def test_what_holds_at_a_step_is_the_last_line_before_it():
     text = b""
-    for step, words in ((0, b"a"), (4, b"b"), (6, b"b"), (8, b"c")):
+    for step, words in ((None, b"a"), (4, b"b"), (6, b"b"), (8, b"c")):
         text = with_line(text, words, step)
     assert text.count(b"\n") == 2
     assert [words_at(text, step) for step in (0, 3, 4, 7, 8)] == ["a", "a", "b", "b", "c"]
@@ -273,6 +273,7 @@ def test_mdanalysis_writes_what_is_read(tmp_path):
         assert trajectory.groups["trajectory"]["position"].unit == "Angstrom"
 
 
+@pytest.mark.slow
 def test_xarray_has_axes_by_their_names(tmp_path):
     pytest.importorskip("xarray")
     path = tmp_path / "a.h5md"

@@ -7,7 +7,7 @@ import pytest
 from trajectory_support import system, write
 
 import coulombfield as cf
-from coulombfield.flow import Group, State, Stop, Verlet, run
+from coulombfield.flow import Group, Motion, Snapshot, State, Stop, Verlet, run
 from coulombfield.trajectory import Box, Trajectory, XYZWriter, read_xyz, write_xyz
 
 TWO = """2
@@ -130,6 +130,17 @@ def test_a_box_goes_to_ase_and_back(tmp_path, periodic):
         np.testing.assert_array_equal(found.particles["stars"].box.edges, edges)
 
 
+def test_the_box_of_a_system_is_written(tmp_path):
+    law, state = system(), State(groups())
+    motion = Motion(law, state, None, False)
+    object.__setattr__(law, "box", cf.periodic.Box([4.0, 5.0, None], [True, True, False]))
+    write_xyz(tmp_path / "a.xyz", Snapshot.of(state, motion))
+    (frame,) = read_xyz(tmp_path / "a.xyz")
+    for particles in frame.particles.values():
+        assert particles.box.boundary == ("periodic", "periodic", "none")
+        assert particles.box.edges.tolist() == [4, 5, 0]
+
+
 def test_what_ase_writes_is_read(tmp_path):
     """A crystal with an oblique cell, of which one atom is fixed; with momenta once its masses are told."""
     ase = pytest.importorskip("ase")
@@ -237,6 +248,15 @@ def test_what_can_not_be_written_is_named(tmp_path, frames, options, error, mess
         (
             TWO.replace("1\n", "1 dimension=2\n", 1),
             "expected coordinates of 0 beyond dimension=2, got others of position",
+        ),
+        (TWO.replace("charge:R:1", "momenta:R:1"), "expected momenta:R:3 in line 2, got R:1"),
+        (
+            "1\nProperties=pos:R:3:momenta:R:3:mass:R:1\n0 0 0 1 1 1 0\n",
+            "expected positive masses beside momenta, got 0",
+        ),
+        (
+            "3\nProperties=species:S:1:pos:R:3:move_mask:L:1\na-fixed 0 0 0 T\na 0 0 0 F\na 0 0 0 T\n",
+            "expected a name for each group, got a-fixed for two",
         ),
         (TWO.replace("1\n", "1 dimension=4\n", 1), "expected a dimension from 1 to 3, got 4"),
         (TWO.replace("1\n", "1 Step=soon\n", 1), "can't be read as extended XYZ in line 2: .*'soon'"),
