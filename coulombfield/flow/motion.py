@@ -101,7 +101,7 @@ class Motion:
         first = next(iter(self.groups.values())).positions
         self.xp = xp = array_api_compat.array_namespace(first)
         self.system, self.energies, self.integrator = system, energies, integrator
-        self._schedule = schedule
+        self.schedule = schedule
         self._kernels: dict[float | None, RadialKernel] = {None: system.kernel}
         self._fixed_energy: dict[float | None, float] = {}
         # Terms i = j of a kernel that is finite there are no force, and a potential that is known.
@@ -377,7 +377,7 @@ class Motion:
             ) from None
 
     def _scheduled(self, time: float) -> float | None:
-        return None if self._schedule is None else float(self._schedule(time))
+        return None if self.schedule is None else float(self.schedule(time))
 
     def _kernel(self, time: float) -> RadialKernel:
         softening = self._scheduled(time)

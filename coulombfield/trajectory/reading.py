@@ -6,18 +6,21 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import NamedTuple, overload
+from typing import Any, NamedTuple, overload
 
 import h5py
 import numpy as np
 
+from ..arguments import finite_number
 from ..arrays import Array
 from ..files import ids_there, naming, rows_there
 from ..flow import Group, State
 from .commits import open_whole
-from .contents import PRIVATE
+from .contents import ALL, PRIVATE
 from .elements import Element, index_of, text_of
+from .labelled import OF_PARTICLES, as_dataset
 from .observables import spread
+from .words import Setup, made_of, words_at
 
 ARRAYS = ("position", "velocity", "force", "charge", "mass", "potential", "species", "id", "image")
 """What is read of each group of particles, where it is there."""
@@ -56,6 +59,8 @@ class Particles(NamedTuple):
     image: np.ndarray | None
     """Which image of the box each is in, shape (count, m): its place in open space is position + image · edges."""
     box: Box | None
+    fixed: bool = False
+    """Whether the file says that they stay where they are."""
 
     def sorted_by_id(self) -> Particles:
         """The same particles in the order of their identifiers, which is the same at all times if none come or go.
@@ -82,6 +87,47 @@ class Frame(NamedTuple):
     time: float
     """NaN if the file has no times."""
     particles: dict[str, Particles]
+
+    @property
+    def groups(self) -> dict[str, Particles]:
+        """The particles without a group 'all' of all of them, if that is one of several."""
+        return {name: each for name, each in self.particles.items() if name != ALL or len(self.particles) == 1}
+
+    def state(self, put: Callable[[np.ndarray], Array] = np.asarray) -> State:
+        """What a new run starts from, of a file of any program; :meth:`Trajectory.state` goes on with a run.
+
+        Parameters
+        ----------
+        put : callable
+            What puts an array where the run computes, such as ``cupy.asarray``.
+
+        Returns
+        -------
+        State
+            The groups, with arrays of the dtype of their positions, float64 for integers; at time 0 where the file has
+            no times.
+
+        Raises
+        ------
+        ValueError
+            If a group has no positions, no charges, or velocities but no masses, for nothing is made up; or their
+            numbers of particles differ.
+        """
+        groups = {}
+        for name, each in self.groups.items():
+            for what in ("position", "charge", *(() if each.velocity is None else ("mass",))):
+                if getattr(each, what) is None:
+                    raise ValueError(
+                        f"{name}: expected particles with a {what}, got some without; make a Group of them"
+                    )
+            dtype = np.result_type(each.position, np.float32)
+            arrays = (each.position, None if each.fixed else each.velocity, each.charge, each.mass)
+            x, v, q, m = (None if array is None else put(array.astype(dtype, copy=False)) for array in arrays)
+            try:
+                groups[name] = Group(x, v, q, m, fixed=each.fixed)
+            except (TypeError, ValueError) as error:
+                raise type(error)(f"{name}.{error}") from None
+        return State(groups, max(self.step, 0), 0.0 if np.isnan(self.time) else self.time)
 
 
 class Trajectory:
@@ -152,6 +198,8 @@ class Trajectory:
         self.coupling = float(own.get("coupling", np.nan))
         self._names = own.get("groups", EARLIER)
         groups = {name: group for name, group in file["particles"].items() if isinstance(group, h5py.Group)}
+        if PRIVATE in file:  # in the order of the run, which HDF5 does not keep
+            groups = {name: groups[name] for name in json.loads(text_of(self._names)) if name in groups} | groups
         self.groups: dict[str, Mapping[str, Element]] = {
             name: {key: Element(self.path, group[key]) for key in ARRAYS if key in group}
             for name, group in groups.items()
@@ -221,7 +269,8 @@ class Trajectory:
         group = self.groups[name]
         arrays = {key: self._at(group.get(key), frame) for key in ARRAYS}
         box = Box(self._boundaries[name], self._at(self._edges.get(name), frame)) if name in self._boundaries else None
-        found = Particles(**arrays, box=box)
+        fixed = "position" in group and group["position"].steps is None
+        found = Particles(**arrays, box=box, fixed=fixed)
         with naming(self.path, f"H5MD: rows of {name}"):
             for key, tell in (("id", ids_there), ("position", rows_there), ("velocity", rows_there)):
                 values = arrays[key]
@@ -231,12 +280,12 @@ class Trajectory:
         return found
 
     def state(self, frame: int = -1, put: Callable[[np.ndarray], Array] = np.asarray) -> State:
-        """A frame as what a run goes on from, bit for bit.
+        """A frame as what a run goes on from, bit for bit: every frame has all that this takes.
 
         Parameters
         ----------
         frame : int
-            Number of the frame; the last one if it is left out.
+            Number of the frame, such as :meth:`at_time` gives; the last one if it is left out.
         put : callable
             What puts an array where the run computes, such as ``cupy.asarray``.
 
@@ -246,11 +295,22 @@ class Trajectory:
             If there is no such frame.
         ValueError
             If this package did not write the file, or it is damaged there.
+
+        Notes
+        -----
+        Positions, velocities, charges and masses are those of the frame to the bit, and so are step, time and what the
+        integrator remembers. With the same system, integrator and schedule (:meth:`setup`) the run takes the steps that
+        it took before, with noise too, which is drawn by the number of the step. Other bits have: frames after a step
+        that was shortened to end at ``Stop(time=…)``, which a run without that end does not have; and sums of the
+        method 'gram' on another number of threads, or of any on another machine or library.
         """
         number = index_of(frame, len(self))
         with naming(self.path, "a state"):
             if f"{PRIVATE}/memory/value" not in self._file:
-                raise ValueError(f"{self.path}: expected a trajectory that this program wrote, to go on from it")
+                raise ValueError(
+                    f"{self.path}: expected a trajectory that this program wrote, to go on from it; trajectory[frame]."
+                    "state() starts a new run"
+                )
             at = self[number]
             softening = float(self.observables["softening"][number])
             memory = json.loads(self._file[f"{PRIVATE}/memory/value"][number])
@@ -261,10 +321,78 @@ class Trajectory:
             arrays = (particles.position, particles.velocity, particles.charge, particles.mass)
             x, v, q, m = (None if array is None else put(array) for array in arrays)
             with naming(self.path, "a state"):
-                groups[name] = Group(x, v, q, m, fixed=self.groups[name]["position"].steps is None)
+                groups[name] = Group(x, v, q, m, fixed=particles.fixed)
         with naming(self.path, "a state"):
             softening_or_none = None if np.isnan(softening) else softening
             return State(groups, at.step, at.time, softening_or_none, memory)
+
+    def at_time(self, time: float) -> int:
+        """Number of the frame at a time, to one part in 10⁶; the last one if several have it.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If it is no number, or no frame is at that time.
+        """
+        wanted = finite_number("time", time)
+        away = np.abs(np.where(np.isnan(self.times), np.inf, self.times) - wanted)
+        nearest = float(away.min(initial=np.inf))
+        if not nearest <= 1e-6 * abs(wanted):
+            known = np.unique(self.times[(away == nearest) & np.isfinite(away)])
+            beside = " or ".join(f"{each:.12g}" for each in known) or "none"
+            raise ValueError(f"time: expected one that {self.path} has, nearest {beside}, got {wanted:.12g}")
+        return int(np.flatnonzero(away == nearest)[-1])
+
+    def setup(self, frame: int = -1) -> Setup:
+        """System, integrator and schedule of the softening by which the run went on from a frame, made of their words.
+
+        With ``trajectory.state(frame)`` a file is all that a run goes on from::
+
+            run(trajectory.state(5), **trajectory.setup(5)._asdict(), until=Stop(time=20))
+
+        Raises
+        ------
+        IndexError
+            If there is no such frame.
+        ValueError
+            If the file does not have them, or one is no public class of this package with numbers as arguments, such as
+            a kernel of one's own.
+        """
+        step = int(self.steps[index_of(frame, len(self))])
+        own = self._file[PRIVATE].attrs if PRIVATE in self._file else {}
+        made = []
+        for name in ("system", "integrator", "schedule"):
+            with naming(self.path, f"a {name}"):
+                made.append(made_of(words_at(bytes(np.bytes_(own.get(name, b""))), step)))
+        return Setup(*made)
+
+    def to_xarray(self, group: str | None = None) -> Any:
+        """Observables of all frames, or the particles of a group, as an ``xarray.Dataset``.
+
+        Parameters
+        ----------
+        group : str, optional
+            Name of a group; its arrays have the dimensions 'frame', 'particle' and 'axis'.
+
+        Returns
+        -------
+        xarray.Dataset
+            What has the steps of the frames or is fixed, in memory, with step and time as coordinates of the dimension
+            'frame', and with units where the file has them.
+
+        Raises
+        ------
+        ImportError
+            If xarray is not installed or can't be imported.
+        ValueError
+            If there is no such group, or the file is damaged.
+        """
+        if group is not None and group not in self.groups:
+            raise ValueError(f"group: expected one of {', '.join(self.groups)}, got {group!r}")
+        elements, axes = (self.observables, {}) if group is None else (self.groups[group], OF_PARTICLES)
+        dataset = as_dataset(elements, self.steps, self.times, axes)
+        kept = ("creator", "author", "kernel", "integrator", "coupling")
+        return dataset.assign_attrs({name: getattr(self, name) for name in kept})
 
     def columns(self) -> dict[str, np.ndarray]:
         """Observables of all frames, with their steps and times, as ``pandas.DataFrame`` takes them.

@@ -18,11 +18,11 @@ from ..packages import own_version
 from .commits import CommittedFile
 from .contents import PRIVATE, Contents, Observable, Value, checked_observables
 from .units import Units
+from .words import with_line, words_of
 
 VERSION = (1, 1)
 CHUNK_BYTES = 2**20  # of one dataset: more would have to be held and compressed at once
 SMALL_BYTES = 2**14  # frames smaller than this share a chunk
-RECORD_LENGTH = 5000  # of a kernel or an integrator in words: an attribute has room for 64 KiB
 
 
 class Writer:
@@ -33,8 +33,8 @@ class Writer:
     path : path
         The file.
     resume : bool
-        Go on with the file if it is there: the run is to start from its last :meth:`Trajectory.state`. Frames up to
-        that step stay as they are.
+        Go on with the file if it is there: the run is to start from its last :meth:`Trajectory.state`, or from an
+        earlier one by the same law. Frames that the file has stay as they are, and one that differs is an error.
     potential, force : bool
         Also write Φ, and the force −∂F/∂x = κ q E, at every particle that moves.
     energies : bool
@@ -76,8 +76,9 @@ class Writer:
     -----
     The file shows whole frames at every moment (:mod:`.commits`), also to other programs while it is written; memory
     is a frame for each of ``commit_every``. Positions keep their dtype to the bit. Fixed particles are written once.
-    Kernel and integrator stand in words as attributes of ``/parameters/coulombfield``, beside the coupling and the
-    names of the groups in their order; a resumed run with another kernel or integrator adds a line.
+    Kernel, system, integrator with its step, and schedule of the softening stand in words as attributes of
+    ``/parameters/coulombfield``, beside the coupling and the names of the groups in their order; a resumed run with
+    others adds a line. :meth:`Trajectory.setup` makes them anew.
 
     MDAnalysis reads the first group by name and nothing but three dimensions: give ``all_particles=True`` and open with
     ``convert_units=False``. Its version 2.11 knows no text of fixed length, which is what H5MD demands of units: leave
@@ -148,6 +149,7 @@ class Writer:
         steps, times = self._clock
         count = steps.shape[0]
         if count and now.step <= int(steps[-1]):
+            self._check_same(now.step, frame)
             return
         entries = [(self._values[name], value.array) for name, value in frame.items()]
         for dataset, value in [*entries, (times, now.time), (steps, now.step)]:
@@ -221,18 +223,15 @@ class Writer:
             dataset.attrs["unit"] = np.bytes_(unit)
 
     def _record(self, now: Snapshot) -> None:
-        """Write kernel and integrator in words; where a file that is resumed has others, from which step on."""
+        """Write what the run is made with in words; where a file that is resumed has others, from which step on."""
         motion, attributes = now.motion, self._file[PRIVATE].attrs
         attributes["coupling"] = motion.system.coupling
         attributes["groups"] = _names(now)
-        for name, part in (("kernel", motion.system.kernel), ("integrator", motion.integrator)):
-            text = " ".join(repr(part).split())[:RECORD_LENGTH].encode("ascii", "backslashreplace")
-            lines = bytes(attributes.get(name, b"")).splitlines()
-            if not lines:
-                attributes[name] = np.bytes_(text)
-            elif lines[-1] != text and not lines[-1].endswith(b": " + text):
-                line = b"from step %d: %b" % (now.step, text)
-                attributes[name] = np.bytes_(b"\n".join([*lines[-9:], line]))
+        step = now.step if self._file[f"{PRIVATE}/memory/step"].shape[0] else None
+        used = {"kernel": motion.system.kernel, "system": motion.system, "integrator": motion.integrator}
+        for name, part in {**used, "schedule": motion.schedule}.items():
+            lines = with_line(bytes(attributes.get(name, b"")), words_of(part), step)
+            attributes[name] = np.bytes_(lines)
 
     def _check_frame(self, frame: Mapping[str, Value]) -> None:
         """Raise unless each element is of the shape and type that it has in the frames before."""
@@ -243,6 +242,19 @@ class Writer:
                 raise ValueError(
                     f"{group}: expected {dtype} of shape {shape} of {name}, as in the frames before, got "
                     f"{array.dtype} of shape {array.shape}"
+                )
+
+    def _check_same(self, step: int, frame: Mapping[str, Value]) -> None:
+        """Raise unless particles are where the file has them at a step that it has already.
+
+        A run that starts before the file's end, by another law, would otherwise leave frames of two runs.
+        """
+        places = np.flatnonzero(self._clock[0][()] == step)
+        compared = [name for name in frame if name.endswith(("/position", "/velocity")) and places.size]
+        for name in compared:
+            if not np.array_equal(self._values[name][places[-1]], frame[name].array, equal_nan=True):
+                raise ValueError(
+                    f"{self.path}: has another {name} at step {step}; start from its last state, or write another file"
                 )
 
     def _check_layout(self, now: Snapshot, frame: Mapping[str, Value]) -> None:

@@ -295,7 +295,10 @@ def test_a_file_of_an_earlier_version_goes_on_bit_for_bit(tmp_path):
     assert {name for name in whole if name not in old} == {"particles/generated/mass", "particles/real/mass"}
     assert all(old[name][0] == whole[name][0] for name in old)
     with Trajectory(tmp_path / "old.h5md") as trajectory:
-        assert trajectory.kernel == "Plummer(exponent=1.0, softening=0.5)"
+        assert trajectory.kernel == "from step 2: Plummer(exponent=1.0, softening=0.5)"
+        assert trajectory.setup(2).system.kernel == cf.Plummer(1.0, 0.5)
+        with pytest.raises(ValueError, match="expected words of what was used at step 1, got none"):
+            trajectory.setup(1)
 
 
 def test_pyh5md_reads_it(tmp_path):
