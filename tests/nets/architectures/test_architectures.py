@@ -277,7 +277,8 @@ def test_forward_and_backward(device, dtype, sample):
     for name, values in gradient.items():
         values = to_numpy(values)
         assert np.isfinite(values).all()
-        assert values.any(), name
+        # What a batch-norm takes off again has the gradient 0, and on some machines no rounding is left of it.
+        assert values.any() or (sample.name, name) == ("wgan-gp generator", "2.body.4.bias"), name
 
 
 RANGES = {
