@@ -75,7 +75,10 @@ class Plan(NamedTuple):
 
 
 def scene(request: Request, room: float = 1.0) -> Scene | None:
-    """The scene of a request, in a box ``room`` times as large as that of its points; None if something is not finite, or there are no weights, no distances or no kernel but 0."""
+    """The scene of a request, in a box ``room`` times as large as that of its points.
+
+    None if something is not finite, or there are no weights, no distances or no kernel but 0.
+    """
     targets, positions, weights = request.targets, request.positions, request.weights
     centre, extents = box_of(targets, positions)
     extents = room * extents

@@ -113,7 +113,7 @@ def numbers(plan: Plan) -> dict[str, float]:
 def restored(numbers: Mapping[str, float], request: Request) -> Plan | None:
     """The plan of some numbers for a request's kernel; None if they are of none."""
     dimension = request.targets.shape[1]
-    series = plan_of_numbers(numbers, dimension)
+    series = plan_of_numbers(numbers, request)
     try:
         low = np.array([numbers[f"low {axis}"] for axis in range(dimension)])
         shape = int(numbers["cells 0"]), int(numbers["cells 1"]), int(numbers["cells 2"])

@@ -122,7 +122,7 @@ def numbers(plan: Plan) -> dict[str, float]:
 
 def restored(numbers: Mapping[str, float], request: Request) -> Plan | None:
     """The plan of some numbers for a request's kernel; None if they are of none."""
-    found = plan_of_numbers(numbers, request.targets.shape[1])
+    found = plan_of_numbers(numbers, request)
     return found and Plan(request.profile, *found, math.nan)
 
 

@@ -21,7 +21,7 @@ import array_api_compat
 import numpy as np
 
 from ...arrays import Array
-from ..request import Result
+from ..request import Request, Result
 from . import transforms
 from .series import Axis, Radial, coefficients, find_axis, norms
 
@@ -74,8 +74,9 @@ def plan_numbers(layout: Layout, budget: Budget) -> dict[str, float]:
     return numbers | {name: number for name, number in budget._asdict().items() if math.isfinite(number)}
 
 
-def plan_of_numbers(numbers: Mapping[str, float], dimension: int) -> tuple[Layout, Budget] | None:
-    """What :func:`plan_numbers` made numbers of; None if one is missing or no good."""
+def plan_of_numbers(numbers: Mapping[str, float], request: Request) -> tuple[Layout, Budget] | None:
+    """What :func:`plan_numbers` made numbers of; None if one that a request needs is missing or no good."""
+    dimension = request.targets.shape[1]
     used = [axis for axis in range(dimension) if f"modes {axis}" in numbers]
     try:
         axes = [Axis(*(numbers[f"{name} {axis}"] for name in Axis._fields)) for axis in used]
@@ -85,7 +86,9 @@ def plan_of_numbers(numbers: Mapping[str, float], dimension: int) -> tuple[Layou
         budget = Budget(*(numbers.get(name, math.inf) for name in Budget._fields))
     except KeyError:
         return None
-    sound = found.oversampling in transforms.OVERSAMPLINGS and all(min(axis) > 0 for axis in axes) and min(budget) > 0
+    wanted = [budget.first, budget.second, *[budget.potential] * request.potential, *[budget.field] * request.field]
+    sound = all(0 < number < math.inf for number in [*wanted, *itertools.chain(*axes)])
+    sound = sound and found.oversampling in transforms.OVERSAMPLINGS
     return (found, budget) if sound and found.grid_points <= MOST_GRID_POINTS else None
 
 
