@@ -90,7 +90,7 @@ class Kept(NamedTuple):
             found |= {f"from {axis}": float(ends[0]), f"to {axis}": float(ends[1])}
         if self.length is not None:
             found["length"] = self.length
-        return found | self._plan_numbers
+        return {**found, **self._plan_numbers}
 
     @property
     def _plan_numbers(self) -> Mapping[str, float]:
@@ -143,10 +143,8 @@ def kept_sums(request: Request, method: str, unit: float, kept: Kept | None) -> 
         return found
     choice = chosen(request, method, ROOM)
     result, explanation, made = sums_by(request, method, choice, ROOM)
-    found = _kept(explanation.method, request, unit)
-    if made is not None:
-        found = found._replace(tolerance=made.tolerance, plan=made.plan)
-    return result, found
+    after = _kept(explanation.method, request, unit)
+    return result, after if made is None else after._replace(tolerance=made.tolerance, plan=made.plan)
 
 
 def _never_fast(request: Request) -> bool:

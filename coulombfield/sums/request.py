@@ -149,7 +149,7 @@ class FastEngine(Engine, Protocol):
         ``room`` is how many times as large the box of the points may become.
         """
 
-    def approximate(self, request: Request, tolerance: float, known: Plan | None = None) -> Result:
+    def approximate(self, request: Request, tolerance: float, known: Any = None) -> Result:
         """The sums with an error of about ``tolerance``, measured as ``Request.rtol`` is; it need not be kept.
 
         ``known`` is a plan for these points and this tolerance, or one that still fits them.

@@ -91,7 +91,7 @@ def sums_by(
     if name in EXACT:
         return EXACT[name].evaluate(request), Explanation(name, tuple(candidates)), None
     exact, engine = measuring(request), FAST[name]
-    made = []
+    made: list[Made] = []
 
     def plan_for(tolerance: float) -> Plan | None:
         plan = None if made else choice.plan

@@ -79,8 +79,10 @@ def plan_of_numbers(numbers: Mapping[str, float], request: Request) -> tuple[Lay
     dimension = request.targets.shape[1]
     used = [axis for axis in range(dimension) if f"modes {axis}" in numbers]
     try:
-        axes = [Axis(*(numbers[f"{name} {axis}"] for name in Axis._fields)) for axis in used]
-        axes = [axis._replace(modes=int(axis.modes)) for axis in axes]
+        axes = [
+            Axis(numbers[f"half_period {axis}"], numbers[f"bend {axis}"], int(numbers[f"modes {axis}"]))
+            for axis in used
+        ]
         centre = np.array([numbers[f"centre {axis}"] for axis in range(dimension)])
         found = Layout(centre, np.array(used, np.int64), axes, numbers["oversampling"])
         budget = Budget(*(numbers.get(name, math.inf) for name in Budget._fields))
