@@ -13,7 +13,7 @@ import scipy.integrate
 from ..arrays import Array
 from ..calculus import machine_epsilon
 from .integrator import first_order, span
-from .motion import Sums
+from .motion import Kept, Sums
 from .parameters import store_number
 from .snapshot import Snapshot
 
@@ -89,7 +89,7 @@ class Adaptive:
             longest = max(longest, solver.step_size)
         positions, sums = velocity.positions(solver.y), velocity.sums_at(end, solver.y)
         memory = {MEMORY: longest}
-        return Snapshot(start.motion, start.step + 1, end, positions, memory=memory, sums=sums)
+        return Snapshot(start.motion, start.step + 1, end, positions, memory=memory, sums=sums, kept=velocity.kept)
 
 
 class _Velocity:
@@ -104,7 +104,7 @@ class _Velocity:
     def __call__(self, time: float, coordinates: np.ndarray) -> np.ndarray:
         sums = self.sums_at(time, coordinates)
         if sums is None:
-            sums = self._motion.evaluate(self.positions(coordinates), time)
+            sums = self._motion.evaluate(self.positions(coordinates), time, kept=self._last[2].kept)
             self._last = time, coordinates.copy(), sums
         # SciPy's control of the step does not end where it meets a NaN.
         self._motion.check(sums.field, f"as field at time {time:g}")
@@ -114,6 +114,11 @@ class _Velocity:
         """The last sums, if they are those at this time and place."""
         last_time, last_coordinates, sums = self._last
         return sums if time == last_time and np.array_equal(coordinates, last_coordinates) else None
+
+    @property
+    def kept(self) -> Kept:
+        """What further sums may keep of the last."""
+        return self._last[2].kept
 
     def positions(self, coordinates: np.ndarray) -> Array:
         """Coordinates as an array like the state's."""

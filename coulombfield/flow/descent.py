@@ -74,13 +74,13 @@ class Descent:
         h, end = span(start, h, until)
         while descent and h >= SHORTEST * self.step:
             positions = start.positions + h * velocities
-            sums = motion.evaluate(positions, start.time, energies=True)
+            sums = motion.evaluate(positions, start.time, energies=True, kept=start.sums.kept)
             assert sums.energy is not None
             if sums.energy <= energy - self.sufficient * h * descent:
                 _, time = span(start, h, end)
                 same = motion.softening(time) == motion.softening(start.time)
                 kept = sums if same else None
-                return Snapshot(motion, start.step + 1, time, positions, memory={MEMORY: h}, sums=kept)
+                return Snapshot(motion, start.step + 1, time, positions, memory={MEMORY: h}, sums=kept, kept=sums.kept)
             h /= 2
         return None
 

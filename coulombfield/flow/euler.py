@@ -64,4 +64,4 @@ class Euler:
         if self.temperature:
             strength = math.sqrt(2 * h * self.temperature)
             positions = positions + strength * motion.normals(self.seed, start.step, positions)
-        return Snapshot(motion, start.step + 1, end, motion.inside(positions))
+        return Snapshot(motion, start.step + 1, end, motion.inside(positions), kept=start.sums.kept)

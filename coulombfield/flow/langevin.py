@@ -99,7 +99,7 @@ class Langevin:
             v = start.velocities + v
         x, v = motion.drift(start.positions, v, h / 2)
         x, v = motion.drift(x, self._with_noise(start, v, h), h / 2)
-        end = Snapshot(motion, start.step + 1, end_time, x)
+        end = Snapshot(motion, start.step + 1, end_time, x, kept=start.sums.kept)
         end.velocities = v + motion.kick(end.sums, h / 2)
         return end
 

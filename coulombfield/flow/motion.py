@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import array_api_compat
@@ -22,6 +23,7 @@ import numpy as np
 from ..arrays import Array, to_numpy
 from ..charges import Charges
 from ..kernels import RadialKernel, value_at_zero
+from ..sums.keeping import Kept as KeptSums
 from .annealing import softening_of, with_softening
 from .external import External
 from .group import Group
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
     from .integrator import Integrator
 
 Schedule = Callable[[float], float]
+Kept = Mapping[str, KeptSums]
+EMPTY: Kept = MappingProxyType({})
 
 
 class Sums(NamedTuple):
@@ -47,6 +51,8 @@ class Sums(NamedTuple):
     """F without F_yy [energy]; None unless asked for."""
     external: Array | None = None
     """Forces of external fields, shape (M, m) [energy / length]; None without such fields."""
+    kept: Kept = EMPTY
+    """What further sums may keep of these, by the kinds of sums over pairs."""
 
 
 class Motion:
@@ -163,10 +169,13 @@ class Motion:
         """ε at a time, or None if the kernel has none."""
         return softening_of(self._kernel(time))
 
-    def evaluate(self, rows: Array, time: float, *, energies: bool | None = None) -> Sums:
-        """Field at the particles that move, and with ``energies`` potential and energy from the same sums."""
+    def evaluate(self, rows: Array, time: float, *, energies: bool | None = None, kept: Kept = EMPTY) -> Sums:
+        """Field at the particles that move, and with ``energies`` potential and energy from the same sums.
+
+        ``kept`` of earlier sums spares these the planning.
+        """
         energies = self.energies if energies is None else energies
-        sums = self._pairs(rows, time, energies)
+        sums = self._pairs(rows, time, energies, kept)
         if not self._external:
             return sums
         # A user's field may refuse the positions of one process only.
@@ -187,22 +196,32 @@ class Motion:
             force = force + strength[:, None] * external.field(rows, time)
         return force
 
-    def _pairs(self, rows: Array, time: float, energies: bool) -> Sums:
+    def _pairs(self, rows: Array, time: float, energies: bool, before: Kept) -> Sums:
         kernel = self._kernel(time)
         coupling, over = self.system.coupling, self.processes
+        # Kinds that others ask for, such as callbacks for energies, stay as they are.
+        kept = dict(before)
+
+        def sums(of: str, charges: Charges, own: bool = False) -> tuple[Any, Array]:
+            kind = f"{'potential and ' if energies else ''}field of {of}"
+            found, after = self._sums(rows, charges, kernel, energies, own=own, kept=kept.pop(kind, None))
+            if after is not None:
+                kept[kind] = after
+            return found
+
         if self._fixed is None:
-            potential, field_of_all = self._sums(rows, Charges(rows, self.weights), kernel, energies, own=True)
+            potential, field_of_all = sums("all", Charges(rows, self.weights), own=True)
             energy = coupling * 0.5 * weighted(over, self.weights, potential) if energies else None
-            return Sums(field_of_all, potential, energy)
+            return Sums(field_of_all, potential, energy, kept=kept)
         if not energies and not self._leaves_out:
             everything = Charges(self.xp.concat([self._fixed, rows]), self._all_weights)
-            return Sums(self._sums(rows, everything, kernel, False)[1], None, None)
-        of_own, own_field = self._sums(rows, Charges(rows, self.weights), kernel, energies, own=True)
-        of_fixed, fixed_field = self._sums(rows, Charges(self._fixed, self._fixed_weights), kernel, energies)
+            return Sums(sums("all", everything)[1], None, None, kept=kept)
+        of_own, own_field = sums("those that move", Charges(rows, self.weights), own=True)
+        of_fixed, fixed_field = sums("fixed ones", Charges(self._fixed, self._fixed_weights))
         if not energies:
-            return Sums(own_field + fixed_field, None, None)
+            return Sums(own_field + fixed_field, None, None, kept=kept)
         energy = weighted(over, self.weights, of_fixed) + 0.5 * weighted(over, self.weights, of_own)
-        return Sums(own_field + fixed_field, of_own + of_fixed, coupling * energy)
+        return Sums(own_field + fixed_field, of_own + of_fixed, coupling * energy, kept=kept)
 
     def velocities(self, sums: Sums) -> Array:
         """First-order flow: forces per unit of charge, κ sign(q) E and those of external fields, shape (M, m)."""
@@ -332,8 +351,8 @@ class Motion:
         """Potential and field at the fixed charges."""
         assert self._fixed is not None
         kernel, own = self._kernel(time), Charges(self._fixed, self._fixed_weights)
-        of_own, own_field = self._sums(self._fixed, own, kernel, True, own=True)
-        of_others, field_of_others = self._sums(self._fixed, Charges(rows, self.weights), kernel, True)
+        (of_own, own_field), _ = self._sums(self._fixed, own, kernel, True, own=True)
+        (of_others, field_of_others), _ = self._sums(self._fixed, Charges(rows, self.weights), kernel, True)
         return of_own + of_others, own_field + field_of_others
 
     def fixed_energy(self, time: float) -> float:
@@ -387,17 +406,22 @@ class Motion:
         return self._kernels[softening]
 
     def _sums(
-        self, targets: Array, charges: Charges, kernel: RadialKernel, potential: bool, *, own: bool = False
-    ) -> tuple[Any, Array]:
-        """Potential, if wanted, and field; ``own`` says that the targets are the charges."""
+        self,
+        targets: Array,
+        charges: Charges,
+        kernel: RadialKernel,
+        potential: bool,
+        *,
+        own: bool = False,
+        kept: KeptSums | None = None,
+    ) -> tuple[tuple[Any, Array], KeptSums | None]:
+        """Potential, if wanted, and field, and what to keep; ``own`` says that the targets are the charges."""
         exclude, system = own and self._leaves_out, self.system
         options: dict[str, Any] = {"exclude_self": exclude, "rtol": system.rtol, "method": system.method}
-        if not potential:
-            return None, self.processes.field(targets, charges, kernel, **options)
-        values, fields = self.processes.potential_and_field(targets, charges, kernel, **options)
-        if own and system.exclude_self and not exclude:
+        (values, fields), kept = self.processes.sums(targets, charges, kernel, kept, potential=potential, **options)
+        if potential and own and system.exclude_self and not exclude:
             values = values - charges.weights * value_at_zero(kernel)
-        return values, fields
+        return (values, fields), kept
 
 
 def check_finite(name: str, values: Array | None, when: str) -> None:

@@ -11,7 +11,8 @@ from ..arrays import Array, to_numpy
 from ..charges import Charges
 from ..energy import electrostatic_energy, self_energy
 from ..kernels import RadialKernel
-from ..sums import field, potential_and_field
+from ..sums import kept_sums
+from ..sums.keeping import Kept
 
 T = TypeVar("T")
 
@@ -22,11 +23,17 @@ class Processes(Protocol):
     All have to call the same in the same order.
     """
 
-    def field(self, targets: Array, charges: Charges, kernel: RadialKernel, **options: Any) -> Array:
-        """Field of all charges at this process's targets."""
-
-    def potential_and_field(self, targets: Array, charges: Charges, kernel: RadialKernel, **options: Any) -> Any:
-        """Potential and field of all charges at this process's targets."""
+    def sums(
+        self,
+        targets: Array,
+        charges: Charges,
+        kernel: RadialKernel,
+        kept: Kept | None,
+        *,
+        potential: bool,
+        **options: Any,
+    ) -> tuple[Any, Kept | None]:
+        """Potential, if wanted, and field of all charges at this process's targets; and what further sums may keep."""
 
     def energy(self, charges: Charges, kernel: RadialKernel, **options: Any) -> float:
         """Energy of all charges."""
@@ -59,13 +66,18 @@ class Processes(Protocol):
 class Here:
     """One process has all particles."""
 
-    def field(self, targets: Array, charges: Charges, kernel: RadialKernel, **options: Any) -> Array:
-        """Their field."""
-        return field(targets, charges, kernel, **options)
-
-    def potential_and_field(self, targets: Array, charges: Charges, kernel: RadialKernel, **options: Any) -> Any:
-        """Both."""
-        return potential_and_field(targets, charges, kernel, **options)
+    def sums(
+        self,
+        targets: Array,
+        charges: Charges,
+        kernel: RadialKernel,
+        kept: Kept | None,
+        *,
+        potential: bool,
+        **options: Any,
+    ) -> tuple[Any, Kept | None]:
+        """Their sums, by what is kept if it fits."""
+        return kept_sums(targets, charges, kernel, kept, potential=potential, **options)
 
     def energy(self, charges: Charges, kernel: RadialKernel, **options: Any) -> float:
         """Their energy."""

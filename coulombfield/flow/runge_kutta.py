@@ -51,12 +51,16 @@ class RungeKutta:
         motion, x, time = start.motion, start.positions, start.time
         h, end = span(start, self.step, until)
 
-        def velocity(positions: Array, at: float) -> Array:
-            return motion.velocities(motion.evaluate(positions, at, energies=False))
+        sums = start.sums
 
-        first = motion.velocities(start.sums)
+        def velocity(positions: Array, at: float) -> Array:
+            nonlocal sums
+            sums = motion.evaluate(positions, at, energies=False, kept=sums.kept)
+            return motion.velocities(sums)
+
+        first = motion.velocities(sums)
         second = velocity(x + (h / 2) * first, time + h / 2)
         third = velocity(x + (h / 2) * second, time + h / 2)
         fourth = velocity(x + h * third, time + h)
         x = x + (h / 6) * (first + 2 * (second + third) + fourth)
-        return Snapshot(motion, start.step + 1, end, motion.inside(x))
+        return Snapshot(motion, start.step + 1, end, motion.inside(x), kept=sums.kept)

@@ -8,8 +8,9 @@ from functools import cached_property
 from typing import Any
 
 from ..arrays import Array
+from ..sums.keeping import of_numbers, to_numbers
 from .members import Members
-from .motion import Motion, Sums
+from .motion import EMPTY, Kept, Motion, Sums
 from .state import State
 
 
@@ -21,7 +22,7 @@ class Snapshot:
     Attributes
     ----------
     step, time, softening, memory
-        As of :class:`State`.
+        As of :class:`State`; ``kept`` of the step's last sums goes along in the memory, for the sums here to keep.
     positions : array, shape (M, m)
         Of the particles that move, group after group [length].
     velocities : array, shape (M, m), or None
@@ -38,10 +39,13 @@ class Snapshot:
         *,
         memory: Mapping[str, float] | None = None,
         sums: Sums | None = None,
+        kept: Kept = EMPTY,
     ):
         self.motion, self.step, self.time = motion, step, time
         self.positions, self.velocities = positions, velocities
-        self.memory = memory or {}
+        restored, own = of_numbers(memory or {})
+        self._kept = {**kept, **restored} if sums is None else sums.kept
+        self.memory: Mapping[str, float] = own | to_numbers(self._kept)
         if sums is not None:
             self.sums = sums
 
@@ -73,7 +77,7 @@ class Snapshot:
     @cached_property
     def sums(self) -> Sums:
         """Field at the particles that move, and what was asked for with it."""
-        return self.motion.evaluate(self.positions, self.time)
+        return self.motion.evaluate(self.positions, self.time, kept=self._kept)
 
     @property
     def force(self) -> Array:

@@ -76,7 +76,7 @@ class Verlet:
         if start.velocities is not None:
             v = start.velocities + v
         x, v = motion.drift(start.positions, v, h)
-        end = Snapshot(motion, start.step + 1, end_time, x, memory=memory)
+        end = Snapshot(motion, start.step + 1, end_time, x, memory=memory, kept=start.sums.kept)
         end.velocities = v + motion.kick(end.sums, h / 2)
         return end
 

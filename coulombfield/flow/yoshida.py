@@ -55,15 +55,16 @@ class Yoshida:
     def advance(self, start: Snapshot, until: float = math.inf) -> Snapshot:
         """One step, which goes no further than a time."""
         motion, (h, end_time) = start.motion, span(start, self.step, until)
-        v = motion.kick(start.sums, OUTER * h / 2)
+        sums = start.sums
+        v = motion.kick(sums, OUTER * h / 2)
         if start.velocities is not None:
             v = start.velocities + v
         x, v = motion.drift(start.positions, v, OUTER * h)
         for part, passed in ((INNER, OUTER), (OUTER, OUTER + INNER)):
             # The kick that ends one leapfrog step and that which begins the next have one field.
-            sums = motion.evaluate(x, start.time + passed * h, energies=False)
+            sums = motion.evaluate(x, start.time + passed * h, energies=False, kept=sums.kept)
             v = v + motion.kick(sums, (OUTER + INNER) * h / 2)
             x, v = motion.drift(x, v, part * h)
-        end = Snapshot(motion, start.step + 1, end_time, x)
+        end = Snapshot(motion, start.step + 1, end_time, x, kept=sums.kept)
         end.velocities = v + motion.kick(end.sums, OUTER * h / 2)
         return end

@@ -12,7 +12,7 @@ from ..scattered.measuring import draw, measure, told_error
 from ..scattered.points import Held, Points
 from ..scattered.survey import Survey, box_of, survey
 from ..sums.engines import EXACT
-from ..sums.ewald import split
+from ..sums.ewald import planning
 from ..sums.fourier import nufft
 from ..sums.fourier.periodic import Coefficients, Series
 from ..sums.request import OutOfReachError, Request, Result
@@ -78,16 +78,16 @@ def within_tolerance(ranks: Ranks, scene: Scene, method: str, exact: str) -> tup
     return tightened(request.rtol, lambda tolerance: approximate(ranks, scene, charges, tolerance), error_of)
 
 
-def split_scene(ranks: Ranks, scene: Scene) -> split.Scene | None:
+def split_scene(ranks: Ranks, scene: Scene) -> planning.Scene | None:
     """What the engine of that name has to know."""
     request, charges, targets = scene.request, scene.charges, scene.targets
-    if not split.can_be_told(request, *box_of(targets, charges), charges.largest):
+    if not planning.can_be_told(request, *box_of(targets, charges), charges.largest):
         return None
     exclude = request.exclude_self or scene.same
     facts = facts_of(targets, charges, exclude)
     low = facts.centre - facts.extents / 2
-    drawn = [each.drawn(split.CENSUS, "cells")[0] - low for each in (targets, charges)]
-    return split.scene_of(request, facts, scene.same, (drawn[0], drawn[1]))
+    drawn = [each.drawn(planning.CENSUS, "cells")[0] - low for each in (targets, charges)]
+    return planning.scene_of(request, facts, scene.same, (drawn[0], drawn[1]))
 
 
 def _fourier(ranks: Ranks, scene: Scene, charges: Any, tolerance: float) -> Result:
@@ -100,11 +100,11 @@ def _fourier(ranks: Ranks, scene: Scene, charges: Any, tolerance: float) -> Resu
 def _split(ranks: Ranks, scene: Scene, charges: Any, tolerance: float) -> Result:
     request = scene.request
 
-    def make() -> split.Plan:
+    def make() -> planning.Plan:
         found = split_scene(ranks, scene)
         if found is None:
             raise OutOfReachError("can't tell the size of the sums")
-        return split.planned(request, found, tolerance)
+        return planning.planned(request, found, tolerance)
 
     plan = ranks.decided(make)
     near = short_part(ranks, request, plan.split, plan.grid)
@@ -149,7 +149,7 @@ def seconds(ranks: Ranks, scene: Scene, method: str) -> float:
     assert request.rtol is not None
     if method == "split":
         found = split_scene(ranks, scene)
-        return math.inf if found is None else split.best_reach(request, found, request.rtol / 4)[1]
+        return math.inf if found is None else planning.best_reach(request, found, request.rtol / 4)[1]
     try:
         plan = plan_of(request, scene.targets, scene.charges, request.rtol / 4)
     except OutOfReachError:

@@ -14,6 +14,7 @@ from ..flow import Integrator, Outcome, Schedule, Snapshot, State, Stop, System
 from ..flow.run import run_over
 from ..kernels import RadialKernel
 from ..scattered.exact_sums import sum_of, value_of
+from ..sums.keeping import Kept
 from .agreement import agreed
 from .energies import electrostatic_energy, self_energy
 from .ranks import Ranks
@@ -102,11 +103,20 @@ class _Over:
         self._ranks = ranks
         self._options: dict[str, Any] = {"comm": ranks, "deterministic": deterministic}
 
-    def field(self, targets: Array, charges: Charges, kernel: RadialKernel, **options: Any) -> Array:
-        return field(targets, charges, kernel, **self._options, **options)
-
-    def potential_and_field(self, targets: Array, charges: Charges, kernel: RadialKernel, **options: Any) -> Any:
-        return potential_and_field(targets, charges, kernel, **self._options, **options)
+    def sums(
+        self,
+        targets: Array,
+        charges: Charges,
+        kernel: RadialKernel,
+        kept: Kept | None,
+        *,
+        potential: bool,
+        **options: Any,
+    ) -> tuple[Any, None]:
+        # Each is planned anew: what ranks know of each other's points is surveyed with the sums.
+        if potential:
+            return potential_and_field(targets, charges, kernel, **self._options, **options), None
+        return (None, field(targets, charges, kernel, **self._options, **options)), None
 
     def energy(self, charges: Charges, kernel: RadialKernel, **options: Any) -> float:
         return electrostatic_energy(charges, kernel, **self._options, **options)

@@ -17,7 +17,7 @@ import scipy  # whose parts load when they are first used
 from ..rng import Streams
 from ..sums.costs import table
 from ..sums.ewald.neighbour_cells import Grid
-from ..sums.ewald.split import (
+from ..sums.ewald.planning import (
     CENSUS,
     EXTRA_DIGITS,
     FIRST,

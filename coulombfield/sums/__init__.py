@@ -14,7 +14,8 @@ from ..arrays import Array, backend, floating, library, to_numpy
 from ..charges import Charges, check_charges, check_like, check_points
 from ..kernels import RadialKernel, check_derivatives, check_kernel
 from ..profiles import Laplacian
-from . import selection
+from . import keeping, selection
+from .keeping import Kept
 from .request import Request, Result, Tangent, check_explained
 from .selection import Explanation, differentiate, evaluate
 from .unit_of_length import in_double, in_old_unit, is_single, like, overflown, rescaled
@@ -242,6 +243,24 @@ def derivative(
     return result
 
 
+def kept_sums(
+    targets: Array,
+    charges: Charges,
+    kernel: RadialKernel,
+    kept: Kept | None,
+    *,
+    potential: bool = False,
+    exclude_self: bool = False,
+    rtol: float | None = None,
+    method: str = "auto",
+) -> tuple[Result, Kept | None]:
+    """Field, and potential if wanted, by what is kept from the last time (:mod:`.keeping`), and what to keep."""
+    request = checked_request(targets, charges, kernel, exclude_self, rtol, potential=potential, field=True)
+    scaled, factor = rescaled(request, 1)
+    result, kept = keeping.kept_sums(scaled, method, factor, kept)
+    return _given_out(result, request, scaled, factor), kept
+
+
 def _laplacian_of(request: Request) -> Request:
     check_derivatives(request.profile, 2)
     return request._replace(profile=Laplacian.of(request.profile, request.targets.shape[1]))
@@ -250,9 +269,14 @@ def _laplacian_of(request: Request) -> Request:
 def _evaluate(request: Request, method: str, explain: bool = False) -> tuple[Result, Explanation | None]:
     scaled, factor = rescaled(request, 2 if isinstance(request.profile, Laplacian) else int(request.field))
     result, explanation = evaluate(scaled, method, explain=explain)
+    return _given_out(result, request, scaled, factor), explanation
+
+
+def _given_out(result: Result, request: Request, scaled: Request, factor: float) -> Result:
+    """The result of the scaled request as that of the request."""
     if scaled is not request:
         result = in_old_unit(result, request, factor)
-    return _without_overflow(result, request) if overflown(result, request) else result, explanation
+    return _without_overflow(result, request) if overflown(result, request) else result
 
 
 def _without_overflow(result: Result, request: Request) -> Result:

@@ -114,6 +114,7 @@ class ExactEngine(Engine, Protocol):
     """An engine that is as exact as the arrays' dtype, and therefore does not look at ``rtol``.
 
     One that can sum energies over half of the pairs has beside ``energy(positions, weights, profile, exclude_self)``.
+    One whose estimate takes long has ``least(request)``, the time that it takes at least [s].
     """
 
     def evaluate(self, request: Request) -> Result:
@@ -123,14 +124,42 @@ class ExactEngine(Engine, Protocol):
         """Derivatives of the sums along the tangent."""
 
 
+class Plan(Protocol):
+    """How a fast engine will sum: what it found out when it was asked for its time, and need not find out again."""
+
+    @property
+    def seconds(self) -> float:
+        """Time that the sums will about take, planning included [s]."""
+
+    @property
+    def again(self) -> float:
+        """The same of further sums that keep to this plan [s]."""
+
+
 class FastEngine(Engine, Protocol):
-    """An engine whose error is a matter of choice."""
+    """An engine whose error is a matter of choice.
+
+    One whose plans are good for other points too, in the same box, has beside ``numbers(plan)``, a mapping of names to
+    floats, and ``restored(numbers, request)``, the plan of these numbers for the request's kernel; None if there is
+    none.
+    """
 
     def needless(self, request: Request) -> str:
         """Why an exact engine takes a request instead, also where this one is named; empty if it doesn't."""
 
-    def approximate(self, request: Request, tolerance: float) -> Result:
+    def least(self, request: Request) -> float:
+        """Time that it takes at least, found without a look at any value [s]."""
+
+    def plan(self, request: Request, tolerance: float, room: float = 1.0) -> Plan | None:
+        """How to sum with an error of about ``tolerance``; None if that can't be done, or numbers are not finite.
+
+        ``room`` is how many times as large the box of the points may become.
+        """
+
+    def approximate(self, request: Request, tolerance: float, known: Any = None) -> Result:
         """The sums with an error of about ``tolerance``, measured as ``Request.rtol`` is; it need not be kept.
+
+        ``known`` is a plan for these points and this tolerance, or one that still fits them.
 
         Raises
         ------

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..arrays import to_numpy
 from .costs import table
 from .engines import EXACT, FAST
-from .request import Engine, OutOfReachError, Request, Result, Tangent
-from .tolerance import SAMPLE, within_tolerance
+from .request import ExactEngine, OutOfReachError, Plan, Request, Result, Tangent
+from .tolerance import SAMPLE, first_tolerance, within_tolerance
 
 OF_FEW = next(iter(EXACT))
 FEW_PAIRS = 2**20  # up to which that engine is the fastest where it serves, and asking others costs a tenth of its time
@@ -57,33 +57,75 @@ class Explanation(NamedTuple):
         return "\n".join(lines)
 
 
+class Choice(NamedTuple):
+    """An engine, and what was found out on the way to it."""
+
+    method: str
+    candidates: list[Candidate]
+    plan: Plan | None = None
+    """The plan that a fast engine answered by."""
+
+
+class Made(NamedTuple):
+    """What a fast engine's sums were made with."""
+
+    tolerance: float
+    plan: Plan | None
+
+
 def evaluate(request: Request, method: str, *, explain: bool = True) -> tuple[Result, Explanation | None]:
     """The sums by the named engine, or by the fastest for ``auto``; None may stand for an explanation not asked for."""
-    if not explain and method == "auto" and _few(request):
+    if not explain and method == "auto" and few(request):
         return EXACT[OF_FEW].evaluate(request), None
-    return _sums(request, method, *_chosen(request, method))
+    return sums_by(request, method, chosen(request, method))[:2]
 
 
-def _sums(request: Request, method: str, name: str, candidates: list[Candidate]) -> tuple[Result, Explanation]:
+def sums_by(
+    request: Request, method: str, choice: Choice, room: float | None = None
+) -> tuple[Result, Explanation, Made | None]:
+    """The sums by an engine that was chosen, for a method that was asked for.
+
+    With ``room``, whatever the engine's sums are made with has a plan in a box so much larger, if it keeps plans.
+    """
+    name, candidates, _ = choice
     if name in EXACT:
-        return EXACT[name].evaluate(request), Explanation(name, tuple(candidates))
-    exact = _shortest(_asked(EXACT, request)).method
+        return EXACT[name].evaluate(request), Explanation(name, tuple(candidates)), None
+    exact, engine = measuring(request), FAST[name]
+    made: list[Made] = []
+
+    def plan_for(tolerance: float) -> Plan | None:
+        plan = None if made else choice.plan
+        if plan is None and room is not None and keeps_plans(engine):
+            plan = engine.plan(request, tolerance, room)
+        made.append(Made(tolerance, plan))
+        return plan
+
     try:
-        result, error = within_tolerance(request, FAST[name], EXACT[exact])
+        result, error = within_tolerance(request, engine, EXACT[exact], plan_for)
     except OutOfReachError as reason:
         if method != "auto":
             raise ArithmeticError(f"method: {method} {reason}") from None
-        return EXACT[exact].evaluate(request), Explanation(exact, tuple(candidates), gave_up=name)
-    return result, Explanation(name, tuple(candidates), error)
+        return EXACT[exact].evaluate(request), Explanation(exact, tuple(candidates), gave_up=name), None
+    return result, Explanation(name, tuple(candidates), error), made[-1]
+
+
+def measuring(request: Request) -> str:
+    """The exact engine that a fast one is measured by."""
+    return _shortest(_asked(EXACT, request)).method
+
+
+def keeps_plans(engine: Any) -> bool:
+    """Whether a fast engine's plans are good for other points too."""
+    return hasattr(engine, "numbers")
 
 
 def energy(request: Request, method: str) -> float:
     """½ Σ_i q_i Φ_i of charges at their own places, over half of the pairs where the engine can do that."""
-    name, candidates = (OF_FEW, []) if method == "auto" and _few(request) else _chosen(request, method)
-    by_halves = getattr(EXACT.get(name), "energy", None)
+    choice = Choice(OF_FEW, []) if method == "auto" and few(request) else chosen(request, method)
+    by_halves = getattr(EXACT.get(choice.method), "energy", None)
     if by_halves is not None:
         return by_halves(request.positions, request.weights, request.profile, request.exclude_self)
-    values = to_numpy(_sums(request, method, name, candidates)[0].potential)
+    values = to_numpy(sums_by(request, method, choice)[0].potential)
     return 0.5 * float(np.sum(values.astype(float) * to_numpy(request.weights)))
 
 
@@ -91,18 +133,21 @@ def differentiate(request: Request, tangent: Tangent, method: str) -> Result:
     """Derivatives along a tangent by the named engine, or by the fastest exact one for ``auto``."""
     if method in FAST:
         raise ValueError(f"method: {_named(request, method)} has no derivatives")
-    return EXACT[_chosen(request, method)[0]].jvp(request, tangent)
+    return EXACT[chosen(request, method).method].jvp(request, tangent)
 
 
-def _chosen(request: Request, method: str) -> tuple[str, list[Candidate]]:
-    """The named engine or, where it is needless, an exact one; for ``auto`` the fastest; and all that were asked."""
+def chosen(request: Request, method: str, room: float | None = None) -> Choice:
+    """The named engine or, where it is needless, an exact one; for ``auto`` the fastest; and all that were asked.
+
+    With ``room`` it is the fastest for many sums, of which only the first has to be planned.
+    """
     if method == "auto":
-        return _fastest(request)
+        return _fastest(request, room)
     name = _named(request, method)
     if name not in FAST or not (reason := FAST[name].needless(request)):
-        return name, []
+        return Choice(name, [])
     candidates = _asked(EXACT, request)
-    return _shortest(candidates).method, [Candidate(name, reason, math.inf), *candidates]
+    return Choice(_shortest(candidates).method, [Candidate(name, reason, math.inf), *candidates])
 
 
 def _named(request: Request, method: str) -> str:
@@ -116,35 +161,44 @@ def _named(request: Request, method: str) -> str:
     return method
 
 
-def _fastest(request: Request) -> tuple[str, list[Candidate]]:
-    candidates = _asked({OF_FEW: EXACT[OF_FEW]} if _few(request) else EXACT, request)
+def _fastest(request: Request, room: float | None) -> Choice:
+    candidates = _asked({OF_FEW: EXACT[OF_FEW]} if few(request) else EXACT, request)
     exact = _shortest(candidates)
-    if request.rtol is None or exact.seconds <= table().worth_a_plan:
-        return exact.method, candidates
+    if request.rtol is None or (room is None and exact.seconds <= table().worth_a_plan):
+        return Choice(exact.method, candidates)
     check = exact.seconds * min(1.0, SAMPLE / request.targets.shape[0])
     points = request.targets.shape[0] + request.positions.shape[0]
+    plans: dict[str, Plan | None] = {}
     for name, engine in FAST.items():
-        if reason := engine.needless(request):
-            candidates.append(Candidate(name, engine.refusal(request) or reason, math.inf))
+        if reason := engine.refusal(request) or engine.needless(request):
+            candidates.append(Candidate(name, reason, math.inf))
             continue
-        if _shortest(candidates).seconds <= table().least(name) and not engine.refusal(request):
+        if room is None and _shortest(candidates).seconds <= engine.least(request) + check:
             continue  # its answer would take time, and change nothing
-        (answer,) = _asked({name: engine}, request)
-        candidates.append(answer._replace(seconds=answer.seconds + check))
-        if answer.seconds <= table().hard_to_beat * points:
+        plan = plans[name] = engine.plan(request, first_tolerance(request.rtol), room or 1.0)
+        seconds = math.inf if plan is None else plan.seconds if room is None else plan.again
+        candidates.append(Candidate(name, "", seconds + check))
+        if room is None and seconds <= table().hard_to_beat * points:
             break
-    return _shortest(candidates).method, candidates
+    best = _shortest(candidates).method
+    return Choice(best, candidates, plans.get(best))
 
 
-def _few(request: Request) -> bool:
+def few(request: Request) -> bool:
     """Whether no other engine than that of few pairs need be asked."""
     return request.pairs <= FEW_PAIRS and not EXACT[OF_FEW].refusal(request)
 
 
-def _asked(engines: Mapping[str, Engine], request: Request) -> list[Candidate]:
-    """What each engine says of a request; one that refuses would take for ever."""
-    answers = ((name, engine, engine.refusal(request)) for name, engine in engines.items())
-    return [Candidate(name, why, math.inf if why else engine.seconds(request)) for name, engine, why in answers]
+def _asked(engines: Mapping[str, ExactEngine], request: Request) -> list[Candidate]:
+    """What each engine says of a request, but those that can't be the fastest; one that refuses would take for ever."""
+    answers: list[Candidate] = []
+    for name, engine in engines.items():
+        why = engine.refusal(request)
+        least = getattr(engine, "least", None)
+        if least is not None and not why and answers and least(request) >= _shortest(answers).seconds:
+            continue
+        answers.append(Candidate(name, why, math.inf if why else engine.seconds(request)))
+    return answers
 
 
 def _shortest(candidates: list[Candidate]) -> Candidate:

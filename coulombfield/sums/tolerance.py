@@ -17,10 +17,10 @@ import numpy as np
 
 from ..arrays import to_numpy
 from ..profiles import GradientSize, Magnitude
-from .request import ExactEngine, FastEngine, OutOfReachError, Request, Result
+from .request import ExactEngine, FastEngine, OutOfReachError, Plan, Request, Result
 from .sampled_targets import SAMPLE, draw
 
-__all__ = ["SAMPLE", "Measure", "tightened", "within_tolerance"]
+__all__ = ["SAMPLE", "Measure", "first_tolerance", "holds", "measured_error", "tightened", "within_tolerance"]
 
 FIRST_SIZES = 12  # of these targets, whose terms' magnitudes are mostly enough to see that an error is small
 MARGIN = 2.0  # how far below rtol a sample's error must stay, for the targets that it missed
@@ -28,8 +28,15 @@ ATTEMPTS = 4
 SINGLE_PRECISION_RTOL = 1e-4  # from here on float32 sums are exact enough to measure with
 
 
-def within_tolerance(request: Request, fast: FastEngine, exact: ExactEngine) -> tuple[Result, float]:
+def within_tolerance(
+    request: Request,
+    fast: FastEngine,
+    exact: ExactEngine,
+    plan_for: Callable[[float], Plan | None] = lambda tolerance: None,
+) -> tuple[Result, float]:
     """Sums of a fast engine within ``request.rtol``, and their measured error.
+
+    ``plan_for`` gives a plan for a tolerance, if one is known.
 
     Raises
     ------
@@ -39,9 +46,24 @@ def within_tolerance(request: Request, fast: FastEngine, exact: ExactEngine) -> 
     assert request.rtol is not None
     return tightened(
         request.rtol,
-        lambda tolerance: fast.approximate(request, tolerance),
-        lambda result: _Sample(request, exact, result).error(result),
+        lambda tolerance: fast.approximate(request, tolerance, plan_for(tolerance)),
+        lambda result: measured_error(request, exact, result),
     )
+
+
+def first_tolerance(rtol: float) -> float:
+    """What a fast engine is asked for first."""
+    return rtol / (2 * MARGIN)
+
+
+def holds(error: float, rtol: float) -> bool:
+    """Whether an error that was measured is small enough."""
+    return error * MARGIN <= rtol
+
+
+def measured_error(request: Request, exact: ExactEngine, result: Result) -> float:
+    """Relative error of sums at sampled targets, by an exact engine: the larger of the potential's and the field's."""
+    return _Sample(request, exact, result).error(result)
 
 
 def tightened(
@@ -54,7 +76,7 @@ def tightened(
     OutOfReachError
         If no attempt reached it.
     """
-    tolerance, best = rtol / (2 * MARGIN), np.inf
+    tolerance, best = first_tolerance(rtol), np.inf
     for _ in range(ATTEMPTS):
         try:
             result = approximate(tolerance)
@@ -63,7 +85,7 @@ def tightened(
                 break
             raise OutOfReachError(f"{reason} for rtol={rtol:g}") from None
         error = error_of(result)
-        if error * MARGIN <= rtol:
+        if holds(error, rtol):
             return result, error
         best = min(best, error)
         tolerance *= min(0.1, rtol / (2 * MARGIN * error)) if np.isfinite(error) else 0.1

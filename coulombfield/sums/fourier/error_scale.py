@@ -20,7 +20,6 @@ from ...rng import Streams
 from ..request import Request
 
 TARGETS, CHARGES = 48, 1536  # sampled: they tell the sizes to a tenth or so, in about 5 ms
-ROUGH_TARGETS, ROUGH_CHARGES = 24, 384  # where nothing but an estimate of the time hangs on them
 DOUBT = 2.0  # deviations that M has by chance, up to which agreement is not believed
 NOISE = 0.1  # of them: how much is added, since that much agreement can't be excluded
 
@@ -55,11 +54,11 @@ class Sample(NamedTuple):
         return math.sqrt(self.share * variance + self.share * self.share * related)
 
 
-def sample(request: Request, scale: float, *, rough: bool = False) -> Sample:
-    """A sample of a request's pairs, the same each time, with the weights divided by ``scale``; small if rough."""
+def sample(request: Request, scale: float) -> Sample:
+    """A sample of a request's pairs, the same each time, with the weights divided by ``scale``."""
     stream = Streams(seed=0).stream("sizes")
-    rows = _draw(stream, request.targets.shape[0], ROUGH_TARGETS if rough else TARGETS)
-    columns = _draw(stream, request.positions.shape[0], ROUGH_CHARGES if rough else CHARGES)
+    rows = _draw(stream, request.targets.shape[0], TARGETS)
+    columns = _draw(stream, request.positions.shape[0], CHARGES)
     targets, places = _taken(request.targets, rows), _taken(request.positions, columns)
     weights = np.broadcast_to(_taken(request.weights, columns) / scale, (len(rows), len(columns)))
     if request.exclude_self:
@@ -69,8 +68,9 @@ def sample(request: Request, scale: float, *, rough: bool = False) -> Sample:
 
 def paired(targets: np.ndarray, places: np.ndarray, weights: np.ndarray, share: float) -> Sample:
     """The pairs of sampled targets and charges, shapes (t, m) and (n, m); other arguments as in :class:`Sample`."""
-    difference = targets[:, None, :] - places[None, :, :]
-    s = np.einsum("tnm,tnm->tn", difference, difference)
+    # Axis after axis in memory, along which the loops are long.
+    difference = np.moveaxis(targets.T[:, :, None] - places.T[:, None, :], 0, -1)
+    s = np.sum(np.square(difference), axis=-1)
     return Sample(difference, s, places, weights, share)
 
 

@@ -13,15 +13,18 @@ Memory: about 150 bytes a point, and at most 1.2 GiB for the modes and the trans
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any
 
 import numba
+import numpy as np
 
 from ...arrays import library
 from ..costs import table
 from ..request import OutOfReachError, Request, Result
-from . import transforms
-from .periodic import constant, sums
-from .planning import Plan, plan
+from . import planning, transforms
+from .periodic import Budget, Coefficients, Layout, constant, plan_numbers, plan_of_numbers, sums
 
 MAX_DIMENSION = 3
 SMALL = 2**22  # pairs: simd sums them in the milliseconds that preparations take here
@@ -45,23 +48,85 @@ def needless(request: Request) -> str:
     return f"all pairs are faster up to {SMALL:,}" if request.pairs <= SMALL else ""
 
 
+def least(request: Request) -> float:
+    """Time of the points alone, by the narrowest spreading [s]."""
+    points, dimension = request.targets.shape[0] + request.positions.shape[0], request.targets.shape[1]
+    costs = table()
+    return costs.nufft_call + points * (
+        costs.nufft_coordinate * dimension + costs.transform_point(dimension) / numba.get_num_threads()
+    )
+
+
 def seconds(request: Request) -> float:
     """Time by the numbers of points, modes and threads, at the request's tolerance; inf if it can't be done."""
-    found = _plan(request, request.rtol / 4 if request.rtol else 1e-12, rough=True)
-    if found is None:
-        return math.inf
-    points = request.targets.shape[0] + request.positions.shape[0]
-    return seconds_of(found, points * request.targets.shape[1], numba.get_num_threads())
+    found = plan(request, request.rtol / 4 if request.rtol else 1e-12)
+    return math.inf if found is None else found.seconds
 
 
-def seconds_of(found: Plan, coordinates: int, threads: int) -> float:
+def seconds_of(found: planning.Plan, coordinates: int, threads: int) -> float:
     """Time by a plan, for so many coordinates of targets and charges in sum."""
-    modes, costs = math.prod(found.layout.shape), table()
-    rest = costs.nufft_call + costs.nufft_coordinate * coordinates + costs.nufft_mode * modes
-    return rest + found.transforms / threads
+    return _planning(found.layout) + _again(found, coordinates, threads)
 
 
-def approximate(request: Request, tolerance: float) -> Result:
+def _planning(layout: Layout) -> float:
+    return table().nufft_call + table().nufft_mode * math.prod(layout.shape)
+
+
+def _again(found: planning.Plan, coordinates: int, threads: int) -> float:
+    return table().nufft_coordinate * coordinates + found.transforms / threads
+
+
+class Plan:
+    """Modes and tolerances for a kernel's sums.
+
+    Parameters
+    ----------
+    profile : profile
+        The kernel's.
+    layout, budget
+        As for :func:`.fourier.periodic.sums`.
+    again : float
+        Time of sums that keep to the plan [s].
+    """
+
+    def __init__(self, profile: Any, layout: Layout, budget: Budget, again: float):
+        self.layout, self.budget, self.again = layout, budget, again
+        self._profile = profile
+
+    @property
+    def seconds(self) -> float:
+        """Time of the sums, planning included [s]."""
+        return self.again + _planning(self.layout)
+
+    @cached_property
+    def kernel(self) -> Coefficients:
+        """The kernel's series, made when sums first need it."""
+        return Coefficients.of(lambda s: self._profile.value(np, s), self.layout)
+
+
+def plan(request: Request, tolerance: float, room: float = 1.0) -> Plan | None:
+    """The plan; None if it takes too many modes, or a number is not finite."""
+    length = request.profile.smooth_length
+    assert length is not None, "refused before"
+    found = planning.plan(request, length, tolerance, room)
+    if found is None:
+        return None
+    coordinates = (request.targets.shape[0] + request.positions.shape[0]) * request.targets.shape[1]
+    return Plan(request.profile, found.layout, found.budget, _again(found, coordinates, numba.get_num_threads()))
+
+
+def numbers(plan: Plan) -> dict[str, float]:
+    """A plan as numbers by names."""
+    return plan_numbers(plan.layout, plan.budget)
+
+
+def restored(numbers: Mapping[str, float], request: Request) -> Plan | None:
+    """The plan of some numbers for a request's kernel; None if they are of none."""
+    found = plan_of_numbers(numbers, request)
+    return found and Plan(request.profile, *found, math.nan)
+
+
+def approximate(request: Request, tolerance: float, known: Plan | None = None) -> Result:
     """The sums; NaN if a number is not finite.
 
     Raises
@@ -69,7 +134,7 @@ def approximate(request: Request, tolerance: float) -> Result:
     OutOfReachError
         If they would take too many modes.
     """
-    found = _plan(request, tolerance)
+    found = known or plan(request, tolerance)
     if found is None:
         if request.finite:
             raise OutOfReachError("would take too many modes")
@@ -78,16 +143,10 @@ def approximate(request: Request, tolerance: float) -> Result:
         request.targets,
         request.positions,
         request.weights,
-        found.radial,
+        found.kernel,
         found.layout,
         found.budget,
         request.potential,
         request.field,
         exclude_self=request.exclude_self,
     )
-
-
-def _plan(request: Request, tolerance: float, *, rough: bool = False) -> Plan | None:
-    length = request.profile.smooth_length
-    assert length is not None
-    return plan(request, length, tolerance, rough=rough)

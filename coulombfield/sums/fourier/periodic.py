@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Mapping
 from types import ModuleType
 from typing import Any, NamedTuple
 
@@ -20,7 +21,7 @@ import array_api_compat
 import numpy as np
 
 from ...arrays import Array
-from ..request import Result
+from ..request import Request, Result
 from . import transforms
 from .series import Axis, Radial, coefficients, find_axis, norms
 
@@ -64,6 +65,35 @@ class Budget(NamedTuple):
     """The same in E."""
 
 
+def plan_numbers(layout: Layout, budget: Budget) -> dict[str, float]:
+    """A layout and a budget as finite numbers by names."""
+    numbers = {f"centre {axis}": float(place) for axis, place in enumerate(layout.centre)}
+    numbers["oversampling"] = layout.oversampling
+    for used, axis in zip(layout.used, layout.axes, strict=True):
+        numbers |= {f"{name} {used}": float(number) for name, number in axis._asdict().items()}
+    return numbers | {name: number for name, number in budget._asdict().items() if math.isfinite(number)}
+
+
+def plan_of_numbers(numbers: Mapping[str, float], request: Request) -> tuple[Layout, Budget] | None:
+    """What :func:`plan_numbers` made numbers of; None if one that a request needs is missing or no good."""
+    dimension = request.targets.shape[1]
+    used = [axis for axis in range(dimension) if f"modes {axis}" in numbers]
+    try:
+        axes = [
+            Axis(numbers[f"half_period {axis}"], numbers[f"bend {axis}"], int(numbers[f"modes {axis}"]))
+            for axis in used
+        ]
+        centre = np.array([numbers[f"centre {axis}"] for axis in range(dimension)])
+        found = Layout(centre, np.array(used, np.int64), axes, numbers["oversampling"])
+        budget = Budget(*(numbers.get(name, math.inf) for name in Budget._fields))
+    except KeyError:
+        return None
+    wanted = [budget.first, budget.second, *[budget.potential] * request.potential, *[budget.field] * request.field]
+    sound = all(0 < number < math.inf for number in [*wanted, *itertools.chain(*axes)])
+    sound = sound and found.oversampling in transforms.OVERSAMPLINGS
+    return (found, budget) if sound and found.grid_points <= MOST_GRID_POINTS else None
+
+
 def layout(
     centre: np.ndarray, extents: np.ndarray, radial: Radial, length: float, kernel: float, edge: float
 ) -> Layout | None:
@@ -105,7 +135,7 @@ def sums(
     targets: Array,
     positions: Array,
     weights: Array,
-    radial: Radial,
+    kernel: Coefficients,
     plan: Layout,
     budget: Budget,
     potential: bool,
@@ -123,8 +153,8 @@ def sums(
         Points b_j [length].
     weights : array, shape (S,)
         w_j.
-    radial : callable
-        F(s) in float64 for a NumPy array of squared distances s.
+    kernel : Coefficients
+        Those of the radial function F(s) of the squared distance.
     plan, budget
         Modes and the errors allowed to the transforms.
     potential, field : bool
@@ -142,7 +172,7 @@ def sums(
     A charge's term with itself is F(0), and its field 0, up to the transforms' error.
     """
     xp = array_api_compat.array_namespace(targets)
-    series = Series(Coefficients.of(radial, plan), plan, budget, float(xp.max(xp.abs(weights))), potential, field)
+    series = Series(kernel, plan, budget, float(xp.max(xp.abs(weights))), potential, field)
     result = constant(targets, 0.0, 0.0, potential, field)
     if series.vanishes:
         return result

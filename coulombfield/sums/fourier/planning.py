@@ -32,7 +32,6 @@ SMALLEST = 1e-200  # stands for a size of 0 in a quotient
 class Plan(NamedTuple):
     """All that a sum by a Fourier series needs to know."""
 
-    radial: Radial
     layout: Layout
     budget: Budget
     transforms: float
@@ -59,13 +58,14 @@ class Facts(NamedTuple):
     """Some pairs, their charges in units of the largest; it, here and above, is 1 where all charges are 0."""
 
 
-def plan(request: Request, length: float, tolerance: float, *, rough: bool = False) -> Plan | None:
+def plan(request: Request, length: float, tolerance: float, room: float = 1.0) -> Plan | None:
     """The plan for a kernel smooth on a length; None if it needs too many modes, or a number is not finite.
 
-    A rough one takes a third of the time, and tells about how long the sums would take.
+    It is for points in a box ``room`` times as large as theirs.
     """
     xp = array_api_compat.array_namespace(request.targets)
     centre, extents = box_of(request.targets, request.positions)
+    extents = room * extents
     largest = float(xp.max(xp.abs(request.weights)))
     if not in_reach(extents, largest, length):
         return None
@@ -78,7 +78,7 @@ def plan(request: Request, length: float, tolerance: float, *, rough: bool = Fal
         largest,
         math.sqrt(float(xp.mean(xp.square(charges)))),
         float(xp.sum(xp.abs(charges), dtype=xp.float64)),
-        sample(request, largest or 1.0, rough=rough),
+        sample(request, largest or 1.0),
     )
     return planned(facts, request, length, tolerance)
 
@@ -102,7 +102,7 @@ def planned(facts: Facts, wanted: Request, length: float, tolerance: float) -> P
     budget = sizes.budget(found, tolerance)
     outputs = wanted.potential + wanted.field * len(found.axes)
     found, time = fastest(found, budget, facts.targets, facts.charges, outputs)
-    return None if math.isinf(time) else Plan(radial, found, budget, time)
+    return None if math.isinf(time) else Plan(found, budget, time)
 
 
 class _Sizes:

@@ -52,6 +52,17 @@ def seconds(request: Request) -> float:
 
     Other libraries than NumPy and CuPy get this engine by name only: not all of them can write into arrays.
     """
+    if (time := least(request)) < math.inf and request.pairs >= WORTH_A_SAMPLE:
+        return _seconds(request, _near_share(request))
+    return time
+
+
+def least(request: Request) -> float:
+    """Time without near pairs, found without a look at any value [s]."""
+    return _seconds(request, 0.0)
+
+
+def _seconds(request: Request, near_share: float) -> float:
     if library(type(request.targets)) not in ("numpy", "cupy"):
         return math.inf
     targets, positions = request.targets, request.positions
@@ -59,8 +70,7 @@ def seconds(request: Request) -> float:
     # A field takes a second product, and near pairs as many differences again; float64 takes twice the time.
     costs, passes = table(), 1 + request.field
     pair = costs.gram_pair + dimension * costs.gram_axis
-    if request.pairs >= WORTH_A_SAMPLE:
-        pair += (costs.gram_near_pair + dimension * costs.gram_near_axis) * _near_share(request)
+    pair += (costs.gram_near_pair + dimension * costs.gram_near_axis) * near_share
     work = passes * (request.pairs * pair + (count + positions.shape[0]) * dimension * costs.gram_coordinate)
     itemsize = 8 if targets.dtype == xp.float64 else 4
     operations = costs.operations(request.profile.work(quick=False), itemsize)

@@ -46,11 +46,10 @@ SAFE = 1e10  # so far from 1 may lengths and the numbers of kernels be for their
 LEAF = 0.5  # charges that a leaf may hold, in proxies
 PAIR_COST = 14.0  # time of a near pair in that of a multiplication and addition of a matrix
 POWER_COST = 15.0  # time of a pair whose exponent needs pow(), in that of others
-EXPECTED_MARGIN = 4.0  # in which tolerances are asked for, below rtol
 SAMPLED_A_LEAF = 8  # points of each leaf that the estimate of the time looks at
 
 
-class Plan(NamedTuple):
+class Layout(NamedTuple):
     """What is decided before any charge is moved."""
 
     box: Box
@@ -76,29 +75,58 @@ def needless(request: Request) -> str:
     return f"all pairs are faster up to {DIRECT_PAIRS:,}" if request.pairs < DIRECT_PAIRS else ""
 
 
+def least(request: Request) -> float:
+    """Time of the points alone, without cells [s]."""
+    costs = table()
+    return costs.tree_call + costs.tree_point * (2 * request.targets.shape[0] + request.positions.shape[0])
+
+
 def seconds(request: Request) -> float:
-    """Time by the tree over a sample of the points, with leaves that hold less in proportion; inf if not finite."""
-    count, charges = request.targets.shape[0], request.positions.shape[0]
-    if request.rtol is None or not np.isfinite(request.targets).all():
-        return np.inf
-    plan = _plan(request, request.rtol / EXPECTED_MARGIN)
-    if plan is None:
-        return np.inf
-    dimension, proxies = request.targets.shape[1], plan.smooth.order ** request.targets.shape[1]
-    fraction = min(1.0, SAMPLED_A_LEAF / plan.leaf)
-    if fraction == 1 or fraction * min(count, charges) < plan.leaf:
-        fraction = 1.0
-    sample = _sampled(request, fraction)
-    leaf = max(1, round(plan.leaf * fraction))
-    _, _, tree = _planted(sample, plan._replace(leaf=leaf))
-    found = lists(tree, plan.smooth.touching, proxies * fraction, plan.few * fraction**2)
+    """Time at the request's tolerance; inf if it can't be done."""
+    found = plan(request, request.rtol / 4) if request.rtol else None
+    return np.inf if found is None else found.seconds
+
+
+class Planted(NamedTuple):
+    """A tree over some points, and who interacts with whom."""
+
+    particles: Particles
+    target_order: np.ndarray
+    tree: Tree
+    lists: Lists
+
+
+class Plan:
+    """How cells are laid out; and the tree itself, where the estimate of the time took a tree over all points."""
+
+    def __init__(self, request: Request, layout: Layout):
+        self.layout = layout
+        fraction = min(1.0, SAMPLED_A_LEAF / layout.leaf)
+        if fraction * min(request.targets.shape[0], request.positions.shape[0]) < layout.leaf:
+            fraction = 1.0
+        planted = _planted(_sampled(request, fraction), layout, fraction)
+        self.planted = planted if fraction == 1 else None
+        self.seconds = self.again = _seconds(request, layout, planted, fraction)
+
+
+def plan(request: Request, tolerance: float, room: float = 1.0) -> Plan | None:
+    """The plan, which is for these points only; None if they or the charges are not finite."""
+    if not np.isfinite(request.targets).all() or (layout := _layout(request, tolerance)) is None:
+        return None
+    return Plan(request, layout)
+
+
+def _seconds(request: Request, layout: Layout, planted: Planted, fraction: float) -> float:
+    """Time by the tree over a fraction of the points, with leaves that hold less in proportion."""
+    count, charges, dimension = request.targets.shape[0], request.positions.shape[0], request.targets.shape[1]
+    proxies, tree, found = layout.smooth.order**dimension, planted.tree, planted.lists
     # What is summed pair by pair: charges at targets, charges at proxies, proxies at targets.
     sizes = tree.targets[:, 1] - tree.targets[:, 0]
     near = float(np.sum((found.near[:, 2] - found.near[:, 1]) * sizes[found.near[:, 0]])) / fraction**2
     incoming = float(np.sum(found.incoming[:, 2] - found.incoming[:, 1])) * proxies / fraction
     outgoing = float(np.sum(sizes[found.outgoing[:, 0]])) * proxies / fraction
     moved = charges + count * (1 + request.field * dimension / 2)
-    single = 0.5 if plan.dtype == np.float32 else 1.0
+    single = 0.5 if layout.dtype == np.float32 else 1.0
     costs = table()
     return (
         costs.tree_call
@@ -130,18 +158,19 @@ def _cost(profile: Any) -> float:
     return work.roots + POWER_COST * work.powers
 
 
-def approximate(request: Request, tolerance: float) -> Result:
+def approximate(request: Request, tolerance: float, known: Plan | None = None) -> Result:
     """The sums with an error of about ``tolerance``; all NaN if a charge or its position is not finite."""
     lost = ~np.isfinite(request.targets).all(axis=1)
     finite = request
     if lost.any():
         finite = request._replace(targets=np.where(lost[:, None], request.positions[:1], request.targets))
-    plan = _plan(finite, tolerance)
-    if plan is None:
+    layout = _layout(finite, tolerance) if known is None else known.layout
+    if layout is None:
         lost[:] = True
         result = Result(*_empty(request, request.targets.dtype))
     else:
-        result = _evaluate(finite, plan)
+        planted = None if known is None else known.planted
+        result = _evaluate(finite, layout, planted or _planted(finite, layout))
     for array in result:
         if array is not None:
             array[lost] = np.nan
@@ -154,8 +183,8 @@ def _empty(request: Request, dtype: Any) -> tuple[np.ndarray | None, np.ndarray 
     return potential, np.empty((count, dimension), dtype) if request.field else None
 
 
-def _plan(request: Request, tolerance: float) -> Plan | None:
-    """The plan; None if the charges are not all finite, or too far apart for their distances to be."""
+def _layout(request: Request, tolerance: float) -> Layout | None:
+    """The layout; None if the charges are not all finite, or too far apart for their distances to be."""
     box = Box.around(request.targets, request.positions)
     if not box.size < 1e150 or not np.isfinite(request.weights).all():
         return None
@@ -169,16 +198,15 @@ def _plan(request: Request, tolerance: float) -> Plan | None:
     proxies = smooth.order**dimension
     pair = PAIR_COST * _cost(request.profile)
     dtype = np.dtype(np.float32 if single else np.float64)
-    return Plan(box, smooth, max(8, int(LEAF * proxies)), proxies**2 / pair, dtype)
+    return Layout(box, smooth, max(8, int(LEAF * proxies)), proxies**2 / pair, dtype)
 
 
-def _evaluate(request: Request, plan: Plan) -> Result:
+def _evaluate(request: Request, layout: Layout, planted: Planted) -> Result:
     """The sums, part after part."""
     targets, dimension = request.targets, request.targets.shape[1]
-    particles, target_order, tree = _planted(request, plan)
-    found = lists(tree, plan.smooth.touching, plan.smooth.order**dimension, plan.few)
-    proxies = _proxies(tree, plan.smooth.order, plan.dtype)
-    exact, profile = request.profile, cast(request.profile, plan.dtype.type)
+    particles, target_order, tree, found = planted
+    proxies = _proxies(tree, layout.smooth.order, layout.dtype)
+    exact, profile = request.profile, cast(request.profile, layout.dtype.type)
     axes = static_size(dimension)
     _charge(particles, tree, proxies)
     _act(exact, tree, found, proxies)
@@ -192,10 +220,10 @@ def _evaluate(request: Request, plan: Plan) -> Result:
     )  # fmt: skip
     _pass_down(tree, proxies)
     leaves = _leaves(tree, tree.targets)
-    outputs = [np.empty(targets.shape[0], plan.dtype)]
+    outputs = [np.empty(targets.shape[0], layout.dtype)]
     finish, scatter = near_field.finish_potential, expansions.scatter_potential
     if request.field:
-        outputs.append(np.empty((dimension, targets.shape[0]), plan.dtype))
+        outputs.append(np.empty((dimension, targets.shape[0]), layout.dtype))
         finish, scatter = near_field.finish_both, expansions.scatter_both
     _in_pieces(
         finish, leaves, profile, axes, *particles, tree.targets, tree.charges, *sizes, found.near, found.near_first,
@@ -212,22 +240,24 @@ def _evaluate(request: Request, plan: Plan) -> Result:
     return result
 
 
-def _planted(request: Request, plan: Plan) -> tuple[Particles, np.ndarray, Tree]:
-    """Sorted charges and targets, the order of the targets, and the tree over both."""
+def _planted(request: Request, layout: Layout, fraction: float = 1.0) -> Planted:
+    """The tree over all points, or with smaller leaves over those of a request for a fraction of them."""
     targets, positions = request.targets, request.positions
-    order, keys = plan.box.sort(positions)
+    order, keys = layout.box.sort(positions)
     same = targets is positions
-    target_order, target_keys = (order, keys) if same else plan.box.sort(targets)
-    tree = build(keys, target_keys, plan.box, plan.smooth.depth, plan.leaf)
-    charges = _rows(positions, order, plan.dtype)
+    target_order, target_keys = (order, keys) if same else layout.box.sort(targets)
+    tree = build(keys, target_keys, layout.box, layout.smooth.depth, max(1, round(layout.leaf * fraction)))
+    charges = _rows(positions, order, layout.dtype)
     own = np.empty(0, np.int64)
     if request.exclude_self:
         rank = np.empty(positions.shape[0], np.int64)
         rank[order] = np.arange(positions.shape[0])
         own = rank[target_order]
-    weights = np.take(request.weights, order).astype(plan.dtype, copy=False)
-    places = charges if same else _rows(targets, target_order, plan.dtype)
-    return Particles(charges, weights, places, own), target_order, tree
+    weights = np.take(request.weights, order).astype(layout.dtype, copy=False)
+    places = charges if same else _rows(targets, target_order, layout.dtype)
+    proxies = layout.smooth.order ** targets.shape[1] * fraction
+    found = lists(tree, layout.smooth.touching, proxies, layout.few * fraction**2)
+    return Planted(Particles(charges, weights, places, own), target_order, tree, found)
 
 
 def _rows(positions: np.ndarray, order: np.ndarray, dtype: Any) -> np.ndarray:

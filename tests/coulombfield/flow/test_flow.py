@@ -2,11 +2,11 @@
 
 import dataclasses
 import itertools
-import json
 
 import numpy as np
 import pytest
 from charge_clouds import KERNELS, seeds
+from flow_states import same, saved
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -20,7 +20,6 @@ from coulombfield import (
     electrostatic_energy_gradient,
     potential,
 )
-from coulombfield.arrays import to_numpy
 from coulombfield.flow import (
     Adaptive,
     Annealing,
@@ -69,37 +68,6 @@ def both_kinds(x, y, q_x=None, q_y=None, *, moving="generated", velocities=None)
     """Samples and data with charges of their own, in the order of the paper's case."""
     real = Group(y, charges=q_y, fixed=moving == "generated")
     return State({"real": real, "generated": Group(x, velocities, q_x)})
-
-
-def same(a, b):
-    """Whether two states agree to the last bit."""
-    if list(a.groups) != list(b.groups):
-        return False
-    for name in a.groups:
-        for part in ("positions", "velocities", "charges", "masses"):
-            left, right = getattr(a[name], part), getattr(b[name], part)
-            if (left is None) != (right is None) or a[name].fixed != b[name].fixed:
-                return False
-            if left is not None and (
-                left.dtype != right.dtype or to_numpy(left).tobytes() != to_numpy(right).tobytes()
-            ):
-                return False
-    numbers = [(s.step, s.time, s.softening, dict(s.memory)) for s in (a, b)]
-    return numbers[0] == numbers[1]
-
-
-def saved(state):
-    """The state by way of plain arrays and JSON, as a file would hold it."""
-    groups = {
-        name: Group(
-            *(None if x is None else np.array(x) for x in (group.positions, group.velocities, group.charges)),
-            masses=np.array(group.masses),
-            fixed=group.fixed,
-        )
-        for name, group in state.groups.items()
-    }
-    numbers = {"step": state.step, "time": state.time, "softening": state.softening, "memory": dict(state.memory)}
-    return State(groups, **json.loads(json.dumps(numbers)))
 
 
 def of(x, y, **options):
@@ -207,7 +175,7 @@ def test_velocities_have_an_energy():
 def test_no_field_is_computed_twice(monkeypatch, integrator, fields, energies):
     """Callbacks see the integrator's own; the data's mutual field is never computed, their energy once."""
     pairs, fixed = [], []
-    for name, seen in (("field", pairs), ("potential_and_field", pairs), ("electrostatic_energy", fixed)):
+    for name, seen in (("kept_sums", pairs), ("electrostatic_energy", fixed)):
         function = getattr(coulombfield.flow.processes, name)
 
         def counted(*arguments, function=function, seen=seen, **options):

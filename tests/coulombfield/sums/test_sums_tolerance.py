@@ -1,6 +1,7 @@
 """rtol is kept: by measuring, by tightening, and by falling back; and the fastest engine is the one that is taken."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -28,10 +29,13 @@ class Noisy:
     def needless(self, request):
         return ""
 
-    def seconds(self, request):
-        return self.estimate
+    def least(self, request):
+        return 0.0
 
-    def approximate(self, request, tolerance):
+    def plan(self, request, tolerance, room=1.0):
+        return SimpleNamespace(seconds=self.estimate, again=self.estimate)
+
+    def approximate(self, request, tolerance, known=None):
         self.tolerances.append(tolerance)
         error = max(self.floor, self.factor * tolerance)
         return Result(*(None if x is None else x * (1 + error) for x in direct.evaluate(request)))
@@ -89,7 +93,7 @@ def test_what_cannot_be_kept_is_said_or_done_exactly(fast):
 class WrongWhereNear(Noisy):
     """An engine that is right but at the targets near the charges, where it gives nothing."""
 
-    def approximate(self, request, tolerance):
+    def approximate(self, request, tolerance, known=None):
         far = np.linalg.norm(request.targets - request.positions[:1], axis=1) > 10
         exact = super().approximate(request, tolerance)
         return Result(*(None if x is None else (x.T * far).T for x in exact))
@@ -145,7 +149,7 @@ def test_errors_that_are_even_are_measured_as_they_are_beside_a_few_large_sums()
 class Breathless(Noisy):
     """An engine that can't work to small tolerances."""
 
-    def approximate(self, request, tolerance):
+    def approximate(self, request, tolerance, known=None):
         if tolerance < 1e-8:
             raise OutOfReachError("would take too many modes")
         return super().approximate(request, tolerance)
@@ -174,7 +178,7 @@ def test_both_sums_must_hold(fast):
     charges = scene()
 
     class OnlyPotential(Noisy):
-        def approximate(self, request, tolerance):
+        def approximate(self, request, tolerance, known=None):
             exact = super().approximate(request, tolerance)
             return exact._replace(field=exact.field * 1.001)
 

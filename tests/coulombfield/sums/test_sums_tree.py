@@ -183,10 +183,9 @@ def test_a_cell_acts_on_itself_through_proxies_where_the_softening_is_wide():
 
 def parts(request, tolerance):
     """Particles, tree and lists for a request."""
-    plan = tree._plan(request, tolerance)
-    particles, _, grown = tree._planted(request, plan)
-    order = plan.smooth.order
-    return particles, grown, interactions.lists(grown, plan.smooth.touching, order ** grown.places.shape[1], plan.few)
+    layout = tree._layout(request, tolerance)
+    particles, _, grown, found = tree._planted(request, layout)
+    return particles, grown, found
 
 
 @given(

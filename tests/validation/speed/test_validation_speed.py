@@ -313,8 +313,9 @@ def test_flows_are_timed_and_the_energy_stays(capsys, tmp_path):
     file = tmp_path / "flows.json"
     assert main(["speed", "flows", "--quick", "--seconds", "0.01", "--json", str(file)]) == 0
     *steps, verlet, yoshida = json.loads(file.read_text())
-    assert [row["size"] for row in steps] == [1_000, 10_000]
+    assert [row["size"] for row in steps] == [1_000, 10_000, 2_500, 2_500]
     assert all(0 < row["min_s"] <= row["median_s"] <= row["max_s"] for row in steps)
+    assert all(row["ratio"] == row["anew_median_s"] / row["median_s"] for row in steps)
     for drift, most in ((verlet, 2e-3), (yoshida, 1e-5)):  # the same however many steps follow
         errors = drift["largest_errors"]
         assert 0 < max(errors) < min(most, 1.05 * errors[0])

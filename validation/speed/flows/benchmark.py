@@ -1,24 +1,81 @@
-"""Flows of charges: the time of a step against the number of charges, and how energies stay over many steps."""
+"""Flows of charges: the time of a step with plans kept and planned anew, and how energies stay over many steps."""
 
 from __future__ import annotations
 
-import statistics
-import time
+import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 import coulombfield as cf
 from coulombfield import flow
-from coulombfield.flow import Euler, Integrator, Snapshot, State, Stop, System, Verlet, Yoshida
-from coulombfield.starts import two_bodies
+from coulombfield.flow import Euler, Integrator, Motion, Snapshot, State, Stop, System, Verlet, Yoshida
+from coulombfield.starts import two_bodies, uniform_ball
 from experiments.data.gaussian_mixture import GaussianMixture
 
+from ..timing import few_turns
+
 SIZES = (1_000, 10_000, 100_000, 1_000_000)
+STARS = (100_000,)
 RTOL = 1e-3
 FEWEST = 5  # steps of each size
 DRIFT_STEPS, DRIFT_STEP, ECCENTRICITY = 100_000, 0.02, 0.5
 TENTHS = 10
+
+
+class Forgetful:
+    """An integrator whose fast sums are planned anew at every step, as those of the functions are."""
+
+    def __init__(self, integrator: Integrator):
+        self._integrator = integrator
+        self.needs_energies, self.inertia = integrator.needs_energies, integrator.inertia
+
+    def advance(self, start: Snapshot, until: float = math.inf) -> Snapshot | None:
+        """A step to a moment that hands nothing on but its own sums, if it has them."""
+        end = self._integrator.advance(start, until)
+        if end is None:
+            return None
+        sums = end.sums._replace(kept={}) if "sums" in vars(end) else None
+        return Snapshot(end.motion, end.step, end.time, end.positions, end.velocities, sums=sums)
+
+
+class Steps:
+    """A flow that goes on by a step at each call."""
+
+    def __init__(self, state: State, system: System, integrator: Integrator):
+        motion = Motion(system, state, None, False, integrator=integrator)
+        self._integrator, self._now = integrator, Snapshot.of(state, motion)
+
+    def __call__(self) -> None:
+        """Take one."""
+        now = self._integrator.advance(self._now)
+        assert now is not None
+        self._now = now
+
+
+def step_row(name: str, size: int, state: State, system: System, integrator: Integrator, seconds: float) -> dict:
+    """Time steps with plans that are kept, beside the same flow planned anew at every step, in turns."""
+    flows: dict[str, Callable[[], object]] = {
+        "kept": Steps(state, system, integrator),
+        "anew": Steps(state, system, Forgetful(integrator)),
+    }
+    for step in flows.values():
+        for _ in range(3):  # compiles, and plans for many
+            step()
+    spreads = few_turns(flows, seconds, FEWEST)
+    kept, anew = spreads["kept"], spreads["anew"]
+    ratio = anew.median / kept.median
+    print(f"  N = {size:<9}{kept}, {1 / kept.median:.1f} steps/s; planned anew {anew}, {ratio:.2f} times", flush=True)
+    return {
+        "name": name,
+        "size": size,
+        "min_s": kept.minimum,
+        "median_s": kept.median,
+        "max_s": kept.maximum,
+        "anew_median_s": anew.median,
+        "ratio": ratio,
+    }
 
 
 def flow_rows(seconds: float, sizes: tuple[int, ...] = SIZES) -> list[dict[str, Any]]:
@@ -30,18 +87,20 @@ def flow_rows(seconds: float, sizes: tuple[int, ...] = SIZES) -> list[dict[str, 
     for size in sizes:
         real = mixture.sample(size, rng).astype(np.float32)
         state = State.of(generated=rng.standard_normal((size, 2)).astype(np.float32), real=real)
-        state = flow.run(state, system, Euler(step=1.0), until=Stop(steps=2)).state  # compiles, and plans once
-        marks: list[float] = []
+        rows.append(step_row("step", size, state, system, Euler(step=1.0), seconds))
+    return rows
 
-        def mark(_now: Snapshot, marks: list[float] = marks) -> bool:
-            marks.append(time.perf_counter())
-            return len(marks) > FEWEST and marks[-1] - marks[0] > seconds
 
-        flow.run(state, system, Euler(step=1.0), until=Stop(steps=10**9), callbacks=[mark])
-        spent = np.diff(marks).tolist()
-        least, middle, most = min(spent), statistics.median(spent), max(spent)
-        print(f"  N = {size:<9}{1e3 * least:9.2f} / {1e3 * middle:.2f} / {1e3 * most:.2f} ms, {1 / middle:.1f} steps/s")
-        rows.append({"name": "step", "size": size, "min_s": least, "median_s": middle, "max_s": most})
+def gravity_rows(seconds: float, sizes: tuple[int, ...] = STARS) -> list[dict[str, Any]]:
+    """Time leapfrog steps of balls of stars with fast sums in float32, for a wide softening and a narrow one."""
+    rows, rng = [], np.random.default_rng(0)
+    for softening in (0.2, 0.01):
+        print(f"a step of Verlet, N stars in a ball of radius 1, softening {softening}, rtol={RTOL:g}, float32:")
+        system = System(cf.Plummer(1.0, softening), coupling=-1, rtol=RTOL)
+        for size in sizes:
+            state = State(uniform_ball(size, rng, dtype="float32"))
+            name = f"stars, softening {softening}"
+            rows.append(step_row(name, size, state, system, Verlet(step=0.01), seconds))
     return rows
 
 
@@ -66,7 +125,7 @@ def drift_row(integrator: Integrator, steps: int = DRIFT_STEPS) -> dict[str, Any
 
 
 def run(seconds: float, *, quick: bool = False) -> list[dict[str, Any]]:
-    """Time, print, and return a row for each number of charges, and one for the drift of each integrator.
+    """Time, print, and return a row for each flow and number of charges, and one for the drift of each integrator.
 
     Parameters
     ----------
@@ -77,4 +136,5 @@ def run(seconds: float, *, quick: bool = False) -> list[dict[str, Any]]:
     """
     symplectic, steps = (Verlet(DRIFT_STEP), Yoshida(DRIFT_STEP)), DRIFT_STEPS // 20 if quick else DRIFT_STEPS
     rows = flow_rows(seconds, SIZES[:2] if quick else SIZES)
+    rows += gravity_rows(seconds, (2500,) if quick else STARS)
     return [*rows, *(drift_row(integrator, steps) for integrator in symplectic)]
