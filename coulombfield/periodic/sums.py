@@ -71,7 +71,8 @@ def potential(
         Target i is charge i, and its own term is left out; those of its images are not.
     rtol : float
         Error that is allowed: root mean square over the targets, relative to that of :math:`\sum_j |q_j k|` with each
-        charge at its nearest image (for a field :math:`\sum_j |q_j| \|\nabla k\|`). It is measured at sampled targets
+        charge at its nearest image, or if it is at the target itself at one a period away (for a field
+        :math:`\sum_j |q_j| \|\nabla k\|`). It is measured at sampled targets
         before a result is given out, against sums with another split at a smaller tolerance.
 
     Returns
@@ -338,15 +339,19 @@ def _sums(request: Request, box: Box, plan: Plan) -> Result:
 
 
 def _magnitudes(request: Request, box: Box, name: str, count: int) -> np.ndarray:
-    """Sums of the magnitudes of the terms of nearest images, at the first targets."""
+    """Sums of the magnitudes of the terms of nearest images, at the first targets.
+
+    A charge at the target itself counts as its image a period away: an ion of a crystal may have no other.
+    """
     sizes = np.empty(count)
+    period = float(np.min(box.sides)) ** 2
     for row in range(count):
         difference = box.nearest(request.targets[row] - request.positions)
         s = np.einsum("nm,nm->n", difference, difference)
-        apart = s > 0
+        s[s == 0] = period
         if request.exclude_self:
-            apart[row] = False
-        weights, s = np.abs(request.weights[apart]), s[apart]
+            s[row] = period
+        weights = np.abs(request.weights)
         if name == "potential":
             sizes[row] = weights @ np.abs(request.profile.value(np, s))
         else:

@@ -174,6 +174,14 @@ def test_the_virial_is_minus_the_derivative_by_the_scale(kernel):
     assert pressure == pytest.approx((4.0 + found) / (3 * 1.04))
 
 
+def test_there_is_no_field_where_all_charges_are():
+    """At the ions of a lattice, of one or of two at one place; their own images are all that errors compare with."""
+    for count in (1, 2):
+        ion = cf.Charges(np.full((count, 3), 0.25), np.ones(count))
+        found = periodic.field(ion.positions, ion, cf.Plummer(1, 0.1), Box((1.0, 1.0, 1.0)))
+        np.testing.assert_allclose(found, 0, atol=1e-5)
+
+
 def test_the_virial_of_the_coulomb_kernel_is_its_energy():
     energy = periodic.energy(SALT, cf.Coulomb(1), Box((2.0, 2.0, 2.0)), rtol=1e-9)
     assert periodic.virial(SALT, cf.Coulomb(1), Box((2.0, 2.0, 2.0)), rtol=1e-9) == pytest.approx(energy)
