@@ -277,8 +277,8 @@ class OneComponentPlasma(Bodies):
             for name, digits in (("internal_energy", 4), ("energy_of_pairs", 3))
         }
         text = (
-            f"{count} bodies at Γ = {self.config.coupling:g}. U / N k T is {means['internal_energy']}, and from g(r) up to "
-            f"half the box {means['energy_of_pairs']}, with standard errors by blocks. Known for infinitely many: "
+            f"{count} bodies, Γ = {self.config.coupling:g}. U / N k T is {means['internal_energy']}, and from g(r) up "
+            f"to half the box {means['energy_of_pairs']}, with standard errors by blocks. Known for infinitely many: "
             f"{known['internal_energy']:.4f}; a box of {count} differs by a part of order 1/{count}. The first peak of "
             f"g(r) is at {peak[0]:.2f}, of height {peak[1]:.3f}."
         )
