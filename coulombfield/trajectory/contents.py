@@ -151,7 +151,7 @@ def observed(name: str, value: Any) -> np.ndarray:
 
 def _edges(kind: str, now: Snapshot, dimension: int = 0) -> dict[str, Value]:
     """Edges of the box of a group, 0 where it is open and no length is known; none without a box."""
-    box = now.motion.system.box
+    box = now.box
     if box is None:
         return {}
     edges = [0.0 if length is None else length for length in box.lengths]

@@ -13,7 +13,7 @@ from .contents import Observable, checked_observables, observed
 
 
 def _virial_ratio(now: Snapshot) -> float:
-    if now.motion.system.box is None:
+    if now.box is None:
         return _mechanics(diagnostics.virial_ratio, "positions", "velocities", "masses", "forces")(now)
     size = abs(now.motion.virial(now.positions, now.time))
     drift = np.zeros(1) if now.velocities is None else MECHANICS["momentum"](now)
@@ -59,7 +59,7 @@ def pressure_in(volume: float | None = None) -> Observable:
 
 
 def _pressure_in_box(now: Snapshot) -> float:
-    box = now.motion.system.box
+    box = now.box
     if box is None:
         raise ValueError("volume: expected a number for a system without a box, got None")
     twice = 2 * now.kinetic_energy + now.motion.virial(now.positions, now.time)

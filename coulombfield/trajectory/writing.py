@@ -200,7 +200,7 @@ class Writer:
         for name, dimension in self._contents.dimensions(now).items():
             box = file.create_group(f"particles/{name}/box")
             box.attrs["dimension"] = dimension
-            periodic = () if now.motion.system.box is None else now.motion.system.box.axes
+            periodic = () if now.box is None else now.box.axes
             kinds = [b"periodic" if axis in periodic else b"none" for axis in range(dimension)]
             box.attrs["boundary"] = np.asarray(kinds)
         for name, (kind, array) in self._contents.fixed(now).items():
@@ -284,7 +284,7 @@ def _names(now: Snapshot) -> np.bytes_:
 
 
 def _box(now: Snapshot) -> np.bytes_:
-    return np.bytes_(repr(now.motion.system.box))
+    return np.bytes_(repr(now.box))
 
 
 def _fits(name: str, array: np.ndarray, shape: tuple[int, ...], dtype: np.dtype) -> bool:
