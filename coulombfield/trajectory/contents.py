@@ -59,7 +59,7 @@ class Contents:
         """
         if self._all and ALL in now.motion.groups:
             raise ValueError(f"all_particles: expected False with a group of the name {ALL!r}, got True")
-        elements = {}
+        elements: dict[str, Value] = {}
         for kind in now.motion.groups:
             members = now[kind]
             if members.fixed:

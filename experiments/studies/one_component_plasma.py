@@ -187,7 +187,8 @@ class OneComponentPlasma(Bodies):
         start = lattice("bcc", config.cells, spacing=SPACING, dtype=config.dtype)
         self._side = config.cells * SPACING
         self._box = Box((self._side,) * 3)
-        self._pairs, self._of_pairs = np.zeros(BINS), []
+        self._pairs = np.zeros(BINS)
+        self._of_pairs: list[float] = []
         system = System(Coulomb(1), box=self._box, exclude_self=True, rtol=config.rtol)
         integrator = Langevin(config.step, config.friction, 1 / config.coupling, seed=config.seed)
         bodies = Group(start.positions, np.zeros_like(start.positions), start.charges, start.masses)
@@ -272,13 +273,13 @@ class OneComponentPlasma(Bodies):
         right.legend(fontsize=7, frameon=False)
         save(figure, path)
         count, peak = len(self._flow.positions), _peak(r, g)
-        means = {
+        words = {
             name: f"{found[name]:.{digits}f} ± {known[name + DEVIATION]:.{digits}f}"
             for name, digits in (("internal_energy", 4), ("energy_of_pairs", 3))
         }
         text = (
-            f"{count} bodies, Γ = {self.config.coupling:g}. U / N k T is {means['internal_energy']}, and from g(r) up "
-            f"to half the box {means['energy_of_pairs']}, with standard errors by blocks. Known for infinitely many: "
+            f"{count} bodies, Γ = {self.config.coupling:g}. U / N k T is {words['internal_energy']}, and from g(r) up "
+            f"to half the box {words['energy_of_pairs']}, with standard errors by blocks. Known for infinitely many: "
             f"{known['internal_energy']:.4f}; a box of {count} differs by a part of order 1/{count}. The first peak of "
             f"g(r) is at {peak[0]:.2f}, of height {peak[1]:.3f}."
         )

@@ -110,8 +110,8 @@ def streams_with_wave(config: Config) -> dict[str, Group]:
         shift = velocity - 1j * growth
         x = np.arange(each) * (SIDE / each) + np.real(-wave / shift**2)
         v = velocity + np.real(-1j * wave / shift)
-        arrays = (array.astype(config.dtype)[:, None] for array in (x, v))
-        groups[name] = Group(*arrays, charges=share, masses=share)
+        x, v = (array.astype(config.dtype)[:, None] for array in (x, v))
+        groups[name] = Group(x, v, share, share)
     return groups
 
 
@@ -169,8 +169,15 @@ class TwoStream(Bodies):
     def figures(self, folder: Path) -> list[Figure]:
         """Growth of the wave, phase space at some moments, and as it goes."""
         edge = 3 * self.config.speed
-        options = {"colours": self._colours(), "labels": ("x", "velocity")}
-        animate_cloud(folder / "streams.gif", self._frames["points"], self._titles, (0, -edge), (SIDE, edge), **options)
+        animate_cloud(
+            folder / "streams.gif",
+            self._frames["points"],
+            self._titles,
+            (0, -edge),
+            (SIDE, edge),
+            colours=self._colours(),
+            labels=("x", "velocity"),
+        )
         moving = Figure(folder / "streams.gif", "Phase space", "Each stream in a colour, moved into the box.")
         return [self._draw_growth(folder / "growth.png"), self._draw_moments(folder / "phase-space.png", edge), moving]
 
