@@ -356,7 +356,15 @@ class Motion:
         return self._fixed_energy[softening]
 
     def virial(self, rows: Array, time: float) -> float:
-        """Virial of all charges in a box that is periodic along all axes [energy]."""
+        """Virial of all charges in a box that is periodic along all axes [energy].
+
+        Raises
+        ------
+        ValueError
+            Without such a box, or if :func:`coulombfield.periodic.virial` can't serve the kernel.
+        """
+        if self.system.box is None:
+            raise ValueError("box: expected a system with a periodic box, got None")
         parts = [rows] if self._fixed is None else [self._fixed, rows]
         charges = Charges(self.xp.concat(parts), self._all_weights)
         return in_box.virial(charges, self._kernel(time), self.system)

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..sums.fourier.periodic import constant
 from ..sums.request import Request, Result
 
 
@@ -32,18 +33,19 @@ def sheet_sums(request: Request, rise: float, side: float) -> Result:
     targets = request.targets[:, 0].astype(np.float64) - side / 2
     places = request.positions[:, 0].astype(np.float64) - side / 2
     order = np.argsort(places, kind="stable")
-    places, weights = places[order], request.weights[order].astype(np.float64)
+    # In the targets' own order, searches and what follows would run all over memory.
+    rows = order if request.targets is request.positions else np.argsort(targets, kind="stable")
+    targets, places, weights = targets[rows], places[order], request.weights[order].astype(np.float64)
     charges, moments = (np.concatenate([[0.0], np.cumsum(x)]) for x in (weights, weights * places))
     total, moment = charges[-1], moments[-1]
     left, right = (np.searchsorted(places, targets, way) for way in ("left", "right"))
-    potential = field = None
+    result = constant(request.targets, 0.0, 0.0, request.potential, request.field)
     if request.potential:
-        square = float(weights @ places**2)
+        square = float(np.sum(weights * places**2))  # whose bits no number of threads changes
         distances = targets * (2 * charges[left] - total) - (2 * moments[left] - moment)
         squares = targets * targets * total - 2 * targets * moment + square
-        potential = rise * (distances - squares / side - total * side / 6)
+        result.potential[rows] = rise * (distances - squares / side - total * side / 6)
     if request.field:
         sides = charges[left] + charges[right] - total  # less the charges that are at the target
-        field = (-rise * (sides - 2 * (targets * total - moment) / side))[:, None]
-    dtype = request.targets.dtype
-    return Result(*(None if values is None else values.astype(dtype) for values in (potential, field)))
+        result.field[rows, 0] = -rise * (sides - 2 * (targets * total - moment) / side)
+    return result

@@ -12,7 +12,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from coulombfield import Charges, Coulomb, Plummer, periodic
-from coulombfield.arrays import Device, to_numpy
+from coulombfield.arrays import Device, select_device, to_numpy
 from coulombfield.diagnostics import radial_distribution
 from coulombfield.flow import Group, Langevin, Snapshot, State, System
 from coulombfield.periodic import Box
@@ -109,7 +109,7 @@ class Config:
 
 def build(config: Config, device: Device, streams: Streams) -> OneComponentPlasma:
     """The experiment at its start."""
-    return OneComponentPlasma(config, device)
+    return OneComponentPlasma(config)
 
 
 def fluid_energy(coupling: float) -> float:
@@ -161,9 +161,7 @@ class OneComponentPlasma(Bodies):
     Parameters
     ----------
     config : Config
-        What to run.
-    device : Device
-        Where.
+        What to run, on the processor: sums over images know no other device.
 
     Notes
     -----
@@ -183,7 +181,7 @@ class OneComponentPlasma(Bodies):
     }
     headline = ("internal_energy", "energy_of_pairs")
 
-    def __init__(self, config: Config, device: Device):
+    def __init__(self, config: Config):
         start = lattice("bcc", config.cells, spacing=SPACING, dtype=config.dtype)
         self._side = config.cells * SPACING
         self._box = Box((self._side,) * 3)
@@ -192,7 +190,7 @@ class OneComponentPlasma(Bodies):
         system = System(Coulomb(1), box=self._box, exclude_self=True, rtol=config.rtol)
         integrator = Langevin(config.step, config.friction, 1 / config.coupling, seed=config.seed)
         bodies = Group(start.positions, np.zeros_like(start.positions), start.charges, start.masses)
-        super().__init__(config, system, State({"bodies": bodies}), integrator, device)
+        super().__init__(config, system, State({"bodies": bodies}), integrator, select_device("cpu"))
 
     def state(self) -> dict[str, Any]:
         """As of all bodies, and the pairs counted so far."""
@@ -207,7 +205,7 @@ class OneComponentPlasma(Bodies):
         count, coupling = len(now.positions), self.config.coupling
         if now.step % LEAST_DISTANCES == 0 and now.time >= self.config.equilibration:
             found = radial_distribution(now.positions, longest=self._side / 2, bins=BINS, box=self._box)
-            # Beside others a body has N in the box, not N − 1: its own charge is in the cloud that screens it.
+            # By N² as in the infinite fluid, where n ∫ (g − 1) is −1, the charge that is missing around a body.
             g, r = found.values * (count - 1) / count, found.centres
             self._pairs += g
             self._of_pairs.append(1.5 * coupling * float(np.sum(r * (g - 1)) * (r[1] - r[0])))

@@ -277,12 +277,12 @@ def test_two_fits_of_the_fluid_agree(coupling, apart):
 
 @pytest.mark.slow
 def test_a_plasma_has_its_energy_and_temperature():
-    study = built("one-component-plasma", "cells=3", "equilibration=15", "rtol=1e-4", "friction=2")
-    for _ in range(450):
+    study = built("one-component-plasma", "cells=3", "equilibration=8", "rtol=1e-4", "friction=2")
+    for _ in range(280):
         study.step()
     found, known = study.evaluate(), study.reference()
-    assert 0 < known["internal_energy_deviation"] < 0.03
-    assert found["internal_energy"] == pytest.approx(-7.998, abs=0.06)
+    assert 0 < known["internal_energy_deviation"] < 0.06
+    assert found["internal_energy"] == pytest.approx(-7.998, abs=0.08)
     assert found["temperature"] == pytest.approx(1, abs=0.05)
     assert found["energy_of_pairs"] == pytest.approx(-8, abs=0.4)
 
