@@ -156,7 +156,9 @@ def test_going_on_from_a_file_changes_no_bit(tmp_path, integrator, fixed):
     assert not np.array_equal(straight["a"].positions, state["a"].positions)
 
 
-@pytest.mark.parametrize("integrator", [Verlet(0.01), Yoshida(0.02)], ids=["Verlet", "Yoshida"])
+@pytest.mark.parametrize(
+    "integrator", [Verlet(0.01), pytest.param(Yoshida(0.02), marks=pytest.mark.slow)], ids=["Verlet", "Yoshida"]
+)
 def test_energy_and_momentum_stay(integrator):
     moments = []
     system = System(SOFT, box=BOX, exclude_self=True, rtol=1e-7)
