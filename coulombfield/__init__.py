@@ -26,7 +26,7 @@ from .energy import (
     self_energy,
     softening_gradient,
 )
-from .kernels import Coulomb, Custom, Gaussian, Laplace, Plummer, RadialKernel
+from .kernels import Coulomb, Custom, Gaussian, Laplace, Plummer, RadialKernel, Sheets
 from .sums import Explanation, explain, field, laplacian, potential, potential_and_field
 from .tabulated import TabulatedField
 
@@ -51,6 +51,7 @@ __all__ = [
     "Laplace",
     "Plummer",
     "RadialKernel",
+    "Sheets",
     "TabulatedField",
     "electrostatic_energy",
     "electrostatic_energy_gradient",

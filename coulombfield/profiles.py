@@ -118,6 +118,10 @@ class Profile:
         """The profiles of inverse powers in it, its own included."""
         yield from ()
 
+    def rise(self) -> float | None:
+        """The number c if f is c √s; None if it is something else."""
+        return None
+
     def laplacian(self, dimension: int) -> Any:
         """∇²k in that many dimensions as a profile whose terms cancel as little as they can."""
         return Laplacian.of(self, dimension)
@@ -219,6 +223,11 @@ struct Scaled {
         """Those of the other profile."""
         powers = self.profile.inverse_powers()
         return powers and [power._replace(factor=self.weight * power.factor) for power in powers]
+
+    def rise(self) -> float | None:
+        """That of the other profile times the weight."""
+        rise = self.profile.rise()
+        return None if rise is None else self.weight * rise
 
     def laplacian(self, dimension: int) -> Any:
         """The weight times that of the other profile."""

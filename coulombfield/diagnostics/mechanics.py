@@ -87,7 +87,8 @@ def virial_pressure(positions: Array, velocities: Array, masses: Array, forces: 
 
     .. math:: P = \frac{2 K + W}{m V}
 
-    with W of the forces that particles exert on each other, without those of walls; m is the dimension.
+    with W of the forces that particles exert on each other, without those of walls; m is the dimension. In a periodic
+    box Σ x · f is no virial: :func:`coulombfield.periodic.pressure` has the pressure there.
 
     Parameters
     ----------

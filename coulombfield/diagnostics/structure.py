@@ -13,6 +13,7 @@ from scipy.spatial import KDTree
 from ..arguments import check_count, entries, finite_number
 from ..arrays import Array, backend, floating, to_numpy
 from ..charges import check_like, check_points
+from ..periodic import Box
 from .mechanics import centre_of_mass
 
 TILE_NUMBERS = 2**20  # phases in memory at once
@@ -83,7 +84,7 @@ def radial_distribution(
     longest: float,
     bins: int = 100,
     volume: float | None = None,
-    box: Sequence[float] | None = None,
+    box: Box | Sequence[float] | None = None,
 ) -> Histogram:
     r"""Pair distribution function g(r): pairs at a distance, in parts of those of particles without correlations.
 
@@ -102,11 +103,11 @@ def radial_distribution(
     bins : int
         Shells of equal width from 0 on.
     volume : float, optional
-        V [length^m]; that of the box without it.
-    box : sequence of float, optional
-        Edges of a periodic box with a corner at the origin: distances are those to the nearest image, and ``longest``
-        is at most half an edge. Without it space is open, and g falls off by the particles at the surface, which have
-        no neighbours outside.
+        V [length^m]; that of the box without it, if it is periodic along all axes.
+    box : Box or sequence of float, optional
+        :class:`coulombfield.periodic.Box`, or the edges of one that is periodic along all axes: distances are those to
+        the nearest image, and ``longest`` is at most half a period. Without it space is open, and g falls off by the
+        particles at the surface, which have no neighbours outside.
 
     Returns
     -------
@@ -132,14 +133,17 @@ def radial_distribution(
     longest, dimension = finite_number("longest", longest, "positive"), x.shape[1]
     sides = None
     if box is not None:
-        sides = np.asarray([finite_number("box", side, "positive") for side in entries("box", box, "edges", dimension)])
-        if longest > 0.5 * sides.min():
-            raise ValueError(f"longest: expected at most half an edge of the box, {sides.min() / 2:g}, got {longest:g}")
-        # The remainder of a tiny negative number is the edge itself.
-        x, y = (np.mod(points, sides) % sides for points in (x, y))
+        sides = _periods(box, dimension)
+        least = sides[sides > 0].min() / 2
+        if longest > least:
+            raise ValueError(f"longest: expected at most half a period of the box, {least:g}, got {longest:g}")
+        repeats = sides > 0
+        for points in (x, y):  # copies of the arguments
+            # The remainder of a tiny negative number is the period itself.
+            points[:, repeats] = np.mod(points[:, repeats], sides[repeats]) % sides[repeats]
     if volume is None:
-        if sides is None:
-            raise ValueError("volume: expected a number where there is no box, got None")
+        if sides is None or not sides.all():
+            raise ValueError("volume: expected a number where there is no box, or one with an open axis, got None")
         volume = float(sides.prod())
     volume = finite_number("volume", volume, "positive")
     edges = np.linspace(0, longest, bins + 1)
@@ -150,6 +154,17 @@ def radial_distribution(
     shells = math.pi ** (dimension / 2) / math.gamma(dimension / 2 + 1) * np.diff(edges**dimension)
     possible = len(x) * (len(x) - 1 if others is None else len(y))
     return Histogram(edges, pairs / shells * volume / possible)
+
+
+def _periods(box: Box | Sequence[float], dimension: int) -> np.ndarray:
+    """Period along each axis [length], 0 where it is open."""
+    if not isinstance(box, Box):
+        return np.asarray([finite_number("box", side, "positive") for side in entries("box", box, "edges", dimension)])
+    if box.dimension != dimension:
+        raise ValueError(f"box: expected {dimension} axes like positions, got {box.dimension}")
+    periods = np.zeros(dimension)
+    periods[list(box.axes)] = box.sides
+    return periods
 
 
 def structure_factor(positions: Array, wave_vectors: Array, charges: Array | None = None) -> np.ndarray:

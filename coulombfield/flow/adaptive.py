@@ -76,8 +76,8 @@ class Adaptive:
             least = 100 * machine_epsilon(start.positions.dtype)
             raise ValueError(f"rtol: expected at least {least:.1e} for {start.positions.dtype}, got {self.rtol:g}")
         velocity = _Velocity(start)
-        h, end = span(start, self.step, until)
-        first = min(start.memory.get(MEMORY, 0.0), h)
+        _, end = span(start, self.step, until)
+        first = min(start.memory.get(MEMORY, 0.0), end - start.time)  # which rounding may make less than a step
         solver = getattr(scipy.integrate, self.method)(
             velocity, start.time, velocity.coordinates, end, rtol=self.rtol, atol=self.atol, first_step=first or None
         )

@@ -24,6 +24,7 @@ from ..arrays import Array, to_numpy
 from ..charges import Charges
 from ..kernels import RadialKernel, value_at_zero
 from ..sums.keeping import Kept as KeptSums
+from . import in_box
 from .annealing import softening_of, with_softening
 from .external import External
 from .group import Group
@@ -114,6 +115,8 @@ class Motion:
         self._leaves_out = system.exclude_self and not np.isfinite(value_at_zero(system.kernel))
         for name, group in self.groups.items():
             _check_values(name, group)
+        if system.box is not None:
+            in_box.check_arrays(system, first)
         self._moving = {name: group for name, group in self.groups.items() if not group.fixed}
         self._rows = _consecutive(self._moving)
         fixed = [group for group in self.groups.values() if group.fixed]
@@ -363,10 +366,27 @@ class Motion:
         if softening not in self._fixed_energy:
             own = Charges(self._fixed, self._fixed_weights)
             options: dict[str, Any] = {"exclude_self": self._leaves_out, "rtol": system.rtol, "method": system.method}
-            energy = self.processes.energy(own, kernel, **options)
-            known = self.processes.self_energy(own, kernel) if system.exclude_self and not self._leaves_out else 0.0
+            if system.box is not None:
+                energy, known = in_box.energy(own, kernel, system), 0.0
+            else:
+                energy = self.processes.energy(own, kernel, **options)
+                known = self.processes.self_energy(own, kernel) if system.exclude_self and not self._leaves_out else 0.0
             self._fixed_energy = {softening: system.coupling * (energy - known)}
         return self._fixed_energy[softening]
+
+    def virial(self, rows: Array, time: float) -> float:
+        """Virial of all charges in a box that is periodic along all axes [energy].
+
+        Raises
+        ------
+        ValueError
+            Without such a box, or if :func:`coulombfield.periodic.virial` can't serve the kernel.
+        """
+        if self.system.box is None:
+            raise ValueError("box: expected a system with a periodic box, got None")
+        parts = [rows] if self._fixed is None else [self._fixed, rows]
+        charges = Charges(self.xp.concat(parts), self._all_weights)
+        return in_box.virial(charges, self._kernel(time), self.system)
 
     def kinetic_energy(self, velocities: Array | None) -> float:
         """½ Σ m v² [mass · length² / time²]."""
@@ -417,6 +437,8 @@ class Motion:
     ) -> tuple[tuple[Any, Array], KeptSums | None]:
         """Potential, if wanted, and field, and what to keep; ``own`` says that the targets are the charges."""
         exclude, system = own and self._leaves_out, self.system
+        if system.box is not None:
+            return in_box.potential_and_field(targets, charges, kernel, system, potential=potential, own=own), None
         options: dict[str, Any] = {"exclude_self": exclude, "rtol": system.rtol, "method": system.method}
         (values, fields), kept = self.processes.sums(targets, charges, kernel, kept, potential=potential, **options)
         if potential and own and system.exclude_self and not exclude:

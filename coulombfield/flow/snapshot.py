@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from ..arrays import Array
+from ..periodic import Box
 from ..sums.keeping import of_numbers, to_numbers
 from .members import Members
 from .motion import EMPTY, Kept, Motion, Sums
@@ -73,6 +74,11 @@ class Snapshot:
     def softening(self) -> float | None:
         """The kernel's ε now [length]; None if it has none."""
         return self.motion.softening(self.time)
+
+    @property
+    def box(self) -> Box | None:
+        """The system's periodic box, as :func:`coulombfield.diagnostics.radial_distribution` takes it; None without."""
+        return self.motion.system.box
 
     @cached_property
     def sums(self) -> Sums:

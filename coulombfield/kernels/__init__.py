@@ -14,6 +14,7 @@ from .gaussian import Gaussian
 from .kernel import KernelSum, RadialKernel, ScaledKernel, check_derivatives, check_kernel, value_at_zero
 from .laplace import Laplace
 from .plummer import Plummer
+from .sheets import Sheets
 
 __all__ = [
     "Coulomb",
@@ -24,6 +25,7 @@ __all__ = [
     "Plummer",
     "RadialKernel",
     "ScaledKernel",
+    "Sheets",
     "check_derivatives",
     "check_kernel",
     "value_at_zero",

@@ -47,7 +47,7 @@ def run(
         This rank's particles, in groups of the same names on all ranks; a group may be empty here. Charges that are
         left out are 1/N of this rank's N: give them, or as for the paper's kinds ``State.of(..., whole=(N_x, N_y))``.
     system : System
-        As for :func:`coulombfield.flow.run`, the same on every rank.
+        As for :func:`coulombfield.flow.run`, the same on every rank; without a box.
     comm : mpi4py.MPI.Intracomm, optional
         The communicator; MPI.COMM_WORLD without it.
     integrator, until, softening, callbacks, every, energies
@@ -77,6 +77,8 @@ def run(
     def check() -> tuple[bool, dict[str, Any]]:
         if not isinstance(deterministic, bool):
             raise TypeError(f"deterministic: expected True or False, got {deterministic!r}")
+        if getattr(system, "box", None) is not None:
+            raise ValueError("system: expected one without a box, whose sums are those of one process")
         said = {"integrator": _said_of(integrator), "until": _said_of(until), "every": every, "energies": energies}
         for name in ("coupling", "external", "walls", "exclude_self", "rtol", "method"):
             said[name] = _said_of(getattr(system, name, None))

@@ -35,6 +35,7 @@ from ..sums.sampled_targets import draw
 from ..sums.tolerance import Measure, tightened
 from .box import Box
 from .images import with_images
+from .line import sheet_sums
 from .planning import Plan, planned, scene_of
 
 FINER = 0.03  # of the tolerance of sums: that of those that they are measured against
@@ -64,14 +65,16 @@ def potential(
         Sources b with their charges q.
     kernel : RadialKernel
         An inverse power, softened or, with ``exclude_self`` and d < m in a box that is periodic along all axes, bare;
-        a sum of such kernels; or a kernel that is negligible some periods away, such as a Gaussian.
+        a sum of such kernels; a kernel that is negligible some periods away, such as a Gaussian; or along a line
+        :class:`coulombfield.Sheets`, whose sums are exact.
     box : Box
         What repeats, m ≤ 3.
     exclude_self : bool
         Target i is charge i, and its own term is left out; those of its images are not.
     rtol : float
         Error that is allowed: root mean square over the targets, relative to that of :math:`\sum_j |q_j k|` with each
-        charge at its nearest image (for a field :math:`\sum_j |q_j| \|\nabla k\|`). It is measured at sampled targets
+        charge at its nearest image, or if it is at the target itself at one a period away (for a field
+        :math:`\sum_j |q_j| \|\nabla k\|`). It is measured at sampled targets
         before a result is given out, against sums with another split at a smaller tolerance.
 
     Returns
@@ -148,6 +151,8 @@ def virial(charges: Charges, kernel: RadialKernel, box: Box, *, rtol: float = 1e
     _check_box(box, charges.positions.shape[1])
     if not all(box.periodic):
         raise ValueError("box: expected one that is periodic along all axes, where there is a volume")
+    if kernel.profile.rise() is not None and box.dimension == 1:
+        return -energy(charges, kernel, box, rtol=rtol)
     terms = kernel.profile.inverse_powers()
     if not terms:
         raise ValueError(f"kernel: expected inverse powers and their sums, got {kernel}")
@@ -178,6 +183,9 @@ def _evaluate(
     field: bool = False,
 ) -> Result:
     request = _request(targets, charges, kernel, box, exclude_self, rtol, potential=potential, field=field)
+    rise = kernel.profile.rise()
+    if rise is not None and box.dimension == 1:
+        return sheet_sums(request, rise, float(box.sides[0]))
     terms = request.profile.inverse_powers()
     if not terms:
         return _by_images(request, kernel, box)
@@ -338,15 +346,19 @@ def _sums(request: Request, box: Box, plan: Plan) -> Result:
 
 
 def _magnitudes(request: Request, box: Box, name: str, count: int) -> np.ndarray:
-    """Sums of the magnitudes of the terms of nearest images, at the first targets."""
+    """Sums of the magnitudes of the terms of nearest images, at the first targets.
+
+    A charge at the target itself counts as its image a period away: an ion of a crystal may have no other.
+    """
     sizes = np.empty(count)
+    period = float(np.min(box.sides)) ** 2
     for row in range(count):
         difference = box.nearest(request.targets[row] - request.positions)
         s = np.einsum("nm,nm->n", difference, difference)
-        apart = s > 0
+        s[s == 0] = period
         if request.exclude_self:
-            apart[row] = False
-        weights, s = np.abs(request.weights[apart]), s[apart]
+            s[row] = period
+        weights = np.abs(request.weights)
         if name == "potential":
             sizes[row] = weights @ np.abs(request.profile.value(np, s))
         else:
@@ -369,12 +381,13 @@ def _range(request: Request, kernel: RadialKernel, box: Box) -> float:
     reaches = np.linspace(0.5, MOST_SHELLS, 16 * MOST_SHELLS) * float(np.min(box.sides))
     # Charges of density n in a shell add n f r^(m−1): taken as one charge a box, beyond the largest value.
     shells = (reaches / float(np.min(box.sides))) ** request.targets.shape[1]
-    sizes = [np.abs(kernel.value(reaches**2)) / abs(scale)]
+    sizes = [np.abs(kernel.value(reaches**2))]
     if request.field:
-        sizes.append(np.abs(kernel.slope(reaches**2)) * reaches / abs(scale))
-    enough = np.all([shells * size <= tolerance for size in sizes], axis=0)
+        sizes.append(np.abs(kernel.slope(reaches**2)) * reaches)
+    enough = np.all([shells * size <= tolerance * abs(scale) for size in sizes], axis=0)
     if not (np.isfinite(scale) and scale and enough.any()):
         raise ValueError(
-            f"kernel: expected inverse powers, or one that is negligible {MOST_SHELLS} periods away, got {kernel}"
+            f"kernel: expected inverse powers, one that is negligible {MOST_SHELLS} periods away, or along a line "
+            f"Sheets, got {kernel}"
         )
     return float(reaches[np.argmax(enough)])

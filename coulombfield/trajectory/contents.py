@@ -59,18 +59,20 @@ class Contents:
         """
         if self._all and ALL in now.motion.groups:
             raise ValueError(f"all_particles: expected False with a group of the name {ALL!r}, got True")
-        elements = {}
+        elements: dict[str, Value] = {}
         for kind in now.motion.groups:
             members = now[kind]
             if members.fixed:
                 continue
             group = f"particles/{kind}"
+            elements |= _edges(kind, now)
             elements[f"{group}/position"] = Value("length", to_numpy(members.positions))
             if members.velocities is not None:
                 elements[f"{group}/velocity"] = Value("velocity", to_numpy(members.velocities))
             for name in self._per_particle:
                 elements[f"{group}/{name}"] = Value(name, to_numpy(getattr(members, name)))
         if self._all:
+            elements |= _edges(ALL, now, self.dimensions(now)[ALL])
             everyone = [now[kind] for kind in now.motion.groups]
             positions = [to_numpy(members.positions) for members in everyone]
             elements[f"particles/{ALL}/position"] = Value("length", _in_space(np.concatenate(positions)))
@@ -96,6 +98,7 @@ class Contents:
             elements[f"particles/{kind}/mass"] = Value("mass", to_numpy(group.masses))
             if group.fixed:
                 elements[f"particles/{kind}/position"] = Value("length", to_numpy(group.positions))
+                elements |= _edges(kind, now)
         if self._all:
             for name in ("charge", "mass"):
                 parts = [elements[f"particles/{kind}/{name}"].array for kind in groups]
@@ -144,6 +147,16 @@ def observed(name: str, value: Any) -> np.ndarray:
     if array.dtype.kind not in "biuf" or isinstance(value, np.ma.MaskedArray):
         raise TypeError(f"observables: expected a number, a tuple of numbers or an array of {name}, got {value!r:.60}")
     return array
+
+
+def _edges(kind: str, now: Snapshot, dimension: int = 0) -> dict[str, Value]:
+    """Edges of the box of a group, 0 where it is open and no length is known; none without a box."""
+    box = now.box
+    if box is None:
+        return {}
+    edges = [0.0 if length is None else length for length in box.lengths]
+    edges += [0.0] * (dimension - len(edges))
+    return {f"particles/{kind}/box/edges": Value("length", np.asarray(edges))}
 
 
 def _in_space(points: np.ndarray) -> np.ndarray:

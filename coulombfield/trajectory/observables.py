@@ -12,6 +12,15 @@ from ..flow import Snapshot
 from .contents import Observable, checked_observables, observed
 
 
+def _virial_ratio(now: Snapshot) -> float:
+    if now.box is None:
+        return _mechanics(diagnostics.virial_ratio, "positions", "velocities", "masses", "forces")(now)
+    size = abs(now.motion.virial(now.positions, now.time))
+    drift = np.zeros(1) if now.velocities is None else MECHANICS["momentum"](now)
+    kinetic = now.kinetic_energy - 0.5 * float(drift @ drift) / float(now.motion.masses.sum())
+    return 2 * kinetic / size if size else np.inf
+
+
 def _mechanics(function: Callable[..., Any], *parts: str) -> Observable:
     """A sum over all that moves, at rest where there are no velocities."""
 
@@ -29,15 +38,32 @@ MECHANICS: Mapping[str, Observable] = {
     "momentum": _mechanics(diagnostics.momentum, "velocities", "masses"),
     "angular_momentum": _mechanics(diagnostics.angular_momentum, "positions", "velocities", "masses"),
     "centre_of_mass": _mechanics(diagnostics.centre_of_mass, "positions", "masses"),
-    "virial_ratio": _mechanics(diagnostics.virial_ratio, "positions", "velocities", "masses", "forces"),
+    "virial_ratio": _virial_ratio,
 }
-"""Energy, momentum, angular momentum, centre of mass and virial ratio of all particles that move, by their names."""
+"""Energy, momentum, angular momentum, centre of mass and virial ratio of all particles that move, by their names.
+
+In a periodic box the virial is that of its pairs and their images (:func:`coulombfield.periodic.virial`).
+"""
 
 
-def pressure_in(volume: float) -> Observable:
-    """Observable of the virial pressure of all particles that move in a volume [length^m]."""
+def pressure_in(volume: float | None = None) -> Observable:
+    """Observable of the virial pressure of all particles that move in a volume [length^m].
+
+    Without a volume it is that of the system's box, with the virial of all pairs and their images
+    (:func:`coulombfield.periodic.pressure`), fixed charges among them, and without external fields.
+    """
+    if volume is None:
+        return _pressure_in_box
     of = ("positions", "velocities", "masses", "forces")
     return _mechanics(lambda **parts: diagnostics.virial_pressure(**parts, volume=volume), *of)
+
+
+def _pressure_in_box(now: Snapshot) -> float:
+    box = now.box
+    if box is None:
+        raise ValueError("volume: expected a number for a system without a box, got None")
+    twice = 2 * now.kinetic_energy + now.motion.virial(now.positions, now.time)
+    return twice / (box.dimension * box.volume)
 
 
 def radii_of(fractions: Sequence[float] = (0.1, 0.5, 0.9), group: str | None = None) -> Observable:

@@ -34,7 +34,8 @@ class Box(NamedTuple):
     boundary: tuple[str, ...]
     """Along each dimension 'periodic' or 'none'."""
     edges: np.ndarray | None
-    """Its diagonal, shape (m,), or its edges as rows, shape (m, m) [length]; None if it is open."""
+    """Its diagonal, shape (m,), or its edges as rows, shape (m, m) [length]; None if it is open. In files of this
+    package 0 along an open axis without a length."""
 
 
 class Particles(NamedTuple):

@@ -76,6 +76,8 @@ class Writer:
     -----
     The file shows whole frames at every moment (:mod:`.commits`), also to other programs while it is written; memory
     is a frame for each of ``commit_every``. Positions keep their dtype to the bit. Fixed particles are written once.
+    Of a system in a periodic box, positions stand as the particles have moved, also beyond it, which H5MD allows ("an
+    arbitrary periodic image"), and there is no element ``image``; its edges are 0 along open axes without a length.
     Kernel, system, integrator with its step, and schedule of the softening stand in words as attributes of
     ``/parameters/coulombfield``, beside the coupling and the names of the groups in their order; a resumed run with
     others adds a line. :meth:`Trajectory.setup` makes them anew.
@@ -200,7 +202,9 @@ class Writer:
         for name, dimension in self._contents.dimensions(now).items():
             box = file.create_group(f"particles/{name}/box")
             box.attrs["dimension"] = dimension
-            box.attrs["boundary"] = np.full(dimension, b"none")
+            periodic = () if now.box is None else now.box.axes
+            kinds = [b"periodic" if axis in periodic else b"none" for axis in range(dimension)]
+            box.attrs["boundary"] = np.asarray(kinds)
         for name, (kind, array) in self._contents.fixed(now).items():
             self._set_unit(file.create_dataset(name, data=array), kind)
         for name, (kind, array) in frame.items():
@@ -227,6 +231,7 @@ class Writer:
         motion, attributes = now.motion, self._file[PRIVATE].attrs
         attributes["coupling"] = motion.system.coupling
         attributes["groups"] = _names(now)
+        attributes["box"] = _box(now)
         step = now.step if self._file[f"{PRIVATE}/memory/step"].shape[0] else None
         used = {"kernel": motion.system.kernel, "system": motion.system, "integrator": motion.integrator}
         for name, part in {**used, "schedule": motion.schedule}.items():
@@ -276,7 +281,7 @@ class Writer:
         if len(counts) > 1:  # HDF5 would set out to bring them all to one size
             raise ValueError(f"{self.path}: is damaged: its elements have different numbers of frames")
         own = self._file[PRIVATE].attrs
-        for name, value in (("coupling", now.motion.system.coupling), ("groups", _names(now))):
+        for name, value in (("coupling", now.motion.system.coupling), ("groups", _names(now)), ("box", _box(now))):
             if own.get(name, value) != value:
                 raise ValueError(f"{self.path}: holds a run with another {name}")
         for name, (_, array) in self._contents.fixed(now).items():
@@ -288,6 +293,10 @@ class Writer:
 def _names(now: Snapshot) -> np.bytes_:
     """Names of the groups in their order, which HDF5 does not keep."""
     return np.bytes_(json.dumps(list(now.motion.groups)))
+
+
+def _box(now: Snapshot) -> np.bytes_:
+    return np.bytes_(repr(now.box))
 
 
 def _fits(name: str, array: np.ndarray, shape: tuple[int, ...], dtype: np.dtype) -> bool:

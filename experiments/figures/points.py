@@ -267,8 +267,11 @@ def animate_cloud(
     title: Callable[[int], str],
     lower: tuple[float, float],
     upper: tuple[float, float],
+    *,
+    colours: str | Sequence[str] = REAL,
+    labels: tuple[str, str] | None = None,
 ) -> None:
-    """Animation of points of one kind in the plane.
+    """Animation of points in the plane.
 
     Parameters
     ----------
@@ -280,12 +283,20 @@ def animate_cloud(
         Text over frame number i.
     lower, upper : pair of float
         Corners of what is shown [length].
+    colours : str or sequence of str
+        One for all points, or one for each.
+    labels : pair of str, optional
+        Names of axes that have no common scale, such as a place and a velocity.
     """
     figure = matplotlib.figure.Figure(figsize=(ANIMATION_INCHES,) * 2, dpi=ANIMATION_DPI, layout="constrained")
     axes = figure.subplots()
     x, y = frames[0].T
-    points = axes.scatter(x, y, float(np.clip(4e3 / len(x), 1.5, 30.0)), REAL, alpha=0.6, linewidths=0)
-    axes.set(xlim=(lower[0], upper[0]), ylim=(lower[1], upper[1]), aspect="equal")
+    points = axes.scatter(x, y, float(np.clip(4e3 / len(x), 1.5, 30.0)), colours, alpha=0.6, linewidths=0)
+    axes.set(xlim=(lower[0], upper[0]), ylim=(lower[1], upper[1]))
+    if labels is None:
+        axes.set_aspect("equal")
+    else:
+        axes.set(xlabel=labels[0], ylabel=labels[1])
 
     def draw(index: int) -> None:
         points.set_offsets(frames[index])

@@ -18,7 +18,8 @@ from coulombfield.starts import uniform_ball
 from ..figures.style import Figure
 from ..metrics.metric import Column
 from ..runs.loop import LoopConfig
-from .gravity import COMMON, PARTS, Gravity, check_numbers
+from .bodies import check_numbers
+from .gravity import COMMON, PARTS, Gravity
 from .moving import tied_to_length as tied_to_length
 
 SHOWN = 2.0  # half the edge of the animation, in radii of the ball

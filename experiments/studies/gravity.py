@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,18 +9,16 @@ from typing import Any
 import numpy as np
 
 from coulombfield import Plummer
-from coulombfield.arrays import Device, to_numpy
+from coulombfield.arrays import Device
 from coulombfield.diagnostics import lagrangian_radii
-from coulombfield.flow import Group, Integrator, State, System
+from coulombfield.flow import Group, Integrator, Snapshot, State, System
 from coulombfield.trajectory import MECHANICS
 
 from ..figures.points import animate_cloud
 from ..figures.style import CURVES, REFERENCE, WIDTH, Figure, new_figure, save
 from ..metrics.metric import Column
-from .moving import Flow, Frames
-from .study import Study
+from .bodies import Bodies
 
-FRAMES = 60
 PARTS = (0.1, 0.5, 0.9)  # of the mass, whose radii the figures show
 COMMON: Mapping[str, Column] = {
     "energy": Column("Total energy, kinetic and potential, without self-interaction.", "energy"),
@@ -31,16 +28,7 @@ COMMON: Mapping[str, Column] = {
 }
 
 
-def check_numbers(config: Any, *positive: str) -> None:
-    """Raise unless the named settings are positive, and the seed is not negative."""
-    for name in positive:
-        if not getattr(config, name) > 0:
-            raise ValueError(f"{name}: expected a positive number, got {getattr(config, name)}")
-    if config.seed < 0:
-        raise ValueError(f"seed: expected a number that is not negative, got {config.seed}")
-
-
-class Gravity(Study):
+class Gravity(Bodies):
     """Bodies under their softened gravity, G = 1; an update is a step of the integrator.
 
     Parameters
@@ -58,39 +46,9 @@ class Gravity(Study):
     headline: tuple[str, ...] = ("energy_error", "virial_ratio")
 
     def __init__(self, config: Any, start: Group, integrator: Integrator, device: Device):
-        self.config = config
-        self._integrator = integrator
-        self._start = start
         system = System(Plummer(1.0, config.softening), coupling=-1.0, exclude_self=True)
-        self._flow = Flow(system, State({"bodies": start}), device, energies=True)
-        self._first = float(MECHANICS["total_energy"](self._flow.now))
-        self._frames = Frames(config.training.updates, FRAMES)
-        self._history: list[tuple[float, ...]] = []
-        self._keep()
-
-    def step(self) -> Mapping[str, Any]:
-        """One step of the integrator."""
-        self._flow.advance(self._integrator)
-        self._keep()
-        return {"field": self._flow.now.largest_field}
-
-    def schedule(self) -> Mapping[str, float]:
-        """The time that has passed."""
-        return {"time": self._flow.now.time}
-
-    def state(self) -> dict[str, Any]:
-        """Positions, velocities, and what the figures need of earlier steps."""
-        return {"flow": self._flow.state(), "frames": self._frames.state(), "history": np.array(self._history)}
-
-    def load_state(self, state: Mapping[str, Any]) -> None:
-        """Continue from :meth:`state`."""
-        self._flow.load_state(state["flow"])
-        self._frames.load_state(state["frames"])
-        self._history = [tuple(row) for row in state["history"].tolist()]
-
-    def sample(self, count: int, rng: np.random.Generator) -> np.ndarray:
-        """Positions of bodies, drawn with replacement, shape (count, 3)."""
-        return rng.choice(self._flow.positions, count)
+        super().__init__(config, system, State({"bodies": start}), integrator, device)
+        self._first = self._history[0][1]
 
     def evaluate(self, step: int | None = None) -> Mapping[str, float]:
         """The sums of mechanics as of now."""
@@ -102,17 +60,10 @@ class Gravity(Study):
             "half_mass_radius": radii[PARTS.index(0.5)],
         }
 
-    def provenance(self) -> Mapping[str, str]:
-        """SHA-256 of the bodies' positions at the start."""
-        return {"data_sha256": hashlib.sha256(np.ascontiguousarray(self._start.positions).tobytes()).hexdigest()}
-
-    def _keep(self) -> None:
-        now = self._flow.now
+    def _numbers(self, now: Snapshot) -> tuple[float, ...]:
         radii = lagrangian_radii(now.positions, now["bodies"].masses, PARTS)
         energy, ratio = (float(MECHANICS[name](now)) for name in ("total_energy", "virial_ratio"))
-        self._history.append((now.time, energy, ratio, *radii.tolist()))
-        if self._frames.wants(now.step):
-            self._frames.keep(time=now.time, points=to_numpy(now.positions)[:, :2])
+        return energy, ratio, *radii.tolist()
 
     def _columns(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """Times, relative errors of the energy, virial ratios, and radii of the parts of the mass, of all steps."""
@@ -143,6 +94,5 @@ class Gravity(Study):
 
     def _animate(self, path: Path, edge: float) -> Figure:
         """The bodies from above."""
-        time = self._frames["time"]
-        animate_cloud(path, self._frames["points"], lambda i: f"time {time[i]:.2f}", (-edge, -edge), (edge, edge))
+        animate_cloud(path, self._frames["points"], self._titles, (-edge, -edge), (edge, edge))
         return Figure(path, "The bodies", "Along the third axis.")

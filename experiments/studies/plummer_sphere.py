@@ -18,7 +18,8 @@ from coulombfield.starts import plummer_sphere
 from ..figures.style import Figure
 from ..metrics.metric import Column
 from ..runs.loop import LoopConfig
-from .gravity import COMMON, Gravity, check_numbers
+from .bodies import check_numbers
+from .gravity import COMMON, Gravity
 from .moving import tied_to_length as tied_to_length
 
 ENERGY = -0.25  # in N-body units

@@ -20,7 +20,8 @@ from coulombfield.starts import two_bodies
 from ..figures.style import CURVES, WIDTH, Figure, new_figure, save
 from ..metrics.metric import Column
 from ..runs.loop import LoopConfig
-from .gravity import COMMON, Gravity, check_numbers
+from .bodies import check_numbers
+from .gravity import COMMON, Gravity
 from .moving import tied_to_length as tied_to_length
 
 SHOWN = 1.2  # half the edge of the animation, in semi-major axes

@@ -216,7 +216,7 @@ X, V, F, M = gas(0, 4)
         (
             lambda: diagnostics.radial_distribution(X, longest=1.0, box=[1.0] * 3),
             ValueError,
-            "^longest: expected at most half an edge of the box, 0.5, got 1",
+            "^longest: expected at most half a period of the box, 0.5, got 1",
         ),
         (
             lambda: diagnostics.radial_distribution(X[:1], longest=1.0, volume=1.0),

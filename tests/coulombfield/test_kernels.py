@@ -7,7 +7,7 @@ from charge_clouds import KERNELS, seeds
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from coulombfield import Coulomb, Gaussian, Laplace, Plummer
+from coulombfield import Charges, Coulomb, Gaussian, Laplace, Plummer, Sheets, laplacian, potential_and_field
 from coulombfield.calculus import machine_epsilon
 from coulombfield.profiles import Laplacian
 
@@ -18,6 +18,7 @@ KINDS = {
     "coulomb": lambda size, exponent: Coulomb(exponent),
     "gaussian": lambda size, exponent: Gaussian(size),
     "laplace": lambda size, exponent: Laplace(size),
+    "sheets": lambda size, exponent: Sheets(),
     "sum": lambda size, exponent: 3.0 * Plummer(exponent, size) + Gaussian(size),
 }
 ORACLES = {
@@ -25,6 +26,7 @@ ORACLES = {
     "coulomb": lambda s, size, exponent: s ** (-exponent / 2),
     "gaussian": lambda s, size, exponent: mpmath.exp(-s / (2 * size**2)),
     "laplace": lambda s, size, exponent: mpmath.exp(-mpmath.sqrt(s) / size),
+    "sheets": lambda s, size, exponent: -mpmath.sqrt(s) / 2,
     "sum": lambda s, size, exponent: 3 * (s + size**2) ** (-exponent / 2) + mpmath.exp(-s / (2 * size**2)),
 }
 
@@ -81,6 +83,21 @@ def test_the_laplace_kernel_has_finite_derivatives_at_its_tip(library, dtype):
         assert np.isfinite(slope)
         assert slope < 0
         assert np.isfinite(library.get(Laplace(width).curvature(zero))).all()
+
+
+@given(seed=seeds)
+def test_sheets_have_the_field_of_the_charges_on_both_sides(library, dtype, seed):
+    """Half of those on the left less half of those on the right, those at the same place counting as neither."""
+    rng = np.random.default_rng(seed)
+    x, q = rng.integers(-8, 8, (9, 1)).astype(dtype), rng.integers(-3, 4, 9).astype(dtype)
+    phi, e = potential_and_field(library.put(x), Charges(library.put(x), library.put(q)), Sheets())
+    sides = np.sign(x - x.T)
+    rounding = 200 * machine_epsilon(dtype)
+    np.testing.assert_allclose(library.get(e)[:, 0], sides @ q / 2, atol=rounding)
+    np.testing.assert_allclose(library.get(phi), -np.abs(x - x.T) @ q / 2, atol=10 * rounding)
+    between = library.put((x + 0.5).astype(dtype))
+    found = library.get(laplacian(between, Charges(library.put(x), library.put(q)), Sheets()))
+    np.testing.assert_allclose(found, 0, atol=rounding)
 
 
 def test_a_bare_coulomb_charge_is_infinite_at_home():

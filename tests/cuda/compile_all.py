@@ -21,6 +21,7 @@ from coulombfield import profiles
 from coulombfield.kernels.gaussian import SquaredExponential
 from coulombfield.kernels.inverse_power import InversePower, InversePower1, InversePower2, InversePower3, InversePower4
 from coulombfield.kernels.laplace import Exponential
+from coulombfield.kernels.sheets import Rising
 from coulombfield.sums.pairs import cuda
 from nets.primitives import cuda as of_nets
 
@@ -33,6 +34,7 @@ SIMPLE = (
     InversePower4(*[1.0] * 6),
     SquaredExponential(-1.0),
     Exponential(-1.0, 1.0, 1.0, 0.5),
+    Rising(-0.5, 1e-24, 0.5),
 )
 NESTED = (profiles.Added(profiles.Scaled(0.5, SIMPLE[1]), profiles.Added(SIMPLE[5], SIMPLE[6])),)
 OUTPUTS = ({"potential": True, "field": False}, {"potential": False, "field": True}, {"potential": True, "field": True})

@@ -194,7 +194,7 @@ def test_a_wrong_derivative_fails(name, place, change, monkeypatch, capsys):
 def test_every_part_has_a_break_that_was_seen():
     """All that the rows cover, but for what differs from another part by its numbers or its composition alone."""
     covered = {part.__name__ for row in rows() for part in row.covers}
-    alike = {"LeakyReLU", "Tanh", "Flatten", "Network", "Coulomb", "Custom", "Laplace", "KernelSum"}
+    alike = {"LeakyReLU", "Tanh", "Flatten", "Network", "Coulomb", "Custom", "Laplace", "Sheets", "KernelSum"}
     alike |= {"Convolution", "_Resampled", "Normalization", "Frozen"}  # bases, and a wrapper that its row needs
     alike |= {name for name in nets.architectures.__all__ if name != "mlp"}
     undivided = {"potential", "electrostatic_energy", "interaction_energy"}  # what is differentiated

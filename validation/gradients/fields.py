@@ -25,7 +25,7 @@ from .kernels import KERNELS, at_softening, has_softening
 from .registry import Row
 
 CHARGES = 7
-SINGULAR = ("Coulomb 1", "Coulomb 2.5", "Laplace")
+SINGULAR = ("Coulomb 1", "Coulomb 2.5", "Laplace", "Sheets")
 """Kernels without derivatives at r = 0, among :data:`KERNELS`."""
 ALL = tuple(KERNELS)
 KERNELS_OF: dict[str, dict[int, tuple[str, ...]]] = {

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from coulombfield import Coulomb, Custom, Gaussian, Laplace, Plummer, RadialKernel
+from coulombfield import Coulomb, Custom, Gaussian, Laplace, Plummer, RadialKernel, Sheets
 from coulombfield.kernels import KernelSum, ScaledKernel
 from validation.context import Context
 
@@ -26,6 +26,7 @@ KERNELS: dict[str, RadialKernel] = {
     "Coulomb 2.5": Coulomb(exponent=2.5),
     "Gaussian": Gaussian(width=1.3),
     "Laplace": Laplace(width=1.7),
+    "Sheets": Sheets(),
     "Custom": Custom(lambda s: 1 / (s + 1), lambda s: -1 / (s + 1) ** 2, lambda s: 2 / (s + 1) ** 3),
     "scaled": ScaledKernel(-0.7, Plummer(exponent=1.0, softening=0.8)),
     "sum": KernelSum(Gaussian(width=2.0), ScaledKernel(0.5, Plummer(exponent=3.0, softening=1.1))),

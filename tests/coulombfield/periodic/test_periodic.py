@@ -174,6 +174,59 @@ def test_the_virial_is_minus_the_derivative_by_the_scale(kernel):
     assert pressure == pytest.approx((4.0 + found) / (3 * 1.04))
 
 
+def test_there_is_no_field_where_all_charges_are():
+    """At the ions of a lattice, of one or of two at one place; their own images are all that errors compare with."""
+    for count in (1, 2):
+        ion = cf.Charges(np.full((count, 3), 0.25), np.ones(count))
+        found = periodic.field(ion.positions, ion, cf.Plummer(1, 0.1), Box((1.0, 1.0, 1.0)))
+        np.testing.assert_allclose(found, 0, atol=1e-5)
+
+
+def of_modes(targets, charges, side, count=200_000):
+    """Potential and field of sheets by their Fourier series, whose remainder is 1 / count of the whole."""
+    x, k = targets - charges.positions.T, 2 * np.pi / side * np.arange(1, count)
+    phi = np.array([[np.cos(k * d) @ k**-2 for d in row] for row in x]) @ charges.weights * 2 / side
+    e = np.array([[np.sin(k * d) @ (1 / k) for d in row] for row in x]) @ charges.weights * 2 / side
+    return phi, e[:, None]
+
+
+def test_sheets_in_a_line_are_those_of_their_fourier_series():
+    rng = np.random.default_rng(0)
+    charges, targets = cf.Charges(rng.random((7, 1)) * 5 - 1, rng.standard_normal(7)), rng.random((5, 1)) * 9
+    found = periodic.potential_and_field(targets, charges, -3.0 * cf.Sheets(), Box((1.7,)))
+    for sums, expected in zip(found, of_modes(targets, charges, 1.7), strict=True):
+        np.testing.assert_allclose(sums, -3 * expected, atol=1e-4)
+    one = cf.Charges(np.zeros((1, 1)), np.ones(1))
+    mean = periodic.potential((np.arange(1000)[:, None] + 0.5) / 1000, one, cf.Sheets(), Box((1.0,)))
+    assert abs(mean.mean()) < 1e-7
+
+
+def test_sheets_at_one_place_have_no_field_on_each_other():
+    """Each has that of all others, and a field is minus a slope."""
+    charges = cf.Charges(np.array([[0.5], [0.5], [1.9]]), np.array([1.0, 2.0, -1.0]))
+    box, kernel, step = Box((2.0,)), cf.Sheets(), 1e-3
+    phi, e = periodic.potential_and_field(charges.positions, charges, kernel, box, exclude_self=True)
+    assert e[0] == e[1]
+    ahead, behind = (periodic.potential(charges.positions[2:] + h, charges, kernel, box) for h in (step, -step))
+    assert e[2] == pytest.approx((behind - ahead) / (2 * step))
+    assert e.T @ charges.weights == pytest.approx(0, abs=1e-14)
+    single = cf.Charges(*(x.astype(np.float32) for x in (charges.positions, charges.weights)))
+    found = periodic.potential(single.positions, single, kernel, box, exclude_self=True, rtol=1e-5)
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, phi, rtol=1e-6)
+
+
+def test_the_virial_of_sheets_is_minus_their_energy():
+    charges = cf.Charges(np.array([[0.5], [0.7], [1.9]]), np.array([1.0, 2.0, -1.0]))
+    ahead, behind = (
+        periodic.energy(cf.Charges(charges.positions * scale, charges.weights), cf.Sheets(), Box((2.0 * scale,)))
+        for scale in (1.001, 0.999)
+    )
+    assert periodic.virial(charges, cf.Sheets(), Box((2.0,))) == pytest.approx((behind - ahead) / 0.002)
+    with pytest.raises(ValueError, match=r"^kernel: expected inverse powers"):
+        periodic.potential(np.zeros((1, 2)), cf.Charges(np.zeros((1, 2)), np.ones(1)), cf.Sheets(), Box((1.0, 1.0)))
+
+
 def test_the_virial_of_the_coulomb_kernel_is_its_energy():
     energy = periodic.energy(SALT, cf.Coulomb(1), Box((2.0, 2.0, 2.0)), rtol=1e-9)
     assert periodic.virial(SALT, cf.Coulomb(1), Box((2.0, 2.0, 2.0)), rtol=1e-9) == pytest.approx(energy)

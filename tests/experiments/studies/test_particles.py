@@ -26,7 +26,9 @@ from experiments.runs import checkpoint
 from experiments.studies.dimension import Setting
 from experiments.studies.mixture_flow import FlowConfig
 from experiments.studies.moving import Flow, Frames
+from experiments.studies.one_component_plasma import CRYSTALS, fluid_energy, madelung, standard_error
 from experiments.studies.two_bodies import rosette
+from experiments.studies.two_stream import growth_rate
 
 SHORT = ("training.log_every=2", "training.evaluate_every=2", "training.checkpoint_every=2")
 SMALL = {
@@ -54,6 +56,8 @@ SMALL = {
     "two-bodies": ("training.updates=4",),
     "plummer-sphere": ("training.updates=4", "bodies=50"),
     "cold-collapse": ("training.updates=4", "bodies=50"),
+    "one-component-plasma": ("training.updates=4", "cells=1", "equilibration=0.2"),
+    "two-stream": ("training.updates=4", "sheets=100"),
 }
 FIGURES = {
     "figure-1": {"figure-1.png", "figure-1.pdf", "figure-1-end.png", "figure-1.gif"},
@@ -63,6 +67,8 @@ FIGURES = {
     "two-bodies": {"orbit.png", "mechanics.png", "bodies.gif"},
     "plummer-sphere": {"mechanics.png", "stars.gif"},
     "cold-collapse": {"mechanics.png", "stars.gif"},
+    "one-component-plasma": {"fluid.png", "crystals.png", "bodies.gif"},
+    "two-stream": {"growth.png", "phase-space.png", "streams.gif"},
 }
 
 
@@ -148,6 +154,11 @@ def test_metrics_schedules_and_samples_fit_together(preset):
         ("plummer-sphere", "bodies=1", "bodies"),
         ("plummer-sphere", "step=0", "step"),
         ("cold-collapse", "accuracy=0", "accuracy"),
+        ("one-component-plasma", "cells=0", "cells"),
+        ("one-component-plasma", "coupling=-1", "coupling"),
+        ("two-stream", "sheets=7", "sheets"),
+        ("two-stream", "speed=1", "speed"),
+        ("two-stream", "amplitude=0.02", "amplitude"),
     ],
 )
 def test_a_bad_value_is_refused_by_its_name(preset, override, key):
@@ -247,6 +258,52 @@ def test_a_ball_at_rest_falls_together_in_time():
     assert found["time_of_collapse"] == pytest.approx(known["time_of_collapse"], rel=0.1)
     assert found["least_radius"] < 0.4 * known["half_mass_radius"]
     assert found["energy"] == pytest.approx(known["energy"], abs=0.05)
+
+
+@pytest.mark.parametrize("kind", CRYSTALS)
+def test_madelung_energies_are_extrapolated(kind):
+    energies, limit = madelung(kind)
+    assert limit == pytest.approx(CRYSTALS[kind].known, abs=3e-9)
+    assert energies[0] - CRYSTALS[kind].known > 5e-4
+
+
+@pytest.mark.parametrize(("coupling", "apart"), [(1.0, 0.03), (10.0, 0.003), (100.0, 0.02)])
+def test_two_fits_of_the_fluid_agree(coupling, apart):
+    """That of Slattery, Doolen and DeWitt 1980 for 1 < Γ < 160."""
+    root = coupling**0.25
+    older = -0.897744 * coupling + 0.95043 * root + 0.18956 / root - 0.81487
+    assert fluid_energy(coupling) == pytest.approx(older, abs=apart)
+
+
+@pytest.mark.slow
+def test_a_plasma_has_its_energy_and_temperature():
+    study = built("one-component-plasma", "cells=3", "equilibration=8", "rtol=1e-4", "friction=2")
+    for _ in range(280):
+        study.step()
+    found, known = study.evaluate(), study.reference()
+    assert 0 < known["internal_energy_deviation"] < 0.06
+    assert found["internal_energy"] == pytest.approx(-7.998, abs=0.08)
+    assert found["temperature"] == pytest.approx(1, abs=0.05)
+    assert found["energy_of_pairs"] == pytest.approx(-8, abs=0.4)
+
+
+def test_an_error_is_that_of_a_mean():
+    values = np.random.default_rng(0).standard_normal(10_000)
+    assert standard_error(values) == pytest.approx(0.01, rel=0.5)
+    assert standard_error(values[:10]) == 0
+
+
+@pytest.mark.parametrize("speed", [0.55, 0.6123724356957945, 0.9])
+def test_a_wave_grows_in_two_streams_as_linear_theory_says(speed):
+    roots = np.roots([1, 0, -(2 * speed**2 + 1), 0, speed**4 - speed**2])
+    assert growth_rate(speed) == pytest.approx(roots.imag.max())
+    study = built("two-stream", "sheets=4000", f"speed={speed}")
+    for _ in range(240):
+        study.step()
+    found = study.evaluate()
+    assert found["growth_rate"] == pytest.approx(growth_rate(speed), rel=3e-3)
+    assert found["energy_error"] < 5e-3
+    assert abs(found["momentum"]) < 1e-9
 
 
 def test_the_time_of_the_fall_is_interpolated_between_steps():
