@@ -42,7 +42,8 @@ MECHANICS: Mapping[str, Observable] = {
 }
 """Energy, momentum, angular momentum, centre of mass and virial ratio of all particles that move, by their names.
 
-In a periodic box the virial is that of its pairs and their images (:func:`coulombfield.periodic.virial`).
+In a periodic box the virial is that of its pairs and their images (:func:`coulombfield.periodic.virial`). Where
+there is none, as with an open axis, the ratio is an error: leave it out there.
 """
 
 
