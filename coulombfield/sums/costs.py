@@ -1,6 +1,6 @@
 """What sums cost this machine: the one table from which engines estimate their time, and ``auto`` chooses.
 
-The built-in numbers were measured on two cores of a server of 2023. ``python -m validation speed sums --calibrate``
+The built-in numbers were measured on two cores of servers with AVX-512. ``python -m validation speed sums --calibrate``
 measures a machine's own and writes them to :func:`file`, where every process finds them; ``--forget`` removes them. An
 engine's own planning, such as where Ewald's sum splits the kernel, goes by the table too: results then differ in
 rounding, or within ``rtol``, from those by another table.
@@ -24,7 +24,7 @@ from ..profiles import Work
 
 VARIABLE = "COULOMBFIELD_COSTS"
 """Environment variable that names another file than the usual one; empty, none is read."""
-FORMAT = 1
+FORMAT = 2
 """Of the file; raised whenever a number of the table comes to stand for something else."""
 
 LEAST, MOST = 1e-30, 1e30
@@ -72,32 +72,31 @@ class Costs:
     direct_pair: float = _second(1e-8, what="direct: a pair beside its axes, float64, NumPy")
     direct_axis: float = _second(3e-9, what="direct: an axis of a pair, float64, NumPy")
     cuda_launch: float = _second(1e-5, what="cuda: a launch")
-    nufft_call: float = _second(0.015, what="nufft: samples and plans")
-    nufft_coordinate: float = _second(1e-8, what="nufft: a coordinate of a point, beside the transforms")
-    nufft_mode: float = _second(8e-8, what="nufft: a mode of the series, beside the transforms")
-    transform_point_1: float = _second(2e-8, what="transforms: a point in 1 dimension, on one core")
-    transform_point_2: float = _second(3e-8, what="transforms: a point in 2 dimensions, on one core")
-    transform_point_3: float = _second(9e-8, what="transforms: a point in 3 dimensions, on one core")
-    spread_single_1: float = _second(1e-9, what="transforms: a grid point that a point spreads to, m = 1, float32")
-    spread_single_2: float = _second(4e-10, what="the same for m = 2")
-    spread_single_3: float = _second(5e-11, what="the same for m = 3")
-    spread_double_1: float = _second(2e-9, what="the same for m = 1, float64")
-    spread_double_2: float = _second(9e-10, what="the same for m = 2")
-    spread_double_3: float = _second(3e-10, what="the same for m = 3")
-    grid_single: float = _second(0.9e-9, what="transforms: a grid point, for each binary order of their number, single")
+    nufft_call: float = _second(0.006, what="nufft: samples and plans")
+    nufft_coordinate: float = _second(3.5e-9, what="nufft: a coordinate of a point, beside the transforms")
+    nufft_mode: float = _second(1.9e-8, what="nufft: a mode of the series, beside the transforms")
+    transform_point_1: float = _second(7e-9, what="transforms: a point in 1 dimension, on one core")
+    transform_point_2: float = _second(2.2e-8, what="transforms: a point in 2 dimensions, on one core")
+    transform_point_3: float = _second(5.6e-8, what="transforms: a point in 3 dimensions, on one core")
+    spread_single_1: float = _second(6.8e-10, what="transforms: a grid point that a point spreads to, m = 1, float32")
+    spread_single_2: float = _second(8.9e-10, what="the same for m = 2")
+    spread_single_3: float = _second(4.1e-10, what="the same for m = 3")
+    spread_double_1: float = _second(3.8e-9, what="the same for m = 1, float64")
+    spread_double_2: float = _second(8.2e-10, what="the same for m = 2")
+    spread_double_3: float = _second(2.1e-10, what="the same for m = 3")
+    grid_single: float = _second(0.8e-9, what="transforms: a grid point, for each binary order of their number, single")
     grid_double: float = _second(1.3e-9, what="the same in float64")
-    split_call: float = _second(0.02, what="split: samples and plans")
+    split_call: float = _second(0.022, what="split: samples and plans")
     split_neighbour: float = _second(1.6e-9, what="split: a pair of neighbouring cells, float64, all cores")
-    split_point: float = _second(4e-7, what="split: a point, all cores")
+    split_point: float = _second(8.1e-8, what="split: a point, all cores")
     split_grid_point: float = _second(2e-8, what="split: a point of the transforms' grid, for each transform")
-    tree_call: float = _second(0.008, what="tree: samples and plans")
-    tree_point: float = _second(1e-7, what="tree: sorting a point, all cores")
-    tree_cell: float = _second(2e-6, what="tree: a cell")
-    tree_proxy: float = _second(6e-10, what="tree: a point at a proxy, float64, all cores")
-    tree_product: float = _second(4.5e-11, what="tree: a product in the kernel's matrix by proxies, float64, all cores")
-    tree_pair: float = _second(6e-10, what="tree: a pair of near cells, float64, all cores")
+    tree_call: float = _second(0.002, what="tree: samples and plans")
+    tree_point: float = _second(4.8e-8, what="tree: sorting a point, all cores")
+    tree_cell: float = _second(3.2e-6, what="tree: a cell")
+    tree_proxy: float = _second(5.4e-10, what="tree: a point at a proxy, float64, all cores")
+    tree_product: float = _second(8.7e-11, what="tree: a product in the kernel's matrix by proxies, float64, all cores")
+    tree_pair: float = _second(6.1e-10, what="tree: a pair of near cells, float64, all cores")
     worth_a_plan: float = _second(0.015, what="exact summation below which looking for a fast engine costs too much")
-    hard_to_beat: float = _second(2.5e-7, what="a point of the fastest sum by a fast engine: no use to look further")
 
     def operation(self, itemsize: int) -> float:
         """Time of an operation on numbers of so many bytes [s]."""

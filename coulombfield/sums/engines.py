@@ -13,5 +13,5 @@ from .tree import tree
 EXACT: dict[str, ExactEngine] = {"simd": simd, "gram": gram, "cuda": cuda, "direct": direct}
 """Engines as exact as the arrays' dtype; the first is the fastest for few pairs, the last serves everything."""
 
-FAST: dict[str, FastEngine] = {"nufft": nufft, "tree": tree, "split": split}
-"""Engines that work to a tolerance, in the order in which they are asked: those that answer quickly first."""
+FAST: dict[str, FastEngine] = {"tree": tree, "nufft": nufft, "split": split}
+"""Engines that work to a tolerance, in the order in which they are asked: first those that answer quickly."""

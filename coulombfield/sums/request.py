@@ -132,6 +132,10 @@ class Plan(Protocol):
         """Time that the sums will about take, planning included [s]."""
 
     @property
+    def left(self) -> float:
+        """The same without what the plan itself has taken [s]."""
+
+    @property
     def again(self) -> float:
         """The same of further sums that keep to this plan [s]."""
 

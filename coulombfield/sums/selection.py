@@ -17,6 +17,8 @@ from .tolerance import SAMPLE, first_tolerance, within_tolerance
 OF_FEW = next(iter(EXACT))
 FEW_PAIRS = 2**20  # up to which that engine is the fastest where it serves, and asking others costs a tenth of its time
 
+WORTH_ASKING = 0.6  # of the shortest time so far, that a fast engine's least is below if it is asked
+
 
 class Candidate(NamedTuple):
     """What was known of an engine before one was chosen."""
@@ -25,7 +27,8 @@ class Candidate(NamedTuple):
     refusal: str
     """Why it can't serve, or exact engines serve better; empty if neither is so."""
     seconds: float
-    """Its estimate of its time [s]; inf if it can't serve the request, or sees that it can't serve these values."""
+    """Its estimate of its time from then on [s]; inf if it can't serve the request, or sees that it can't serve these
+    values."""
 
 
 class Explanation(NamedTuple):
@@ -167,19 +170,16 @@ def _fastest(request: Request, room: float | None) -> Choice:
     if request.rtol is None or (room is None and exact.seconds <= table().worth_a_plan):
         return Choice(exact.method, candidates)
     check = exact.seconds * min(1.0, SAMPLE / request.targets.shape[0])
-    points = request.targets.shape[0] + request.positions.shape[0]
     plans: dict[str, Plan | None] = {}
     for name, engine in FAST.items():
         if reason := engine.refusal(request) or engine.needless(request):
             candidates.append(Candidate(name, reason, math.inf))
             continue
-        if room is None and _shortest(candidates).seconds <= engine.least(request) + check:
-            continue  # its answer would take time, and change nothing
+        if room is None and WORTH_ASKING * _shortest(candidates).seconds <= engine.least(request) + check:
+            continue  # its answer would take time, and change little or nothing
         plan = plans[name] = engine.plan(request, first_tolerance(request.rtol), room or 1.0)
-        seconds = math.inf if plan is None else plan.seconds if room is None else plan.again
+        seconds = math.inf if plan is None else plan.left if room is None else plan.again
         candidates.append(Candidate(name, "", seconds + check))
-        if room is None and seconds <= table().hard_to_beat * points:
-            break
     best = _shortest(candidates).method
     return Choice(best, candidates, plans.get(best))
 

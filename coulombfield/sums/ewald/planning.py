@@ -13,7 +13,7 @@ import numpy as np
 
 from ...rng import Streams
 from ..costs import table
-from ..fourier.error_scale import Sample, sample
+from ..fourier.error_scale import Sample, mean_of_axes, sample
 from ..fourier.periodic import Budget, Layout, box_of, layout
 from ..fourier.planning import Facts
 from ..request import OutOfReachError, Request
@@ -254,7 +254,7 @@ def plan_for(wanted: Request, scene: Scene, reach: float, tolerance: float) -> P
     # What the series leaks, by the fastest modes along each axis, narrow across it as its transform there.
     cutoff = digits / length
     across = pairs.s[..., None] - np.square(pairs.difference)
-    ripple = np.mean(np.cos(cutoff * pairs.difference) * np.exp(-across * (cutoff / (2 * length))), axis=-1)
+    ripple = mean_of_axes(np.cos(cutoff * pairs.difference) * np.exp(-across * (cutoff / (2 * length))))
     noise = math.hypot(_spread(pairs, pairs.weights * ripple), scene.own)
     potential, field = scene.potential / peak, scene.field / peak
     kernel = min(potential, field / cutoff) / noise

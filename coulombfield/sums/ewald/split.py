@@ -77,6 +77,11 @@ class Plan:
         self.reach, self.seconds, self._make = reach, seconds, make
 
     @property
+    def left(self) -> float:
+        """The same, of which the range itself takes a small part [s]."""
+        return self.seconds
+
+    @property
     def again(self) -> float:
         """Time of sums that keep to the plan [s]."""
         return self.seconds - table().split_call

@@ -10,6 +10,7 @@ square M of their sums over targets,
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import array_api_compat
@@ -21,6 +22,7 @@ from ..request import Request
 
 TARGETS, CHARGES = 48, 1536  # sampled: they tell the sizes to a tenth or so, in about 5 ms
 DOUBT = 2.0  # deviations that M has by chance, up to which agreement is not believed
+ROWS = 8  # targets whose terms are formed at a time, in the cache
 NOISE = 0.1  # of them: how much is added, since that much agreement can't be excluded
 
 
@@ -42,14 +44,31 @@ class Sample(NamedTuple):
         """Root mean square over the targets of the whole sums of the terms' magnitudes; shape (t, n)."""
         return self.share * _rms(np.sum(np.abs(terms), axis=1))
 
-    def sum_of(self, terms: np.ndarray, stress: float = 1.0) -> float:
-        """Root mean square over the targets of the whole sums of the terms, shape (t, n).
+    @property
+    def few_rows(self) -> list[slice]:
+        """All targets, a few at a time."""
+        count = self.s.shape[0]
+        return [slice(first, min(first + ROWS, count)) for first in range(0, count, ROWS)]
+
+    def sum_of(self, terms: np.ndarray) -> float:
+        """Root mean square over the targets of the whole sums of the terms, shape (t, n)."""
+        return self.sums_of(lambda rows: [terms[rows]])[0]
+
+    def sums_of(self, terms_of: Callable[[slice], Sequence[np.ndarray]], stress: float = 1.0) -> list[float]:
+        """The same of several sets of terms, of which ``terms_of`` gives those at some of the targets.
 
         The part that agreement between terms makes counts ``stress`` times.
         """
-        variance = float(np.mean(np.sum(np.square(terms), axis=1)))
-        excess = float(np.mean(np.square(np.sum(terms, axis=1)))) - variance
-        chance = math.sqrt(2 / terms.shape[0]) * variance if self.share > 1 else 0.0
+        parts = [
+            [(np.sum(terms, axis=1), np.sum(np.square(terms), axis=1)) for terms in terms_of(rows)]
+            for rows in self.few_rows
+        ]
+        return [self._whole(*map(np.concatenate, zip(*part, strict=True)), stress) for part in zip(*parts, strict=True)]
+
+    def _whole(self, sums: np.ndarray, squares: np.ndarray, stress: float) -> float:
+        variance = float(np.mean(squares))
+        excess = float(np.mean(np.square(sums))) - variance
+        chance = math.sqrt(2 / len(sums)) * variance if self.share > 1 else 0.0
         related = stress * stress * max(0.0, excess - DOUBT * chance) + NOISE * chance
         return math.sqrt(self.share * variance + self.share * self.share * related)
 
@@ -68,10 +87,20 @@ def sample(request: Request, scale: float) -> Sample:
 
 def paired(targets: np.ndarray, places: np.ndarray, weights: np.ndarray, share: float) -> Sample:
     """The pairs of sampled targets and charges, shapes (t, m) and (n, m); other arguments as in :class:`Sample`."""
-    # Axis after axis in memory, along which the loops are long.
+    # Axis after axis in memory, so that loops are long.
     difference = np.moveaxis(targets.T[:, :, None] - places.T[:, None, :], 0, -1)
-    s = np.sum(np.square(difference), axis=-1)
+    s = np.square(difference[..., 0])
+    for axis in range(1, targets.shape[1]):
+        s += np.square(difference[..., axis])
     return Sample(difference, s, places, weights, share)
+
+
+def mean_of_axes(values: np.ndarray) -> np.ndarray:
+    """Mean over the last axis, which is short and lies outermost in memory."""
+    total = values[..., 0]
+    for axis in range(1, values.shape[-1]):
+        total = total + values[..., axis]
+    return total / values.dtype.type(values.shape[-1])
 
 
 def _draw(stream: np.random.Generator, total: int, wanted: int) -> np.ndarray:

@@ -98,6 +98,11 @@ class Plan:
         """Time of the sums, planning included [s]."""
         return self.again + _planning(self.layout)
 
+    @property
+    def left(self) -> float:
+        """The same without what was spent on this plan [s]."""
+        return self.seconds - table().nufft_call
+
     @cached_property
     def kernel(self) -> Coefficients:
         """The kernel's series, made when sums first need it."""

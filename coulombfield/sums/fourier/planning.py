@@ -21,7 +21,7 @@ import array_api_compat
 import numpy as np
 
 from ..request import Request
-from .error_scale import Sample, sample
+from .error_scale import Sample, mean_of_axes, sample
 from .periodic import Budget, Layout, box_of, fastest, layout
 from .series import MOST_MODES, Radial
 
@@ -121,17 +121,22 @@ class _Sizes:
         self.total = facts.total
         self.unrelated = self.own * math.sqrt(facts.charges)
         self.pairs: Sample = facts.pairs
-        s, weights = self.pairs.s, self.pairs.weights
         # What is not wanted allows any error.
         self.potential = self.field = math.inf
-        self.terms = weights * (radial(s) / self.peak)
-        # Errors don't share the symmetry by which the field of a near charge is weak.
-        self.near = self.terms * np.exp(-s / length**2) / length
+        shape = self.pairs.s.shape
+        self.terms, self.near = np.empty(shape), np.empty(shape)
+        self.slopes, self.pulls = (np.empty(shape), np.empty(shape)) if wanted.field else (self.terms, self.terms)
+        for rows in self.pairs.few_rows:
+            s, weights = self.pairs.s[rows], self.pairs.weights[rows]
+            self.terms[rows] = weights * (radial(s) / self.peak)
+            # Errors don't share the symmetry by which the field of a near charge is weak.
+            self.near[rows] = self.terms[rows] * np.exp(-s / length**2) / length
+            if wanted.field:
+                self.slopes[rows] = weights * (2 * wanted.profile.slope(np, s) / self.peak)
+                self.pulls[rows] = self.slopes[rows] * np.sqrt(s)
         if wanted.potential:
             self.potential = max(self.pairs.magnitude(self.terms), SMALLEST)
         if wanted.field:
-            self.slopes = weights * (2 * wanted.profile.slope(np, s) / self.peak)
-            self.pulls = self.slopes * np.sqrt(s)
             self.field = max(self.pairs.magnitude(self.pulls), SMALLEST)
 
     def series(self, tolerance: float) -> float:
@@ -139,13 +144,16 @@ class _Sizes:
         # The fastest modes are not known yet; they are not slower than for unrelated charges.
         allowed = KERNEL_SHARE * min(self.potential, self.field * self.length) / max(self.unrelated, SMALLEST)
         cutoff = -math.log(min(0.1, max(tolerance * allowed, 1e-15))) / self.length
-        difference = self.pairs.difference
-        across = self.pairs.s[..., None] - np.square(difference)
-        # A size needs few digits; the products are formed before, so that no number leaves the range of float32.
-        narrow = np.exp((-across * (cutoff / (2 * self.length))).astype(np.float32))
-        phases = (cutoff * difference).astype(np.float32)
-        waves = [np.mean(wave(phases) * narrow, axis=-1) for wave in (np.cos, np.sin)]
-        sums = [self.pairs.sum_of(self.pairs.weights * wave, KERNEL_SHARE) for wave in waves]
+
+        def terms_of(rows: slice) -> list[np.ndarray]:
+            difference = self.pairs.difference[rows]
+            across = self.pairs.s[rows, :, None] - np.square(difference)
+            # A size needs few digits; the products are formed before, so that no number leaves the range of float32.
+            narrow = np.exp((-across * (cutoff / (2 * self.length))).astype(np.float32))
+            phases = (cutoff * difference).astype(np.float32)
+            return [self.pairs.weights[rows] * mean_of_axes(wave(phases) * narrow) for wave in (np.cos, np.sin)]
+
+        sums = self.pairs.sums_of(terms_of, KERNEL_SHARE)
         # Where all sampled targets are far from the charges, the waves vanish there, but not at those that are near.
         leaked = max(math.hypot(*sums), self.own, SMALLEST)
         return KERNEL_SHARE * min(self.potential, self.field / cutoff) / leaked
@@ -174,13 +182,20 @@ class _Sizes:
 
     def _relative(self, wave: np.ndarray, found: Layout | None = None) -> float:
         """Size of the sums with each term times a wave, and each charge's own term, relative to what may be wrong."""
-        sum_of = self.pairs.sum_of
-        potential = math.hypot(self.own, sum_of(self.terms * wave)) / self.potential
-        if math.isinf(self.field):
+        with_field = not math.isinf(self.field)
+
+        def terms_of(rows: slice) -> list[np.ndarray]:
+            terms = [self.terms[rows] * wave]
+            if with_field:
+                terms.append(self.near[rows] * wave)
+                if found is None:
+                    terms.append(self.pulls[rows] * wave)
+                else:
+                    terms += [self.slopes[rows] * self.pairs.difference[rows, :, axis] for axis in found.used]
+            return terms
+
+        of_terms, *others = self.pairs.sums_of(terms_of)
+        potential = math.hypot(self.own, of_terms) / self.potential
+        if not with_field:
             return potential
-        parts = [self.own / self.length, sum_of(self.near * wave)]
-        if found is None:
-            parts.append(sum_of(self.pulls * wave))
-        else:
-            parts += [sum_of(self.slopes * self.pairs.difference[..., axis]) for axis in found.used]
-        return math.hypot(potential, *[part / self.field for part in parts])
+        return math.hypot(potential, *[part / self.field for part in (self.own / self.length, *others)])

@@ -46,6 +46,7 @@ SAFE = 1e10  # so far from 1 may lengths and the numbers of kernels be for their
 LEAF = 0.5  # charges that a leaf may hold, in proxies
 PAIR_COST = 14.0  # time of a near pair in that of a multiplication and addition of a matrix
 POWER_COST = 15.0  # time of a pair whose exponent needs pow(), in that of others
+SINGLE_COST = 0.7  # time of arithmetic in float32, in that of float64
 SAMPLED_A_LEAF = 8  # points of each leaf that the estimate of the time looks at
 
 
@@ -106,7 +107,7 @@ class Plan:
             fraction = 1.0
         planted = _planted(_sampled(request, fraction), layout, fraction)
         self.planted = planted if fraction == 1 else None
-        self.seconds = self.again = _seconds(request, layout, planted, fraction)
+        self.seconds = self.left = self.again = _seconds(request, layout, planted, fraction)
 
 
 def plan(request: Request, tolerance: float, room: float = 1.0) -> Plan | None:
@@ -126,7 +127,7 @@ def _seconds(request: Request, layout: Layout, planted: Planted, fraction: float
     incoming = float(np.sum(found.incoming[:, 2] - found.incoming[:, 1])) * proxies / fraction
     outgoing = float(np.sum(sizes[found.outgoing[:, 0]])) * proxies / fraction
     moved = charges + count * (1 + request.field * dimension / 2)
-    single = 0.5 if layout.dtype == np.float32 else 1.0
+    single = SINGLE_COST if layout.dtype == np.float32 else 1.0
     costs = table()
     return (
         costs.tree_call

@@ -33,7 +33,7 @@ class Noisy:
         return 0.0
 
     def plan(self, request, tolerance, room=1.0):
-        return SimpleNamespace(seconds=self.estimate, again=self.estimate)
+        return SimpleNamespace(seconds=self.estimate, left=self.estimate, again=self.estimate)
 
     def approximate(self, request, tolerance, known=None):
         self.tolerances.append(tolerance)

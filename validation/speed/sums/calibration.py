@@ -121,7 +121,6 @@ def _with_the_rest(start: Costs, found: Costs) -> Costs:
         ("sparse_axis",): change("gram_axis"),
         ("sparse_call", "sparse_pair", "sparse_gather", "sparse_coordinate", "sparse_copy"): change("gram_pair"),
         ("worth_a_plan",): change("nufft_call", "split_call", "tree_call"),
-        ("hard_to_beat",): change("nufft_coordinate", "split_point", "tree_point"),
     }
     return dataclasses.replace(
         found, **{name: getattr(start, name) * factor for names, factor in like.items() for name in names}
