@@ -7,7 +7,7 @@ import pytest
 
 @pytest.fixture(scope="module")
 def undrawn() -> Iterator[None]:
-    """Figures are written as ever, but not drawn, which takes most of a short run's time; test_cli and test_runs_report do."""
+    """Figures are written as ever, but not drawn, which takes most of a short run's time; other files' tests draw."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("matplotlib.figure.Figure.savefig", lambda _, file, **__: file.write(b"a figure"))
         yield

@@ -20,7 +20,7 @@ from experiments.runs.folder import RunFolder
 pytestmark = ranks_support.needs_mpi
 
 UPDATES = 100
-KILLS = int(os.environ.get("COULOMBFIELD_TEST_KILLS", "3"))
+KILLS = int(os.environ.get("COULOMBFIELD_TEST_KILLS", "2"))
 """Moments at which a rank is killed; ten take half a minute."""
 FAULTS = {"PYTHONPATH": f"{ranks_support.ROOT}{os.pathsep}{ranks_support.ROOT / 'tests' / 'support'}"}
 
