@@ -17,7 +17,7 @@ from experiments.__main__ import main
 from experiments.runs.checkpoint import CheckpointFolder, leaves
 from experiments.runs.folder import RunFolder
 
-pytestmark = ranks_support.needs_mpi
+pytestmark = [ranks_support.needs_mpi, pytest.mark.slow]
 
 UPDATES = 100
 KILLS = int(os.environ.get("COULOMBFIELD_TEST_KILLS", "2"))
