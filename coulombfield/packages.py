@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib
 import importlib.util
 from importlib import metadata
@@ -25,6 +26,7 @@ def trouble_with(package: str, install: str) -> str:
     return ""
 
 
+@functools.cache  # the installed package's whole description is parsed for it
 def own_version() -> str:
     """Version of this package."""
     try:

@@ -132,6 +132,7 @@ def numbers_of(folder, program):
     return tuple(map(int, done.stdout.split()))
 
 
+@pytest.mark.slow
 def test_an_edit_of_a_formula_that_comes_as_an_argument_is_seen(tmp_path):
     """Its file is one that the loop's own doesn't import, as a new kernel's."""
     own = written(tmp_path, loop=LOOP, formula=FORMULA)

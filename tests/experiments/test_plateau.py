@@ -1,6 +1,8 @@
 """A watched metric: rates fall at a plateau, and the next plateau is the end of the run."""
 
 import json
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -24,12 +26,30 @@ SMALL = [
 ]
 
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
+
 def watched(**settings):
     return Plateaus(PlateauConfig(metric="fid", **settings))
 
 
 def small(*more):
     return config.resolve("gaussian-mixture", [*SMALL, *more])
+
+
+@pytest.fixture(scope="module")
+def ended(tmp_path_factory):
+    """Folder of a run that its second plateau has ended, and what it said."""
+    folder, said = tmp_path_factory.mktemp("ended") / "run", []
+    finished = life.start(small(), folder, "cpu", said.append)
+    assert (finished.summary["updates"], finished.summary["ended_early"]) == (14, 1)  # 1 + 3 + 3 evaluations
+    return folder, said
+
+
+@pytest.fixture
+def folder(ended, tmp_path):
+    """A copy of that folder."""
+    return Path(shutil.copytree(ended[0], tmp_path / "run"))
 
 
 def test_a_plateau_is_patience_evaluations_without_enough_gain():
@@ -95,49 +115,44 @@ def test_the_metric_must_be_one_of_the_run(tmp_path):
 
 
 @pytest.mark.slow
-def test_rates_fall_at_the_first_plateau_and_the_second_ends_the_run(tmp_path):
-    said = []
-    finished = life.start(small(), tmp_path / "run", "cpu", said.append)
-    assert (finished.summary["updates"], finished.summary["ended_early"]) == (14, 1)  # 1 + 3 + 3 evaluations
+def test_rates_fall_at_the_first_plateau_and_the_second_ends_the_run(ended):
+    folder, said = ended
     assert "ended at update 14 of 40: no gain in energy" in said
-    records = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
+    records = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     rates = {r["step"]: r["schedule"]["rate_generator"] for r in records if "schedule" in r}
     plain = life.build(small(), life.device_of("cpu"))
     rate = plain.gan.players["generator"].optimizer.rate
     assert rates[8] == pytest.approx(rate(8))  # logged before the evaluation that lowers it
     assert rates[10] == pytest.approx(0.1 * rate(10))
-    assert "14 of 40 updates (the end, by no gain in energy)" in (tmp_path / "run" / "report.html").read_text()
-    assert comparison.read([tmp_path / "run"])[0].finished
+    assert "14 of 40 updates (the end, by no gain in energy)" in (folder / "report.html").read_text()
+    assert comparison.read([folder])[0].finished
 
 
 @pytest.mark.slow
-def test_an_ended_run_is_finished_and_stays_so(tmp_path):
-    life.start(small(), tmp_path / "run", "cpu", lambda _: None)
+def test_an_ended_run_is_finished_and_stays_so(folder):
     said = []
-    life.resume(tmp_path / "run", said.append)
+    life.resume(folder, said.append)
     assert said[0].startswith("finished: 14 updates, ended by no gain in energy")
-    (tmp_path / "run" / "report.html").unlink()
-    life.resume(tmp_path / "run", said.append)
-    assert (tmp_path / "run" / "report.html").exists()
-    life.report_again(tmp_path / "run", said.append)
-    assert "(the end, by no gain in energy)" in (tmp_path / "run" / "report.html").read_text()
-    assert json.loads((tmp_path / "run" / "summary.json").read_text())["ended_early"] == 1
+    (folder / "report.html").unlink()
+    life.resume(folder, said.append)
+    assert (folder / "report.html").exists()
+    life.report_again(folder, said.append)
+    assert "(the end, by no gain in energy)" in (folder / "report.html").read_text()
+    assert json.loads((folder / "summary.json").read_text())["ended_early"] == 1
     with pytest.raises(ConfigError, match="the run has ended by no gain in energy; --from starts a new one"):
-        life.resume(tmp_path / "run", said.append, ["training.log_every=3"])
+        life.resume(folder, said.append, ["training.log_every=3"])
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("step", [6, 12])
-def test_a_watched_run_resumes_bit_for_bit(tmp_path, step):
+def test_a_watched_run_resumes_bit_for_bit(ended, folder, step):
     """From before and after the first plateau, which comes with update 8."""
-    life.start(small(), tmp_path / "whole", "cpu", lambda _: None)
-    life.start(small(), tmp_path / "run", "cpu", lambda _: None)
-    for file in (tmp_path / "run" / "checkpoints").iterdir():
+    for file in (folder / "checkpoints").iterdir():
         if int("".join(filter(str.isdigit, file.stem))) > step:
             file.unlink()
-    (tmp_path / "run" / "report.html").unlink()
-    life.resume(tmp_path / "run", lambda _: None)
-    ends = [max((tmp_path / name / "checkpoints").iterdir()) for name in ("whole", "run")]
+    (folder / "report.html").unlink()
+    life.resume(folder, lambda _: None)
+    ends = [max((each / "checkpoints").iterdir()) for each in (ended[0], folder)]
     assert ends[0].name == ends[1].name
     one, other = (load_checkpoint(file).state["experiment"] for file in ends)
     assert one["plateaus"] == other["plateaus"]

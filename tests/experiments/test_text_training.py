@@ -32,14 +32,34 @@ SMALL = [
 ]
 PRESETS = ["coulomb-text", "wgan-gp-text", "wgan-gp-ttur-text"]
 
+pytestmark = pytest.mark.usefixtures("undrawn")
 
-@pytest.fixture(scope="module", params=["characters", "bytes"])
-def data(request, tmp_path_factory):
-    folder = tmp_path_factory.mktemp(request.param)
+
+def prepared(folder: Path, unit: str) -> Path:
+    """A file of lines, in characters or in bytes."""
     (folder / "a.txt").write_bytes(content([f"{line} ä {number}" for number, line in enumerate(sentences(300))]))
     out = folder / "a.h5"
-    assert main(["data", "prepare", "text", str(folder / "a.txt"), str(out), "--unit", request.param]) == 0
+    assert main(["data", "prepare", "text", str(folder / "a.txt"), str(out), "--unit", unit]) == 0
     return out
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    return prepared(tmp_path_factory.mktemp("characters"), "characters")
+
+
+@pytest.fixture(scope="module")
+def finished(data):
+    """Folder of a run of a preset, made when it is first asked for; not to be changed."""
+    made = {}
+
+    def of(preset: str) -> Path:
+        if preset not in made:
+            assert run(preset, data, data.parent / preset) == 0
+            made[preset] = data.parent / preset
+        return made[preset]
+
+    return of
 
 
 def run(preset: str, data: Path, out: Path, *overrides: str) -> int:
@@ -57,27 +77,27 @@ def state(folder: Path) -> dict[str, np.ndarray]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("preset", PRESETS)
-def test_a_run_that_was_killed_goes_on_bit_for_bit(preset, data, tmp_path):
-    assert run(preset, data, tmp_path / "whole") == 0
-    shutil.copytree(tmp_path / "whole", tmp_path / "killed")
+def test_a_run_that_was_killed_goes_on_bit_for_bit(preset, finished, tmp_path):
+    shutil.copytree(finished(preset), tmp_path / "killed")
     killed = CheckpointFolder(tmp_path / "killed" / "checkpoints", 1)
     killed.files()[0].unlink()  # of update 6, so that 3 is the newest
     for name in ("summary.json", "report.html", "generator.h5"):
         (tmp_path / "killed" / name).unlink()
     assert main(["resume", str(tmp_path / "killed")]) == 0
-    whole, again = state(tmp_path / "whole"), state(tmp_path / "killed")
+    whole, again = state(finished(preset)), state(tmp_path / "killed")
     assert whole.keys() == again.keys()
     for name, value in whole.items():
         if "seconds" not in name:
             np.testing.assert_array_equal(again[name], value, err_msg=name)
-    figures = [sorted((tmp_path / name / "figures").glob("*.txt")) for name in ("whole", "killed")]
+    figures = [sorted((folder / "figures").glob("*.txt")) for folder in (finished(preset), tmp_path / "killed")]
     assert [path.name for path in figures[0]] == [path.name for path in figures[1]]
     assert all(one.read_text() == other.read_text() for one, other in zip(*figures, strict=True))
 
 
 @pytest.mark.slow
-def test_report_and_samples_are_text(data, tmp_path, capsys):
-    data = Path(shutil.copy(data, tmp_path / "a.h5"))
+@pytest.mark.parametrize("unit", ["characters", "bytes"])
+def test_report_and_samples_are_text(unit, tmp_path, capsys):
+    data = prepared(tmp_path, unit)
     assert run("coulomb-text", data, tmp_path / "run", "metrics=[{kind='ngrams',samples=24}]") == 0
     summary = RunFolder(tmp_path / "run").read_summary()
     names = [f"jsd_{n}_of_24" for n in range(1, 7)]
@@ -125,16 +145,14 @@ def test_lines_of_another_alphabet_in_the_datas_place(data, tmp_path, capsys):
 
 
 @pytest.mark.slow
-def test_there_are_no_pictures_of_lines(data, tmp_path, capsys):
-    assert run("coulomb-text", data, tmp_path / "run") == 0
-    assert main(["sample", str(tmp_path / "run"), "--out", str(tmp_path / "a.png")]) == 2
+def test_there_are_no_pictures_of_lines(finished, tmp_path, capsys):
+    assert main(["sample", str(finished("coulomb-text")), "--out", str(tmp_path / "a.png")]) == 2
     assert "--out: there are no pictures of lines; expected .txt or .npy or .csv" in capsys.readouterr().err
 
 
 @pytest.mark.slow
-def test_a_discriminator_takes_codes_and_distributions(data, tmp_path):
-    assert run("wgan-gp-ttur-text", data, tmp_path / "run") == 0
-    loaded = experiments.load(tmp_path / "run")
+def test_a_discriminator_takes_codes_and_distributions(finished):
+    loaded = experiments.load(finished("wgan-gp-ttur-text"))
     codes = loaded.sample(5)
     size = loaded.shape[-1]
     np.testing.assert_array_equal(loaded.discriminator(codes), loaded.discriminator(np.eye(size)[codes]))

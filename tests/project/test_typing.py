@@ -61,41 +61,38 @@ Adam(points, rate=1e-3)  # [arg-type]
 """
 
 
-def findings(program: str, tmp_path: Path, cache: Path) -> list[tuple[int, str]]:
-    """Line and code of each error; only the program itself is looked at, by what the packages say of themselves."""
-    path = tmp_path / "program.py"
-    path.write_text(program, encoding="utf-8")
-    settings = (
-        f"[mypy]\ncache_dir = {cache}\nmypy_path = {ROOT}\nfollow_imports = silent\nignore_missing_imports = true\n"
-    )
-    (tmp_path / "mypy.ini").write_text(settings, encoding="utf-8")
-    command = [sys.executable, "-m", "mypy", "--config-file", "mypy.ini", "--no-error-summary", str(path)]
-    told = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+@pytest.fixture(scope="module")
+def findings(tmp_path_factory) -> dict[str, list[tuple[int, str]]]:
+    """Line and code of each error by program; only these are looked at, by what the packages say of themselves."""
+    folder = tmp_path_factory.mktemp("mypy")
+    programs = {"right": RIGHT, "wrong": WRONG}
+    for name, program in programs.items():
+        (folder / f"{name}.py").write_text(program, encoding="utf-8")
+    settings = f"[mypy]\nmypy_path = {ROOT}\nfollow_imports = silent\nignore_missing_imports = true\n"
+    (folder / "mypy.ini").write_text(settings, encoding="utf-8")
+    options = ["--config-file", "mypy.ini", "--no-error-summary"]
+    command = [sys.executable, "-m", "mypy", *options, *(f"{name}.py" for name in programs)]
+    told = subprocess.run(command, capture_output=True, text=True, cwd=folder)
     assert told.stderr == ""
     lines = [line for line in told.stdout.splitlines() if ": note:" not in line]
-    found = [re.fullmatch(r".*program\.py:(\d+): error: .*\[([a-z-]+)\]", line) for line in lines]
-    assert all(found), told.stdout
-    return [(int(each[1]), each[2]) for each in found if each]
-
-
-@pytest.fixture(scope="module")
-def cache(tmp_path_factory):
-    return tmp_path_factory.mktemp("mypy")
+    matches = [re.fullmatch(r"(\w+)\.py:(\d+): error: .*\[([a-z-]+)\]", line) for line in lines]
+    assert all(matches), told.stdout
+    return {name: [(int(each[2]), each[3]) for each in matches if each and each[1] == name] for name in programs}
 
 
 @pytest.mark.slow
-def test_a_right_program_has_no_findings(tmp_path, cache):
-    assert findings(RIGHT, tmp_path, cache) == []
+def test_a_right_program_has_no_findings(findings):
+    assert findings["right"] == []
 
 
 @pytest.mark.slow
-def test_each_mistake_is_found_in_its_line(tmp_path, cache):
+def test_each_mistake_is_found_in_its_line(findings):
     expected = [
         (number, line.rpartition("# [")[2].rstrip("]"))
         for number, line in enumerate(WRONG.splitlines(), 1)
         if "# [" in line
     ]
-    assert findings(WRONG, tmp_path, cache) == expected
+    assert findings["wrong"] == expected
 
 
 @pytest.mark.parametrize("package", ["coulombfield", "nets"])

@@ -340,7 +340,7 @@ def parts_of_flows(rng):
     unknown_energy = flow.ExternalField(lambda *given: refuses(*given)[:, 0], lambda positions, time: 0 * positions)
     return {
         "digests": {
-            "Adaptive": digest(start(), flow.Adaptive(5.0, rtol=1e-8)),
+            "Adaptive": digest(start(), flow.Adaptive(1.0, rtol=1e-6)),
             "heated": digest(start(hot=True), warm),
             "own field": digest(start(), flow.Verlet(0.1), own),
         },

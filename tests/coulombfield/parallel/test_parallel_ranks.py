@@ -11,6 +11,8 @@ import pytest
 pytest.importorskip("mpi4py")
 pytest.importorskip("finufft")
 
+pytestmark = pytest.mark.slow
+
 PROGRAM = Path(__file__).with_name("ranks_program.py")
 ROOT = Path(__file__).resolve().parents[3]
 SECONDS = 600  # a hang fails; with nothing compiled yet it takes a minute or two

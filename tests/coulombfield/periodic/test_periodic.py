@@ -102,6 +102,7 @@ def test_a_slab_of_slow_kernels():
     np.testing.assert_allclose(found, 2 * many - few, atol=2e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lengths", [(1.7,), (1.0, 0.6)], ids=["line", "square"])
 @pytest.mark.parametrize("kernel", [cf.Plummer(1, 0.05), cf.Plummer(2, 0.2), cf.Plummer(0.5, 0.1)], ids=str)
 def test_low_dimensions_where_a_background_takes_the_mean(lengths, kernel):
@@ -149,6 +150,7 @@ def test_forces_are_minus_the_gradient_of_the_energy():
         assert force[3, axis] == pytest.approx((behind - ahead) / (2 * step), rel=1e-6, abs=1e-6 * abs(force).max())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "kernel",
     [
@@ -270,6 +272,7 @@ def test_charges_of_a_plane_need_no_third_axis():
     np.testing.assert_allclose(found[1][:, 2], 0, atol=1e-9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("rtol", [1e-2, 1e-4])
 @pytest.mark.parametrize("kernel", [cf.Coulomb(1), cf.Coulomb(2.5), cf.Plummer(3, 0.01)], ids=str)

@@ -13,8 +13,9 @@ def test_every_gan_has_a_case():
     assert kinds == set(registry.kinds("gans"))
 
 
+@pytest.mark.slow
 @ranks_support.needs_mpi
-@pytest.mark.parametrize(("size", "batches"), [(2, ("8", "7")), (4, ("9",))])
+@pytest.mark.parametrize(("size", "batches"), [(2, ("8", "7")), (3, ("7",))])
 def test_gradients_losses_and_numbers_that_go_on_are_those_of_one_process(size, batches):
     """Of every GAN, in float64: potential and batch-norm are those of all samples; parts are equal or not."""
     script = str(ranks_support.ROOT / "tests" / "support" / "ranks_gradients.py")

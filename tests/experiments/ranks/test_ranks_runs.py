@@ -17,10 +17,10 @@ from experiments.__main__ import main
 from experiments.runs.checkpoint import CheckpointFolder, leaves
 from experiments.runs.folder import RunFolder
 
-pytestmark = ranks_support.needs_mpi
+pytestmark = [ranks_support.needs_mpi, pytest.mark.slow]
 
 UPDATES = 100
-KILLS = int(os.environ.get("COULOMBFIELD_TEST_KILLS", "3"))
+KILLS = int(os.environ.get("COULOMBFIELD_TEST_KILLS", "2"))
 """Moments at which a rank is killed; ten take half a minute."""
 FAULTS = {"PYTHONPATH": f"{ranks_support.ROOT}{os.pathsep}{ranks_support.ROOT / 'tests' / 'support'}"}
 

@@ -27,6 +27,8 @@ from tests.experiments.runs.test_runs_checkpoint import same
 from tests.experiments.runs.test_runs_folder import full_disk
 from tests.support.tiny_experiment import write_preset
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 ROOT = Path(__file__).parents[3]
 UPDATES = 60
 
@@ -50,14 +52,6 @@ def result(folder: Path):
     del summary["seconds"]
     assert run.report.exists()
     return state, records, summary
-
-
-@pytest.fixture(scope="module", autouse=True)
-def undrawn():
-    """Figures are written as ever, but not drawn, which takes most of a run's time; test_cli and test_report draw."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("matplotlib.figure.Figure.savefig", lambda _, file, **__: file.write(b"a figure"))
-        yield
 
 
 @pytest.fixture(scope="module")

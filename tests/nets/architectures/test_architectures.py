@@ -261,10 +261,19 @@ def test_a_depth_can_be_given():
     assert coulomb_discriminator(8, 1, base=4, depth=4).layout.shapes["6.weight"] == (5, 5, 16, 32)
 
 
+CANCELLED = {
+    "dcgan generator code": {"0.bias"},
+    "wgan-gp generator": {"2.body.4.bias", "2.shortcut.0.bias"},
+    "language generator": {"0.bias"},
+    "language generator places": {"0.bias"},
+}
+"""Biases that a batch-norm takes off again: their gradients are roundings of zero, and may be zero."""
+
+
 @in_each_dtype
 @each_small_one
 def test_forward_and_backward(device, dtype, sample):
-    """Shapes and dtypes are as promised, and every weight has a gradient."""
+    """Shapes and dtypes are as promised, and every weight that matters has a gradient."""
     rng = np.random.default_rng(1)
     network = sample.make()
     params = network.initialize(rng, dtype, device.xp)
@@ -277,8 +286,7 @@ def test_forward_and_backward(device, dtype, sample):
     for name, values in gradient.items():
         values = to_numpy(values)
         assert np.isfinite(values).all()
-        # What a batch-norm takes off again has the gradient 0, and on some machines no rounding is left of it.
-        assert values.any() or (sample.name, name) == ("wgan-gp generator", "2.body.4.bias"), name
+        assert values.any() or name in CANCELLED.get(sample.name, ()), name
 
 
 RANGES = {
