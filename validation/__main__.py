@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import validation.speed
+from coulombfield.arrays import select_device
 from experiments.files import print_whatever_comes
 
 from .arguments import output_file, positive
@@ -42,6 +43,12 @@ def main(arguments: list[str] | None = None) -> int:
 
     benchmark = importlib.import_module(f"validation.speed.{given.pop('benchmark')}.benchmark")
     file: Path | None = given.pop("json")
+    if "device" in given:
+        try:
+            given["device"] = select_device(given["device"])
+        except RuntimeError as error:
+            print(f"error: {error}", file=sys.stderr)
+            return 2
     rows: list[dict[str, Any]] = benchmark.run(given.pop("seconds"), **given)
     if file is not None:
         file.write_text(json.dumps(rows, indent=2, allow_nan=False) + "\n", encoding="utf-8")
