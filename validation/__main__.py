@@ -20,6 +20,7 @@ from .arguments import output_file, positive
 CHECKS = {
     "equations": "settle every numbered equation of the paper, and every claim that its theorems lean on",
     "gradients": "compare every derivative of the package with finite differences",
+    "gpu": "run tests, gradients and benchmarks on a GPU, and write a page of what came of them",
     "promises": "see that fast field sums keep rtol at all targets, for layouts that are made to mislead them",
 }
 
