@@ -13,6 +13,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from validation.speed.rows import ELSEWHERE
+
 from .parts import Part
 
 ROOT = Path(__file__).parents[2]
@@ -20,7 +22,6 @@ GRACE = 5.0  # [s] that a program has to end when it is told to
 LAST_LINES = 15
 WRONG = ("failed", "DIFFERENT BITS", "not finite", "above ")
 """What notes of benchmarks begin with, or say behind another note, where something is wrong."""
-ELSEWHERE = "not on this device"
 
 
 class Failure(NamedTuple):

@@ -18,6 +18,8 @@ from .timing import CPU, Spread
 OURS = "ours"
 FORMATS = {"contiguous": False, "channels_last": True}
 """PyTorch's memory formats by name, and whether channels are last."""
+ELSEWHERE = "not on this device"
+"""What is said of what a device has no part in, or can't do."""
 TF32 = "TF32"
 """What names of peers end in whose products round their factors to 10 bits."""
 AGREEMENT = 1e-10  # largest relative difference that rounding explains

@@ -12,8 +12,11 @@ from coulombfield.arrays import Device
 from validation.__main__ import main
 from validation.speed import timing
 from validation.speed.card import Card, Shares
+from validation.speed.gans import benchmark as gans
+from validation.speed.gans.settings import Setting
 from validation.speed.networks.cases import passes_of_layers
 from validation.speed.rows import FORMATS, OURS, Row, best_of, timed
+from validation.speed.sums import benchmark as sums
 from validation.speed.sums import gpu_peers
 from validation.speed.sums.cases import CASES
 from validation.speed.sums.oracle import errors, oracle
@@ -130,7 +133,7 @@ def test_pytorch_is_called_in_every_way_eager_and_compiled(monkeypatch):
     from validation.speed.mixture.benchmark import PRESET, config
     from validation.speed.networks.torch_calls import calls_on
     from validation.speed.text.updates import torch_peer as text_peer
-    from validation.speed.text.updates.settings import Setting
+    from validation.speed.text.updates.settings import Setting as Text
     from validation.speed.torch_variants import variants
 
     compiled = []
@@ -144,7 +147,7 @@ def test_pytorch_is_called_in_every_way_eager_and_compiled(monkeypatch):
     layers = calls_on("cpu", case, compiled=True)
     assert set(layers) == {way.name for way in variants()}
     assert len(compiled) == 4
-    text = text_peer.updates_of(Setting("coulomb", 16, 2, 8, 1), "cpu", True)
+    text = text_peer.updates_of(Text("coulomb", 16, 2, 8, 1), "cpu", True)
     mixture = mixture_peer.updates_on("cpu", config.resolve(PRESET).config)
     assert set(text) == set(mixture) == {way.name for way in variants(images=False)}
     assert len(compiled) == 4 + 2 * 2 + 2 * 2
@@ -186,3 +189,19 @@ def test_the_transforms_alone_have_the_modes_and_sets_of_the_fourier_sums(monkey
     assert (first, second) == (1, (2, shape, 4, 1, "complex64"))
     monkeypatch.undo()
     gpu_peers.transforms_alone(problem, False, 1e-4, np)()  # finufft itself takes all that
+
+
+def test_what_a_stand_in_lacks_is_told_and_stops_nothing(monkeypatch):
+    def lacks(*arguments, **options):
+        raise NotImplementedError("linalg.qr is not available")
+
+    monkeypatch.setattr(gans, "has_torch", lambda *_: False)
+    monkeypatch.setattr(gans, "image_presets", lambda: ("mcgan-images", "coulomb-images"))
+    monkeypatch.setattr(Setting, "ours", lambda self: lacks if self.preset == "mcgan-images" else time.time)
+    rows = gans.run(0.001, batch=(2,), quick=True)
+    assert [(row["name"], row["note"]) for row in rows] == [
+        ("mcgan-images", "not on this device: linalg.qr is not available"),
+        ("coulomb-images", ""),
+    ]
+    assert sums._failure(NotImplementedError("no sort\nhere")) == "not on this device: no sort"
+    assert sums._failure(ValueError("odd")) == "failed: ValueError: odd"

@@ -13,6 +13,7 @@ from coulombfield.flow import Euler, Integrator, Snapshot, State, Stop, System, 
 from coulombfield.starts import two_bodies
 from experiments.data.gaussian_mixture import GaussianMixture
 
+from ..rows import ELSEWHERE
 from ..timing import CPU, Laps, Spread
 
 SIZES = (1_000, 10_000, 100_000, 1_000_000)
@@ -83,7 +84,7 @@ def run(seconds: float, *, quick: bool = False, device: Device = CPU) -> list[di
     symplectic, steps = (Verlet(DRIFT_STEP), Yoshida(DRIFT_STEP)), DRIFT_STEPS // 20 if quick else DRIFT_STEPS
     if device.xp is not np:
         rows = flow_rows(seconds, QUICK_ON_GPU if quick else SIZES, device)
-        print("drift of the energy: not on this device")
+        print(f"drift of the energy: {ELSEWHERE}")
         return rows
     rows = flow_rows(seconds, SIZES[:2] if quick else SIZES)
     return [*rows, *(drift_row(integrator, steps) for integrator in symplectic)]

@@ -17,7 +17,19 @@ from coulombfield.arrays import Device
 from experiments import registry
 
 from ..process_memory import Peak
-from ..rows import FORMATS, OURS, Row, best_of, compared, has_torch, milliseconds, timed, torch_device, weighed
+from ..rows import (
+    ELSEWHERE,
+    FORMATS,
+    OURS,
+    Row,
+    best_of,
+    compared,
+    has_torch,
+    milliseconds,
+    timed,
+    torch_device,
+    weighed,
+)
 from ..timing import CPU, timer_of
 from ..turns import take_turns
 from .settings import QUICK, WHOLE, Setting, image_presets, kind_of_preset
@@ -102,7 +114,12 @@ class _Bench:
             if self.peer:
                 calls |= self._peers(setting)
             rivals = tuple(FORMATS) if self.peer and self.device.xp is np else ()
-            spreads = take_turns(calls, self.seconds, rivals, timer_of(self.device))
+            try:
+                spreads = take_turns(calls, self.seconds, rivals, timer_of(self.device))
+            except NotImplementedError as error:  # by a stand-in for a GPU, of what it lacks
+                row = _row("updates", setting)._replace(note=f"{ELSEWHERE}: {error}")
+                self._add(row, f"  {_title(row):<36}{row.note}")
+                continue
             calls.clear()
             gc.collect()  # a network refers to itself by way of its workspace: give room to the next
             row = timed(_row("updates", setting), spreads)
@@ -133,7 +150,7 @@ class _Bench:
     def compare(self, kinds: Sequence[str]) -> None:
         """Gradients of every GAN of these kinds; one whose losses nobody has written in PyTorch is missing."""
         if self.device.xp is not np:
-            print("agreement: not on this device; it is compared on the host, and gradients --device cuda holds ours")
+            print(f"agreement: {ELSEWHERE}; it is compared on the host, and gradients --device cuda holds ours")
         if not self.peer or self.device.xp is not np:
             return
         from .torch_agreement import differences, has_losses

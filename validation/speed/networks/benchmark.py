@@ -17,7 +17,19 @@ from coulombfield.arrays import Device
 
 from ..card import Card, Shares
 from ..process_memory import Peak
-from ..rows import FORMATS, OURS, Row, best_of, compared, has_torch, milliseconds, timed, torch_device, weighed
+from ..rows import (
+    ELSEWHERE,
+    FORMATS,
+    OURS,
+    Row,
+    best_of,
+    compared,
+    has_torch,
+    milliseconds,
+    timed,
+    torch_device,
+    weighed,
+)
 from ..timing import CPU, Spread, sgemm_rate, timer_of
 from ..turns import take_turns
 from . import memory
@@ -192,7 +204,7 @@ class _Bench:
 
     def _compare(self) -> None:
         if self.card is not None:
-            print("agreement: not on this device; it is compared on the host, and gradients --device cuda holds ours")
+            print(f"agreement: {ELSEWHERE}; it is compared on the host, and gradients --device cuda holds ours")
         if not self.peer or self.card is not None:
             return
         from .torch_agreement import differences

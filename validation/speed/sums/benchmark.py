@@ -24,6 +24,7 @@ from coulombfield.sums.request import Request
 from coulombfield.sums.selection import EXACT, FAST
 
 from ..card import Card, Shares
+from ..rows import ELSEWHERE
 from ..timing import CPU, timer_of
 from . import auto, calibration, memory
 from .aims import AIMS, Aim
@@ -155,7 +156,7 @@ def run(
         calibration.forget()
         return []
     if calibrate and device.xp is not np:
-        print("calibration: not on this device; what a GPU takes is estimated from what its driver tells")
+        print(f"calibration: {ELSEWHERE}; what a GPU takes is estimated from what its driver tells")
         return []
     if calibrate:
         _print_machine()
@@ -455,6 +456,8 @@ def _noted(row: Row, note: str) -> Row:
 
 def _failure(error: Exception) -> str:
     lines = str(error).strip().splitlines() or [""]
+    if isinstance(error, NotImplementedError):  # by a stand-in for a GPU, of what it lacks
+        return f"{ELSEWHERE}: {lines[0]}"
     return f"failed: {type(error).__name__}: {lines[0]}"
 
 

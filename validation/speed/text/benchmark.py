@@ -14,6 +14,7 @@ import numpy as np
 
 from coulombfield.arrays import Device
 
+from ..rows import ELSEWHERE
 from ..timing import CPU
 from . import counting, preparing, updates
 from .bench import Bench
@@ -76,7 +77,7 @@ def run(
             if only and name not in only:
                 continue
             if device.xp is not np and name in HOST:
-                print(f"{name}: not on this device")
+                print(f"{name}: {ELSEWHERE}")
             else:
                 table(bench)
     return bench.rows
