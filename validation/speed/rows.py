@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import itertools
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
@@ -99,6 +100,16 @@ def torch_sees(device: Device) -> bool:
 def torch_device(device: Device) -> str:
     """PyTorch's name of a device."""
     return "cpu" if device.xp is np else f"cuda:{device.xp.cuda.Device().id}"
+
+
+def jax_sees(device: Device) -> bool:
+    """Whether JAX is installed and computes there; it then has exact products, and takes memory only as it needs it."""
+    if importlib.util.find_spec("jax") is None:
+        return False
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # three quarters of a GPU's, else
+    jax = importlib.import_module("jax")
+    jax.config.update("jax_default_matmul_precision", "highest")  # TF32 is the default on a GPU
+    return (jax.default_backend() == "gpu") == (device.xp is not np)
 
 
 def timed(row: Row, spreads: Mapping[str, Spread]) -> Row:

@@ -1,9 +1,11 @@
 """Benchmarks on a device: how time is taken there, which peers are asked, and what a card can do."""
 
 import importlib.util
+import os
 import sys
 import time
-from types import SimpleNamespace
+from importlib.machinery import ModuleSpec
+from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,7 +17,7 @@ from validation.speed.card import Card, Shares
 from validation.speed.gans import benchmark as gans
 from validation.speed.gans.settings import Setting
 from validation.speed.networks.cases import passes_of_layers
-from validation.speed.rows import FORMATS, OURS, Row, best_of, timed
+from validation.speed.rows import FORMATS, OURS, Row, best_of, jax_sees, timed
 from validation.speed.sums import benchmark as sums
 from validation.speed.sums import gpu_peers
 from validation.speed.sums.cases import CASES
@@ -205,3 +207,20 @@ def test_what_a_stand_in_lacks_is_told_and_stops_nothing(monkeypatch):
     ]
     assert sums._failure(NotImplementedError("no sort\nhere")) == "not on this device: no sort"
     assert sums._failure(ValueError("odd")) == "failed: ValueError: odd"
+
+
+@pytest.mark.parametrize("backend", ["cpu", "gpu"])
+def test_jax_is_a_peer_where_it_computes_and_leaves_memory_to_others(backend, monkeypatch):
+    settings = {}
+    jax = ModuleType("jax")
+    jax.__spec__ = ModuleSpec("jax", None)
+    jax.config = SimpleNamespace(update=settings.__setitem__)
+    jax.default_backend = lambda: backend
+    monkeypatch.setitem(sys.modules, "jax", jax)
+    monkeypatch.setenv("XLA_PYTHON_CLIENT_PREALLOCATE", "")  # so that it is put back
+    monkeypatch.delenv("XLA_PYTHON_CLIENT_PREALLOCATE")
+    gpu = Device(SimpleNamespace(), "cuda:0")
+    assert jax_sees(CPU) == (backend == "cpu")
+    assert jax_sees(gpu) == (backend == "gpu")
+    assert settings == {"jax_default_matmul_precision": "highest"}
+    assert os.environ["XLA_PYTHON_CLIENT_PREALLOCATE"] == "false"

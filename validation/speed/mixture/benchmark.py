@@ -15,8 +15,8 @@ from experiments import config, gan_training
 from experiments.gan_training import Config
 
 from ..card import Card
-from ..rows import torch_device, torch_sees
-from ..timing import CPU, Spread, blas_threads, kind_of, sgemm_rate, take_turns, timer_of
+from ..rows import jax_sees, torch_device, torch_sees
+from ..timing import CPU, Spread, blas_threads, sgemm_rate, take_turns, timer_of
 
 PRESET = "gaussian-mixture"
 COUNTED = "matrix products of both players, a product and a sum"
@@ -36,12 +36,11 @@ def run(seconds: float, *, device: Device = CPU) -> list[dict[str, Any]]:
     settings = config.resolve(PRESET).config
     experiment = gan_training.build(settings, device, Streams(settings.seed))
     calls, updates = {"ours": experiment.step} | torch_updates(settings, device), {}
-    with contextlib.suppress(ImportError):
+    if jax_sees(device):
         from . import jax_peer
 
-        if jax_peer.sees(kind_of(device)):
-            name = f"JAX, a scan of {jax_peer.SCANNED}"
-            calls[name], updates[name] = jax_peer.updates(settings), jax_peer.SCANNED
+        name = f"JAX, a scan of {jax_peer.SCANNED}"
+        calls[name], updates[name] = jax_peer.updates(settings), jax_peer.SCANNED
     with blas_threads(settings.training.blas_threads):  # not PyTorch's own products, which have no library beside it
         spreads = take_turns(calls, seconds, timer_of(device))
     spreads |= {name: Spread(*(time / count for time in spreads[name])) for name, count in updates.items()}

@@ -22,11 +22,6 @@ ACTIVATIONS = {
 ADAM = {"beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8}
 
 
-def sees(kind: str) -> bool:
-    """Whether JAX computes on a CPU or on a GPU, "cpu" or "cuda"."""
-    return (jax.default_backend() == "gpu") == (kind == "cuda")
-
-
 def updates(settings: Config) -> Callable[[], object]:
     """A call of SCANNED updates, whose state is given on from call to call."""
     generator, discriminator = (settings.players[name] for name in ("generator", "discriminator"))

@@ -15,7 +15,7 @@ from coulombfield.sums.fourier.planning import plan
 from coulombfield.sums.fourier.transforms import PACKAGES
 from coulombfield.sums.request import Request
 
-from ..rows import TF32, torch_device, torch_sees
+from ..rows import TF32, jax_sees, torch_device, torch_sees
 from .cases import Problem
 from .peers import (
     CANCELS,
@@ -55,8 +55,9 @@ def gpu_peers(device: Device) -> dict[str, Peer]:
         note = CANCELS if "eager" in name else ""
         call = functools.partial(prepare, device=torch_device(device))
         peers[name] = Peer(modules, install, refusal, call, note_in_high_dimension=note, blind=blind)
-    no_jax = not importlib.util.find_spec("jax") or importlib.import_module("jax").default_backend() != "gpu"
-    peers["JAX jit"] = Peer(("jax",), "'jax[cuda13]'", _no, jax_jit, note_in_high_dimension=CANCELS, blind=no_jax)
+    peers["JAX jit"] = Peer(
+        ("jax",), "'jax[cuda13]'", _no, jax_jit, note_in_high_dimension=CANCELS, blind=not jax_sees(device)
+    )
     cufinufft = PACKAGES["cupy"]
     peers[TRANSFORMS] = Peer(
         (cufinufft,), cufinufft, _high_dimension, functools.partial(transforms_alone, xp=device.xp),
