@@ -18,7 +18,7 @@ from validation.speed.card import Card
 
 ASKED = {"driver": "driver_version", "clock_now": "clocks.sm", "clock_at_most": "clocks.max.sm", "power": "power.limit"}
 """What nvidia-smi knows and CUDA does not tell."""
-SIDES = (1024, 8192)  # of matrices that are multiplied
+SIDES = (1024, 4096)  # of matrices that are multiplied; more would take seconds where float64 is slow
 
 
 def facts(device: Device) -> dict[str, Any]:

@@ -15,7 +15,10 @@ from .timing import take_turns, timer_of
 SIDE, QUICK_SIDE = 8192, 64  # of the largest matrices that are multiplied
 ALIGNED = 64  # sides are multiples of it, as products like them
 COPIED, QUICK_COPIED = 2**30, 2**16  # bytes, at most, and a tenth of what is free
-CHAINS, THREADS, BLOCKS_OF_A_PROCESSOR = 8, 256, 8  # enough that no multiply-add waits for another
+CHAINS, THREADS = 8, 256  # enough that no multiply-add waits for another
+BLOCKS_OF_A_PROCESSOR = (
+    24  # 4, 6 or 8 of them run at once, by the architecture, and none is left for a last, short turn
+)
 ROUNDS, QUICK_ROUNDS = 2**14, 2**4
 SECONDS = 0.25  # to spend on a rate
 
