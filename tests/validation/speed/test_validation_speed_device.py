@@ -199,7 +199,7 @@ def test_what_a_stand_in_lacks_is_told_and_stops_nothing(monkeypatch):
 
     monkeypatch.setattr(gans, "has_torch", lambda *_: False)
     monkeypatch.setattr(gans, "image_presets", lambda: ("mcgan-images", "coulomb-images"))
-    monkeypatch.setattr(Setting, "ours", lambda self: lacks if self.preset == "mcgan-images" else time.time)
+    monkeypatch.setattr(Setting, "ours", lambda self: lacks() if self.preset == "mcgan-images" else time.time)
     rows = gans.run(0.001, batch=(2,), quick=True)
     assert [(row["name"], row["note"]) for row in rows] == [
         ("mcgan-images", "not on this device: linalg.qr is not available"),

@@ -110,11 +110,11 @@ class _Bench:
         """One update of each setting."""
         print(HEADER)
         for setting in settings:
-            calls: dict[str, Callable[[], object]] = {OURS: setting.ours()}
-            if self.peer:
-                calls |= self._peers(setting)
             rivals = tuple(FORMATS) if self.peer and self.device.xp is np else ()
             try:
+                calls: dict[str, Callable[[], object]] = {OURS: setting.ours()}
+                if self.peer:
+                    calls |= self._peers(setting)
                 spreads = take_turns(calls, self.seconds, rivals, timer_of(self.device))
             except NotImplementedError as error:  # by a stand-in for a GPU, of what it lacks
                 row = _row("updates", setting)._replace(note=f"{ELSEWHERE}: {error}")
