@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import validation.speed
+from coulombfield.arrays import select_device
 from experiments.files import print_whatever_comes
 
 from .arguments import output_file, positive
@@ -19,6 +20,7 @@ from .arguments import output_file, positive
 CHECKS = {
     "equations": "settle every numbered equation of the paper, and every claim that its theorems lean on",
     "gradients": "compare every derivative of the package with finite differences",
+    "gpu": "run tests, gradients and benchmarks on a GPU, and write a page of what came of them",
     "promises": "see that fast field sums keep rtol at all targets, for layouts that are made to mislead them",
 }
 
@@ -42,6 +44,12 @@ def main(arguments: list[str] | None = None) -> int:
 
     benchmark = importlib.import_module(f"validation.speed.{given.pop('benchmark')}.benchmark")
     file: Path | None = given.pop("json")
+    if "device" in given:
+        try:
+            given["device"] = select_device(given["device"])
+        except RuntimeError as error:
+            print(f"error: {error}", file=sys.stderr)
+            return 2
     rows: list[dict[str, Any]] = benchmark.run(given.pop("seconds"), **given)
     if file is not None:
         file.write_text(json.dumps(rows, indent=2, allow_nan=False) + "\n", encoding="utf-8")

@@ -70,6 +70,15 @@ def add_network_options(options: argparse.ArgumentParser, names: Callable[[str],
     options.add_argument("--quick", action="store_true", help="narrow networks and small minibatches, in a minute")
     options.add_argument("--agreement", action="store_true", help="also compare all numbers with PyTorch's in float64")
     options.add_argument("--memory", action="store_true", help="also measure the peak memory of updates")
+    add_device_option(options)
+    text = "on a GPU, also time compiled PyTorch, which takes minutes"
+    options.add_argument("--compiled", action="store_true", help=text)
+
+
+def add_device_option(options: argparse.ArgumentParser) -> None:
+    """Where a benchmark computes."""
+    text = "where to compute, and which peers to time (default: %(default)s)"
+    options.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help=text)
 
 
 def add_run_options(parser: argparse.ArgumentParser) -> None:

@@ -16,6 +16,7 @@ import pytest
 import coulombfield
 import nets.architectures
 import nets.layers
+from coulombfield.sums.pairs import cuda
 from experiments.gans.gan import GAN
 from nets.layers.activations import Activation
 from nets.layers.scale import Scale
@@ -26,6 +27,8 @@ from validation.gradients import rows
 from validation.gradients.command import add_options, main
 from validation.gradients.completeness import EXEMPT, missing, name_of
 from validation.gradients.differences import Case, measure, off_kinks
+from validation.gradients.fields import KERNELS_OF
+from validation.gradients.kernels import KERNELS
 from validation.gradients.layers import rows_of
 from validation.gradients.registry import run
 from validation.gradients.samples import Sample
@@ -342,3 +345,9 @@ def test_bad_file_is_refused(capsys):
     with pytest.raises(SystemExit):
         command("--json", "/no/such/rows.json")
     assert "--json: no folder" in capsys.readouterr().err
+
+
+def test_every_kernel_of_the_rows_by_cuda_has_cuda_code():
+    names = {name for some in KERNELS_OF["cuda"].values() for name in some}
+    able = {name for name in KERNELS if all("cuda" in vars(kind) for kind in cuda.kinds_of(KERNELS[name].profile))}
+    assert names == able

@@ -32,7 +32,7 @@ KERNELS_OF: dict[str, dict[int, tuple[str, ...]]] = {
     "direct": {1: ALL, 2: ALL, 3: ALL, 5: ALL},
     "simd": {2: ("Plummer 1", "sum"), 3: ("Plummer 1",)},
     "gram": {5: ("Plummer 1", "sum"), 20: ("Plummer 1",)},
-    "cuda": {2: ALL, 3: ("Plummer 1",)},
+    "cuda": {2: tuple(name for name in ALL if name != "Custom"), 3: ("Plummer 1",)},
 }
 """Kernels by dimension for each engine: few for those that take seconds to compile a kernel that is new to them."""
 OTHERS = {2: ALL}  # for an engine without a line of its own

@@ -1,15 +1,20 @@
-"""Peak memory of a process, as the operating system sees it.
+"""Peak memory of a process, as the operating system sees it, or of a GPU, as the pool that holds it does.
 
 Neither Python's nor NumPy's accounting sees what compiled loops and finufft allocate.
 """
 
 from __future__ import annotations
 
+import gc
+import importlib
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
+
+from coulombfield.arrays import select_device
 
 STATUS, CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 MAXRSS_BYTES = 1 if sys.platform == "darwin" else 1024
@@ -54,6 +59,50 @@ def restart() -> float:
     except OSError:
         return highest()
     return _status("VmRSS")
+
+
+class Meter(NamedTuple):
+    """How the peak memory of some work is told."""
+
+    restart: Callable[[], float]
+    """Lets the highest use begin again, and returns the present one [MB]."""
+    highest: Callable[[], float]
+    """Highest use since [MB]."""
+
+
+def meter(device: str, *, torch: bool = False) -> Meter:
+    """Of this process on a CPU, or of a GPU as CuPy or PyTorch holds it.
+
+    Both keep what they once had for the next array, so that what they hold is the highest use; CUDA itself takes some
+    hundred MB more, which are the same for all.
+
+    Parameters
+    ----------
+    device : str
+        ``cpu`` or ``cuda``.
+    torch : bool
+        Whether PyTorch does the work.
+    """
+    if device == "cpu":
+        return Meter(restart, highest)
+    if torch:
+        cuda = importlib.import_module("torch").cuda
+
+        def restart_torch() -> float:
+            gc.collect()
+            cuda.empty_cache()
+            cuda.reset_peak_memory_stats()
+            return cuda.memory_reserved() / 1e6
+
+        return Meter(restart_torch, lambda: cuda.max_memory_reserved() / 1e6)
+    pool = select_device(device).xp.get_default_memory_pool()
+
+    def restart_pool() -> float:
+        gc.collect()  # a network refers to itself by way of its workspace
+        pool.free_all_blocks()
+        return pool.total_bytes() / 1e6
+
+    return Meter(restart_pool, lambda: pool.total_bytes() / 1e6)
 
 
 def _status(field: str) -> float:

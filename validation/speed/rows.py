@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import itertools
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 import numpy as np
 
+from coulombfield.arrays import Device
+
 from .process_memory import Peak
-from .timing import Spread
+from .timing import CPU, Spread
 
 OURS = "ours"
 FORMATS = {"contiguous": False, "channels_last": True}
 """PyTorch's memory formats by name, and whether channels are last."""
+ELSEWHERE = "not on this device"
+"""What is said of what a device has no part in, or can't do."""
+TF32 = "TF32"
+"""What names of peers end in whose products round their factors to 10 bits."""
 AGREEMENT = 1e-10  # largest relative difference that rounding explains
 
 
@@ -51,6 +59,18 @@ class Row(NamedTuple):
     difference: float | None = None
     """Largest relative difference between this package and PyTorch, float64."""
     note: str = ""
+    device: str = "cpu"
+    """Where it was timed; the following are of a GPU."""
+    share_of_product: float | None = None
+    """operations / ours_s over the rate of cuBLAS, for a product of as many operations."""
+    share_of_rate: float | None = None
+    """The same over the card's rate of multiply-adds."""
+    share_of_bandwidth: float | None = None
+    """Bytes that have to be moved / ours_s over the rate of a large copy."""
+    counted: str = ""
+    """How operations or bytes are counted."""
+    peers: dict[str, float] | None = None
+    """Medians of all peers [s]; peer is the best of those without TF32, which this package does not use."""
 
 
 class Difference(NamedTuple):
@@ -61,12 +81,35 @@ class Difference(NamedTuple):
     difference: float
 
 
-def has_torch() -> bool:
-    """Whether PyTorch is installed; says so where it isn't."""
-    if importlib.util.find_spec("torch") is not None:
+def has_torch(device: Device = CPU) -> bool:
+    """Whether PyTorch is installed, and sees the GPU where one is asked for; says so where it isn't or doesn't."""
+    if importlib.util.find_spec("torch") is None:
+        print("no peer: PyTorch is not installed (pip install torch==2.13.0)")
+    elif not torch_sees(device):
+        print("no peer: this PyTorch sees no GPU (its builds for CUDA do)")
+    else:
         return True
-    print("no peer: PyTorch is not installed (pip install torch==2.13.0)")
     return False
+
+
+def torch_sees(device: Device) -> bool:
+    """Whether PyTorch, which is installed, can compute there."""
+    return device.xp is np or bool(importlib.import_module("torch").cuda.is_available())
+
+
+def torch_device(device: Device) -> str:
+    """PyTorch's name of a device."""
+    return "cpu" if device.xp is np else f"cuda:{device.xp.cuda.Device().id}"
+
+
+def jax_sees(device: Device) -> bool:
+    """Whether JAX is installed and computes there; it then has exact products, and takes memory only as it needs it."""
+    if importlib.util.find_spec("jax") is None:
+        return False
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # three quarters of a GPU's, else
+    jax = importlib.import_module("jax")
+    jax.config.update("jax_default_matmul_precision", "highest")  # TF32 is the default on a GPU
+    return (jax.default_backend() == "gpu") == (device.xp is not np)
 
 
 def timed(row: Row, spreads: Mapping[str, Spread]) -> Row:
@@ -75,17 +118,24 @@ def timed(row: Row, spreads: Mapping[str, Spread]) -> Row:
     row = row._replace(ours_min_s=own.minimum, ours_s=own.median, ours_max_s=own.maximum)
     if not peers:
         return row
-    best = min(peers, key=lambda name: peers[name].median)
+    best = best_of(peers)
     spread = peers[best]
     return row._replace(
-        peer=f"eager PyTorch, {best}",
+        peer=f"eager PyTorch, {best}" if best in FORMATS else best,
         peer_min_s=spread.minimum,
         peer_s=spread.median,
         peer_max_s=spread.maximum,
         ratio=spread.median / own.median,
         contiguous_s=peers["contiguous"].median if "contiguous" in peers else None,
         channels_last_s=peers["channels_last"].median if "channels_last" in peers else None,
+        peers=None if row.device == "cpu" else {name: each.median for name, each in peers.items()},
     )
+
+
+def best_of(peers: Mapping[str, Spread]) -> str:
+    """The fastest peer that computes as exactly as this package, or of all where none does."""
+    exact = {name: spread for name, spread in peers.items() if not name.endswith(TF32)} or peers
+    return min(exact, key=lambda name: exact[name].median)
 
 
 def weighed(row: Row, measure: Callable[[str], Peak], peers: Iterable[str]) -> tuple[Row, str]:

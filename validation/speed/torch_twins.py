@@ -30,6 +30,8 @@ from nets.network import Network, Sequential
 from nets.parameters import Parameters
 from nets.primitives.geometry import Padding, same_padding
 
+from .torch_variants import compile_
+
 AXES = {1: (0,), 2: (1, 0), 3: (2, 1, 0), 4: (3, 2, 0, 1)}
 """Order of a parameter's axes in PyTorch: fan-out, fan-in, then those of the window."""
 
@@ -46,22 +48,39 @@ class Twin:
     groups : bool
         Whether batch-norm normalises the groups of a batch separately, as the network does; a user of PyTorch gives it
         one group after the other instead.
+    device : str
+        PyTorch's name of where it computes.
+    compiled : bool
+        Whether PyTorch compiles it.
     """
 
-    def __init__(self, network: Network, params: Parameters, *, channels_last: bool = False, groups: bool = True):
-        self._network = network
+    def __init__(
+        self,
+        network: Network,
+        params: Parameters,
+        *,
+        channels_last: bool = False,
+        groups: bool = True,
+        device: str = "cpu",
+        compiled: bool = False,
+    ):
+        self._network, self._device = network, device
         self._setting = _Setting(torch.channels_last if channels_last else torch.contiguous_format, groups)
-        self._tensors = {name: self._setting.laid_out(from_ours(params[name], True)) for name in params}
+        self._tensors = {name: self._setting.laid_out(from_ours(params[name], True)).to(device) for name in params}
         for tensor in self._tensors.values():
             tensor.requires_grad_()
+        self._output = compile_(self._eager) if compiled else self._eager
 
     def __call__(self, x: Tensor) -> Tensor:
         """Output for a batch with channels second."""
+        return self._output(x)
+
+    def _eager(self, x: Tensor) -> Tensor:
         return apply(self._network.body, x, _Weights(self._tensors), self._setting)
 
     def put(self, x: np.ndarray) -> Tensor:
         """A batch of ours, in this network's memory format."""
-        return self._setting.laid_out(from_ours(x))
+        return self._setting.laid_out(from_ours(x)).to(self._device)
 
     def parameters(self) -> list[Tensor]:
         """All of them, in the order of our layout."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from .timing import BLOCK_SECONDS, Spread, seconds_a_call
+from .timing import BLOCK_SECONDS, Spread, Timer, seconds_a_call
 
 FEWEST = 3  # blocks, so that even the longest call has a spread
 LONG = 0.5  # [s]; of two ways to do the same, the slower is not timed again
@@ -13,7 +13,10 @@ COLD = 2.0  # [s]; so long a call of a library that compiles nothing is timed fr
 
 
 def take_turns(
-    calls: Mapping[str, Callable[[], object]], seconds: float, rivals: tuple[str, ...] = ()
+    calls: Mapping[str, Callable[[], object]],
+    seconds: float,
+    rivals: tuple[str, ...] = (),
+    timer: Timer = seconds_a_call,
 ) -> dict[str, Spread]:
     """Time several calls block by block in turns, so that a disturbance of the machine falls on all of them.
 
@@ -26,12 +29,14 @@ def take_turns(
     rivals : tuple of str
         Calls that compile nothing, and of which only the best counts: one that is long and much slower than another
         keeps the time of its first call, and the first of very long ones is the first that counts.
+    timer : callable
+        By which clock, as :func:`.timing.timer_of` gives it.
     """
-    warm = {name: seconds_a_call(call, 1) for name, call in calls.items()}
+    warm = {name: timer(call, 1) for name, call in calls.items()}
     best = min((warm[name] for name in rivals), default=0.0)
     slow = {name for name in rivals if warm[name] > max(LONG, HOPELESS * best)}
     counted = slow | {name for name in rivals if warm[name] > COLD}
-    first = {name: warm[name] if name in counted else seconds_a_call(call, 1) for name, call in calls.items()}
+    first = {name: warm[name] if name in counted else timer(call, 1) for name, call in calls.items()}
     block = min(BLOCK_SECONDS, seconds / FEWEST)
     repeats = {name: max(1, round(block / once)) for name, once in first.items()}
     count = {name: max(FEWEST, round(seconds / (first[name] * repeats[name]))) for name in calls}
@@ -40,5 +45,5 @@ def take_turns(
     for _ in range(max(count.values())):
         for name, call in calls.items():
             if len(blocks[name]) < count[name]:
-                blocks[name].append(seconds_a_call(call, repeats[name]))
+                blocks[name].append(timer(call, repeats[name]))
     return {name: Spread.of(times) for name, times in blocks.items()}

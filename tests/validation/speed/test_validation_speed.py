@@ -32,7 +32,7 @@ TINY = ["--quick", "--largest", "64", "--seconds", "1e-3"]
 DOCUMENTED = [
     "table", "case", "engine", "peer", "dtype", "output", "dimension", "n", "rtol", "min_s", "median_s", "max_s",
     "interactions_per_s", "ratio", "error_potential", "error_field", "l2_potential", "l2_field", "picked", "aim",
-    "peak_mb", "extra_mb", "note",
+    "peak_mb", "extra_mb", "note", "device", "share_of_product", "share_of_rate", "share_of_bandwidth", "counted",
 ]
 # fmt: on
 
@@ -325,7 +325,7 @@ def test_flows_are_timed_and_the_energy_stays(capsys, tmp_path):
 def test_the_mixture_is_timed_with_as_many_blas_threads_as_a_run_has(monkeypatch):
     found = []
 
-    def take_turns(calls, seconds):
+    def take_turns(calls, seconds, timer):
         pools = [pool for pool in threadpool_info() if pool["user_api"] == "blas"]
         found.extend(pool["num_threads"] for pool in pools)
         return dict.fromkeys(calls, timing.Spread(1.0, 1.0, 1.0))

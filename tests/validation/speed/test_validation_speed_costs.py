@@ -9,6 +9,7 @@ import pytest
 from coulombfield.sums import costs
 from coulombfield.sums.selection import EXACT
 from validation.__main__ import main
+from validation.speed import timing
 from validation.speed.sums import auto, calibration
 from validation.speed.timing import Spread
 
@@ -78,11 +79,11 @@ def test_there_are_sixty_kinds_of_each_sort():
 
 
 def test_the_verdict_names_the_worst(tmp_path, monkeypatch, capsys):
-    def in_turns(calls, seconds, known):
+    def in_turns(calls, seconds, known, timer):
         slow = next(iter(name for name in calls if name != "auto"))
         return {name: Spread(1.0, 2.0 if name in ("auto", slow) else 1.0, 3.0) for name in calls}
 
-    monkeypatch.setattr(auto, "seconds_a_call", lambda call, repeats: 1.0)
+    monkeypatch.setattr(timing, "seconds_a_call", lambda call, repeats: 1.0)
     monkeypatch.setattr(auto, "in_turns", in_turns)
     monkeypatch.setattr(auto, "KINDS", auto.KINDS[:2])
     assert main(["speed", "sums", "--only", "auto", "--quick", "--json", str(tmp_path / "rows.json")]) == 0

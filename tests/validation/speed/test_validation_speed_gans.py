@@ -39,7 +39,7 @@ def speed_gans(tmp_path, *arguments, code=0):
 @pytest.fixture
 def alone(monkeypatch):
     """Without PyTorch, whether it is installed or not."""
-    monkeypatch.setattr(gans, "has_torch", lambda: False)
+    monkeypatch.setattr(gans, "has_torch", lambda *_: False)
 
 
 def test_one_row_for_an_update(tmp_path, capsys, alone):
@@ -273,7 +273,7 @@ def test_memory_is_that_of_a_fresh_process(tmp_path, monkeypatch, alone):
     asked = []
 
     def measure(who, setting):
-        asked.append((who, *setting))
+        asked.append((who, *setting[:3]))
         return Peak(100.0, 150.0)
 
     monkeypatch.setattr(memory, "measure", measure)

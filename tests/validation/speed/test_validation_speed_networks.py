@@ -22,7 +22,8 @@ TINY = ["--quick", "--batch", "2", "--seconds", "1e-3"]
 DOCUMENTED = [
     "table", "name", "quantity", "batch", "operations", "ours_min_s", "ours_s", "ours_max_s", "effective_flops",
     "of_sgemm", "peer", "peer_min_s", "peer_s", "peer_max_s", "ratio", "contiguous_s", "channels_last_s", "ours_mb",
-    "peer_mb", "difference", "note",
+    "peer_mb", "difference", "note", "device", "share_of_product", "share_of_rate", "share_of_bandwidth", "counted",
+    "peers",
 ]
 # fmt: on
 
@@ -30,7 +31,7 @@ DOCUMENTED = [
 @pytest.fixture(autouse=True)
 def _narrow_and_alone(monkeypatch):
     """Without PyTorch, whether it is installed or not, and with very narrow networks."""
-    monkeypatch.setattr(networks, "has_torch", lambda: False)
+    monkeypatch.setattr(networks, "has_torch", lambda *_: False)
     monkeypatch.setattr(networks, "QUICK_BASE", 2)
     monkeypatch.setattr(networks, "sgemm_rate", lambda: 1e11)
 
@@ -142,7 +143,7 @@ def test_memory_is_that_of_a_fresh_process(tmp_path, monkeypatch):
     asked = []
 
     def measure(*arguments):
-        asked.append(arguments)
+        asked.append(arguments[:4])
         return networks_memory.Peak(100.0, 150.0)
 
     monkeypatch.setattr(networks_memory, "measure", measure)
@@ -162,8 +163,8 @@ def test_bits_that_depend_on_the_number_of_threads_are_noticed(tmp_path, monkeyp
         pytest.skip("one thread only")
     original = networks_update.coulomb_gan
 
-    def drifting(*arguments):
-        gan = original(*arguments)
+    def drifting(*arguments, **options):
+        gan = original(*arguments, **options)
         gan.generator.params.vector[0] += numba.get_num_threads()
         return gan
 

@@ -10,14 +10,17 @@ import numpy as np
 
 import coulombfield as cf
 from coulombfield import flow
+from coulombfield.arrays import Device
 from coulombfield.flow import Euler, Integrator, Motion, Snapshot, State, Stop, System, Verlet, Yoshida
 from coulombfield.starts import two_bodies, uniform_ball
 from experiments.data.gaussian_mixture import GaussianMixture
 
-from ..timing import few_turns
+from ..rows import ELSEWHERE
+from ..timing import CPU, few_turns, timer_of
 
 SIZES = (1_000, 10_000, 100_000, 1_000_000)
 STARS = (100_000,)
+QUICK_ON_GPU = (200,)  # more need what a stand-in for a GPU has not
 RTOL = 1e-3
 FEWEST = 5  # steps of each size
 DRIFT_STEPS, DRIFT_STEP, ECCENTRICITY = 100_000, 0.02, 0.5
@@ -54,7 +57,9 @@ class Steps:
         self._now = now
 
 
-def step_row(name: str, size: int, state: State, system: System, integrator: Integrator, seconds: float) -> dict:
+def step_row(
+    name: str, size: int, state: State, system: System, integrator: Integrator, seconds: float, device: Device
+) -> dict[str, Any]:
     """Time steps with plans that are kept, beside the same flow planned anew at every step, in turns."""
     flows: dict[str, Callable[[], object]] = {
         "kept": Steps(state, system, integrator),
@@ -63,13 +68,14 @@ def step_row(name: str, size: int, state: State, system: System, integrator: Int
     for step in flows.values():
         for _ in range(3):  # compiles, and plans for many
             step()
-    spreads = few_turns(flows, seconds, FEWEST)
+    spreads = few_turns(flows, seconds, FEWEST, timer_of(device))
     kept, anew = spreads["kept"], spreads["anew"]
     ratio = anew.median / kept.median
     print(f"  N = {size:<9}{kept}, {1 / kept.median:.1f} steps/s; planned anew {anew}, {ratio:.2f} times", flush=True)
     return {
         "name": name,
         "size": size,
+        "device": device.name,
         "min_s": kept.minimum,
         "median_s": kept.median,
         "max_s": kept.maximum,
@@ -78,7 +84,7 @@ def step_row(name: str, size: int, state: State, system: System, integrator: Int
     }
 
 
-def flow_rows(seconds: float, sizes: tuple[int, ...] = SIZES) -> list[dict[str, Any]]:
+def flow_rows(seconds: float, sizes: tuple[int, ...] = SIZES, device: Device = CPU) -> list[dict[str, Any]]:
     """Time Euler's steps of N samples towards N points of the 25 Gaussians, with fast sums in float32."""
     print(f"a step of Euler, N samples and N data in 2-D, Plummer 1, softening 1, rtol={RTOL:g}, float32:")
     rows = []
@@ -86,8 +92,9 @@ def flow_rows(seconds: float, sizes: tuple[int, ...] = SIZES) -> list[dict[str, 
     mixture, rng = GaussianMixture(), np.random.default_rng(0)
     for size in sizes:
         real = mixture.sample(size, rng).astype(np.float32)
-        state = State.of(generated=rng.standard_normal((size, 2)).astype(np.float32), real=real)
-        rows.append(step_row("step", size, state, system, Euler(step=1.0), seconds))
+        generated = rng.standard_normal((size, 2)).astype(np.float32)
+        state = State.of(generated=device.put(generated), real=device.put(real))
+        rows.append(step_row("step", size, state, system, Euler(step=1.0), seconds, device))
     return rows
 
 
@@ -100,7 +107,7 @@ def gravity_rows(seconds: float, sizes: tuple[int, ...] = STARS) -> list[dict[st
         for size in sizes:
             state = State(uniform_ball(size, rng, dtype="float32"))
             name = f"stars, softening {softening}"
-            rows.append(step_row(name, size, state, system, Verlet(step=0.01), seconds))
+            rows.append(step_row(name, size, state, system, Verlet(step=0.01), seconds, CPU))
     return rows
 
 
@@ -124,8 +131,8 @@ def drift_row(integrator: Integrator, steps: int = DRIFT_STEPS) -> dict[str, Any
     return {"name": "drift", "integrator": name, "steps": steps, "largest_errors": tenths}
 
 
-def run(seconds: float, *, quick: bool = False) -> list[dict[str, Any]]:
-    """Time, print, and return a row for each flow and number of charges, and one for the drift of each integrator.
+def run(seconds: float, *, quick: bool = False, device: Device = CPU) -> list[dict[str, Any]]:
+    """Time, print, and return a row for each number of charges, and one for the drift of each integrator.
 
     Parameters
     ----------
@@ -133,8 +140,14 @@ def run(seconds: float, *, quick: bool = False) -> list[dict[str, Any]]:
         Time to spend on each number of charges [s]; at least a few steps are taken.
     quick : bool
         Few charges and fewer steps.
+    device : Device
+        Where to compute; stars, whose engine is NumPy's, and the drift are of a CPU.
     """
     symplectic, steps = (Verlet(DRIFT_STEP), Yoshida(DRIFT_STEP)), DRIFT_STEPS // 20 if quick else DRIFT_STEPS
+    if device.xp is not np:
+        rows = flow_rows(seconds, QUICK_ON_GPU if quick else SIZES, device)
+        print(f"stars and the drift of the energy: {ELSEWHERE}")
+        return rows
     rows = flow_rows(seconds, SIZES[:2] if quick else SIZES)
     rows += gravity_rows(seconds, (2500,) if quick else STARS)
     return [*rows, *(drift_row(integrator, steps) for integrator in symplectic)]

@@ -11,10 +11,26 @@ import gc
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+
+from coulombfield.arrays import Device
 from experiments import registry
 
 from ..process_memory import Peak
-from ..rows import FORMATS, OURS, Row, compared, has_torch, milliseconds, timed, weighed
+from ..rows import (
+    ELSEWHERE,
+    FORMATS,
+    OURS,
+    Row,
+    best_of,
+    compared,
+    has_torch,
+    milliseconds,
+    timed,
+    torch_device,
+    weighed,
+)
+from ..timing import CPU, timer_of
 from ..turns import take_turns
 from .settings import QUICK, WHOLE, Setting, image_presets, kind_of_preset
 
@@ -37,6 +53,8 @@ def run(
     quick: bool = False,
     agreement: bool = False,
     memory: bool = False,
+    device: Device = CPU,
+    compiled: bool = False,
 ) -> list[dict[str, Any]]:
     """Time, print, and return one row for each timing.
 
@@ -53,13 +71,17 @@ def run(
         Narrow networks and small minibatches, for a look at whether all works.
     agreement, memory : bool
         Also compare all gradients with PyTorch's in float64, and measure peak memory.
+    device : Device
+        Where to compute.
+    compiled : bool
+        On a GPU, also time compiled PyTorch.
     """
     tables = {name for name, asked in ((AGREEMENT, agreement), (MEMORY, memory)) if asked or name in only}
     wanted = {*only} - {AGREEMENT, MEMORY}
     chosen = [name for name in image_presets() if not wanted or {name, kind_of_preset(name)} & wanted]
-    bench = _Bench(min(seconds, QUICK_SECONDS) if quick else seconds, has_torch())
+    bench = _Bench(min(seconds, QUICK_SECONDS) if quick else seconds, has_torch(device), device, compiled)
     settings = [
-        Setting(name, size, QUICK if quick else WHOLE)
+        Setting(name, size, QUICK if quick else WHOLE, device)
         for name in chosen
         for size in batch or ((QUICK_BATCH,) if quick else (None,))
     ]
@@ -80,29 +102,40 @@ def _presets_of(kind: str, presets: Sequence[str]) -> list[str]:
 class _Bench:
     """The rows so far."""
 
-    def __init__(self, seconds: float, peer: bool):
-        self.seconds, self.peer = seconds, peer
+    def __init__(self, seconds: float, peer: bool, device: Device = CPU, compiled: bool = False):
+        self.seconds, self.peer, self.device, self.compiled = seconds, peer, device, compiled
         self.rows: list[Row] = []
 
     def time(self, settings: Sequence[Setting]) -> None:
         """One update of each setting."""
         print(HEADER)
         for setting in settings:
-            calls: dict[str, Callable[[], object]] = {OURS: setting.ours()}
-            if self.peer:
-                from .torch_peer import updates
-
-                calls |= updates(setting)
-            spreads = take_turns(calls, self.seconds, tuple(FORMATS) if self.peer else ())
+            rivals = tuple(FORMATS) if self.peer and self.device.xp is np else ()
+            try:
+                calls: dict[str, Callable[[], object]] = {OURS: setting.ours()}
+                if self.peer:
+                    calls |= self._peers(setting)
+                spreads = take_turns(calls, self.seconds, rivals, timer_of(self.device))
+            except NotImplementedError as error:  # by a stand-in for a GPU, of what it lacks
+                row = _row("updates", setting)._replace(note=f"{ELSEWHERE}: {error}")
+                self._add(row, f"  {_title(row):<36}{row.note}")
+                continue
             calls.clear()
             gc.collect()  # a network refers to itself by way of its workspace: give room to the next
             row = timed(_row("updates", setting), spreads)
             own = spreads.pop(OURS)
             text = f"  {_title(row):<36}{milliseconds(own):>32}"
             if spreads:
-                best = min(spreads, key=lambda name: spreads[name].median)
+                best = best_of(spreads)
                 text += f"   {milliseconds(spreads[best])} {best}, ours is {row.ratio:.2f}x as fast"
             self._add(row, text)
+
+    def _peers(self, setting: Setting) -> dict[str, Callable[[], object]]:
+        from .torch_peer import updates, updates_of
+
+        if self.device.xp is np:
+            return updates(setting)
+        return updates_of(setting, torch_device(self.device), self.compiled)
 
     def weigh(self, settings: Sequence[Setting]) -> None:
         """Peak memory of two updates of each setting."""
@@ -116,7 +149,9 @@ class _Bench:
 
     def compare(self, kinds: Sequence[str]) -> None:
         """Gradients of every GAN of these kinds; one whose losses nobody has written in PyTorch is missing."""
-        if not self.peer:
+        if self.device.xp is not np:
+            print(f"agreement: {ELSEWHERE}; it is compared on the host, and gradients --device cuda holds ours")
+        if not self.peer or self.device.xp is not np:
             return
         from .torch_agreement import differences, has_losses
 
@@ -133,7 +168,9 @@ class _Bench:
 
 
 def _row(table: str, setting: Setting) -> Row:
-    return Row(table, setting.preset, "peak" if table == "memory" else "update", setting.size)
+    return Row(
+        table, setting.preset, "peak" if table == "memory" else "update", setting.size, device=setting.device.name
+    )
 
 
 def _title(row: Row) -> str:

@@ -9,13 +9,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from coulombfield.arrays import select_device
+from coulombfield.arrays import Device
 from coulombfield.rng import Streams
 from experiments import config, gan_training, registry
 from experiments.data.dataset import ArrayPart
 from experiments.gans.gan import GAN
 from experiments.players.optimizer import OptimizerConfig
 from experiments.players.player import PlayerConfig
+
+from ..timing import CPU
 
 ENDING = "-images"
 SIDE, CHANNELS, IMAGES = 64, 3, 512
@@ -59,6 +61,8 @@ class Setting(NamedTuple):
     minibatch: int | None = None
     """Size of a minibatch; the preset's by default."""
     divisor: int = WHOLE
+    device: Device = CPU
+    """Where ours computes."""
 
     @property
     def size(self) -> int:
@@ -72,7 +76,7 @@ class Setting(NamedTuple):
 
     def gan(self) -> GAN:
         """Ours, at its start but for the count of updates."""
-        made = assemble(resolved(self.preset), noise(), self.size, divisor=self.divisor)
+        made = assemble(resolved(self.preset), noise(), self.size, divisor=self.divisor, device=self.device)
         made.updates = STEADY
         return made
 
@@ -91,7 +95,7 @@ def assemble(
     settings: Any, data: np.ndarray, batch: int, *, divisor: int = WHOLE, device: Any = None, streams: Any = None
 ) -> GAN:
     """The GAN of a configuration on other data, its networks' channels divided by some number."""
-    device, streams = device or select_device("cpu"), streams or Streams(0)
+    device, streams = device or CPU, streams or Streams(0)
     roles = settings.gan.roles(settings.players["generator"].latent, data.shape[1:])
     rng, updates = streams.stream("initialization"), settings.training.updates
     players = {

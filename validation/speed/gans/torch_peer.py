@@ -17,7 +17,9 @@ from experiments.gans.gan import GAN
 from experiments.players.optimizer import OptimizerConfig
 
 from ..rows import FORMATS
+from ..timing import CPU
 from ..torch_twins import Twin, use_all_processors
+from ..torch_variants import Variant, calls_in, variants
 from .settings import Setting, noise
 
 LOSSES = "validation.speed.gans.torch_losses"
@@ -41,6 +43,10 @@ class Peer:
         PyTorch's memory format for images.
     losses : str
         The package with a file of losses for each kind of GAN.
+    device : str
+        PyTorch's name of where it computes.
+    compiled : bool
+        Whether PyTorch compiles the networks.
     """
 
     def __init__(
@@ -51,10 +57,20 @@ class Peer:
         *,
         channels_last: bool = False,
         losses: str = LOSSES,
+        device: str = "cpu",
+        compiled: bool = False,
     ):
+        self.device = device
         self._losses = importlib.import_module(f"{losses}.{registry.kind_of(gan.config)}")
         self.players = {
-            name: Twin(player.network, player.params, channels_last=channels_last, groups=False)
+            name: Twin(
+                player.network,
+                player.params,
+                channels_last=channels_last,
+                groups=False,
+                device=device,
+                compiled=compiled,
+            )
             for name, player in gan.players.items()
         }
         self.config, self.batch, self.length, self.updates = gan.config, gan.batch, gan.length, gan.updates
@@ -113,15 +129,13 @@ class Peer:
     def draw(self, name: str) -> Tensor:
         """What moves draw: latent vectors, real samples, and uniform numbers on [0, 1) for all else."""
         if name == "real":
-            return self._data[torch.randint(len(self._data), (self.batch,))]
+            return self._data[torch.randint(len(self._data), (self.batch,), device=self.device)]
         if name != "latent":
             return torch.rand_like(self._others[name])
-        dtype = self._data.dtype
-        return (
-            torch.randn(self._latent, dtype=dtype)
-            if self._prior == "normal"
-            else torch.rand(self._latent, dtype=dtype) * 2 - 1
-        )
+        dtype, device = self._data.dtype, self.device
+        if self._prior == "normal":
+            return torch.randn(self._latent, dtype=dtype, device=device)
+        return torch.rand(self._latent, dtype=dtype, device=device) * 2 - 1
 
     def _drawn(self, name: str, move: str) -> Tensor:
         own = getattr(self._losses, f"draw_{name}", None)
@@ -133,7 +147,9 @@ class Peer:
 
     def _put(self, value: np.ndarray | float) -> Tensor:
         array = np.asarray(value)
-        return self.players["generator"].put(array) if array.ndim > 1 else torch.as_tensor(array.copy())
+        if array.ndim > 1:
+            return self.players["generator"].put(array)
+        return torch.as_tensor(array.copy(), device=self.device)
 
 
 def optimizer_of(settings: OptimizerConfig, twin: Twin, names: Iterable[str]) -> torch.optim.Optimizer:
@@ -154,9 +170,48 @@ def optimizer_of(settings: OptimizerConfig, twin: Twin, names: Iterable[str]) ->
     return torch.optim.SGD(groups, rate, settings.momentum, fused=True)
 
 
-def updates(setting: Setting, formats: Sequence[str] = tuple(FORMATS)) -> dict[str, Callable[[], object]]:
-    """An update of a setting in each memory format, ready to be called."""
+def updates(
+    setting: Setting, formats: Sequence[str] = tuple(FORMATS), device: str = "cpu"
+) -> dict[str, Callable[[], object]]:
+    """An update of a setting in each memory format, eager and ready to be called."""
     use_all_processors()
     torch.manual_seed(0)
-    gan, data = setting.gan(), noise()
-    return {name: Peer(gan, data, setting.optimizers, channels_last=FORMATS[name]) for name in formats}
+    gan, data = setting._replace(device=CPU).gan(), noise()
+    optimizers = setting.optimizers
+    return {name: Peer(gan, data, optimizers, channels_last=FORMATS[name], device=device) for name in formats}
+
+
+def updates_on(
+    device: str,
+    gan: GAN,
+    data: np.ndarray,
+    optimizers: Mapping[str, OptimizerConfig],
+    ways: Sequence[Variant],
+    losses: str = LOSSES,
+) -> dict[str, Callable[[], object]]:
+    """An update of a GAN on a GPU in each of some ways, ready to be called; a way that fails is told and left out.
+
+    Parameters
+    ----------
+    device : str
+        PyTorch's name of it.
+    gan : GAN
+        Ours, on the host.
+    data, optimizers, losses
+        As for :class:`Peer`.
+    ways : sequence of Variant
+        Eager or compiled, in which format, with TF32 or not.
+    """
+    torch.manual_seed(0)
+
+    def make(way: Variant) -> Peer:
+        kind = {"channels_last": way.channels_last, "compiled": way.compiled}
+        return Peer(gan, data, optimizers, losses=losses, device=device, **kind)
+
+    return calls_in(ways, make)
+
+
+def updates_of(setting: Setting, device: str, compiled: bool) -> dict[str, Callable[[], object]]:
+    """An update of a setting on a GPU in all ways of PyTorch's, or those that compile nothing."""
+    gan = setting._replace(device=CPU).gan()
+    return updates_on(device, gan, noise(), setting.optimizers, variants(compiled=compiled))

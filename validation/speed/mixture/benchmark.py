@@ -9,47 +9,66 @@ from typing import Any
 
 import numpy as np
 
-from coulombfield.arrays import select_device
+from coulombfield.arrays import Device
 from coulombfield.rng import Streams
 from experiments import config, gan_training
 from experiments.gan_training import Config
 
-from ..timing import Spread, blas_threads, sgemm_rate, take_turns
+from ..card import Card
+from ..rows import jax_sees, torch_device, torch_sees
+from ..timing import CPU, Spread, blas_threads, sgemm_rate, take_turns, timer_of
 
 PRESET = "gaussian-mixture"
+COUNTED = "matrix products of both players, a product and a sum"
+QUICK_SECONDS = 0.1  # below it a GPU's own rates are measured by small arrays too
 
 
-def run(seconds: float) -> list[dict[str, Any]]:
+def run(seconds: float, *, device: Device = CPU) -> list[dict[str, Any]]:
     """Time the update, print what was found, and return one row for each peer.
 
     Parameters
     ----------
     seconds : float
         Time to spend on each side [s].
+    device : Device
+        Where to compute.
     """
     settings = config.resolve(PRESET).config
-    experiment = gan_training.build(settings, select_device("cpu"), Streams(settings.seed))
-    calls, updates = {"ours": experiment.step} | torch_updates(settings), {}
-    with contextlib.suppress(ImportError):
+    experiment = gan_training.build(settings, device, Streams(settings.seed))
+    calls, updates = {"ours": experiment.step} | torch_updates(settings, device), {}
+    if jax_sees(device):
         from . import jax_peer
 
         name = f"JAX, a scan of {jax_peer.SCANNED}"
         calls[name], updates[name] = jax_peer.updates(settings), jax_peer.SCANNED
     with blas_threads(settings.training.blas_threads):  # not PyTorch's own products, which have no library beside it
-        spreads = take_turns(calls, seconds)
+        spreads = take_turns(calls, seconds, timer_of(device))
     spreads |= {name: Spread(*(time / count for time in spreads[name])) for name, count in updates.items()}
-    _print_ours(settings, spreads["ours"])
     if len(calls) == 1:
-        print("no peer: neither PyTorch (pip install torch==2.13.0) nor JAX (pip install jax) is installed")
-    return [_row(name, spreads["ours"], spread) for name, spread in spreads.items() if name != "ours"]
+        print("no peer: neither PyTorch (pip install torch==2.13.0) nor JAX (pip install jax) is installed", end="")
+        print("" if device.xp is np else " in a build that sees this GPU")
+    ours = spreads["ours"]
+    if device.xp is np:
+        _print_ours(settings, ours)
+        shares: dict[str, Any] = {}
+    else:
+        count = operations(settings)
+        of_card = Card(device, quick=seconds < QUICK_SECONDS).shares(ours.median, products=count, operations=count)
+        print(f"  {'ours':<28}{ours}   {of_card}")
+        shares = {"device": device.name, **of_card._asdict(), "counted": COUNTED}
+    rows = [_row(name, ours, spread) | shares for name, spread in spreads.items() if name != "ours"]
+    return rows if device.xp is np or rows else [_alone(ours) | shares]
 
 
-def torch_updates(settings: Config) -> dict[str, Callable[[], object]]:
-    """The update in PyTorch, by its number of threads; none where it is not installed."""
+def torch_updates(settings: Config, device: Device = CPU) -> dict[str, Callable[[], object]]:
+    """The update in PyTorch, by its number of threads or, on a GPU, its ways; none where it is not installed."""
     with contextlib.suppress(ImportError):
         from . import torch_peer
 
-        return torch_peer.updates(settings)
+        if device.xp is np:
+            return torch_peer.updates(settings)
+        if torch_sees(device):
+            return torch_peer.updates_on(torch_device(device), settings)
     return {}
 
 
@@ -80,14 +99,19 @@ def _print_ours(settings: Config, ours: Spread) -> None:
     print(f"{rate / peak:.0%} of this machine's sgemm rate of {peak / 1e9:.0f} GFLOP/s")
 
 
-def _row(name: str, ours: Spread, peer: Spread) -> dict[str, Any]:
-    ratio = peer.median / ours.median
-    print(f"  {name:<28}{peer}   ours is {ratio:.2f}x as fast")
+def _alone(ours: Spread) -> dict[str, Any]:
     return {
         "name": "gaussian-mixture update",
         "ours_s": ours.median,
         "ours_min_s": ours.minimum,
         "ours_max_s": ours.maximum,
+    }
+
+
+def _row(name: str, ours: Spread, peer: Spread) -> dict[str, Any]:
+    ratio = peer.median / ours.median
+    print(f"  {name:<28}{peer}   ours is {ratio:.2f}x as fast")
+    return _alone(ours) | {
         "peer": name,
         "peer_s": peer.median,
         "peer_min_s": peer.minimum,

@@ -10,6 +10,8 @@ from torch import nn
 
 from experiments.gan_training import Config
 
+from ..torch_variants import calls_in, compile_, variants
+
 ACTIVATIONS = {"elu": nn.ELU, "relu": nn.ReLU, "leaky_relu": lambda: nn.LeakyReLU(0.2)}
 
 
@@ -29,29 +31,37 @@ def updates(settings: Config) -> dict[str, Callable[[], object]]:
     return calls
 
 
+def updates_on(device: str, settings: Config) -> dict[str, Callable[[], object]]:
+    """The update on a GPU, eager and compiled, with TF32 and without."""
+    return calls_in(variants(images=False), lambda way: Update(settings, device, way.compiled))
+
+
 class Update:
     """One update of both players (Algorithm 1) with one pass of the discriminator."""
 
-    def __init__(self, settings: Config):
+    def __init__(self, settings: Config, device: str = "cpu", compiled: bool = False):
         torch.manual_seed(settings.seed)
-        self.settings = settings
+        self.settings, self.device = settings, device
         generator, discriminator = (settings.players[name] for name in ("generator", "discriminator"))
         self.generator = _mlp((generator.latent, *generator.layers.hidden, 2), generator.layers.activation)
         self.discriminator = _mlp((2, *discriminator.layers.hidden, 1), discriminator.layers.activation)
+        self.generator.to(device)
+        self.discriminator.to(device)
+        if compiled:
+            for network in (self.generator, self.discriminator):
+                network.forward = compile_(network.forward)  # type: ignore[method-assign]
         self.adam_g = _adam(self.generator, generator.optimizer.rate.start)
         self.adam_d = _adam(self.discriminator, discriminator.optimizer.rate.start)
-        self.data = torch.rand(settings.data.points, 2) * 2 * settings.data.extent - settings.data.extent
+        self.data = torch.rand(settings.data.points, 2, device=device) * 2 * settings.data.extent - settings.data.extent
         batch = settings.training.batch
-        self.weights = torch.cat([torch.full((batch,), -1 / batch), torch.full((batch,), 1 / batch)])
+        self.weights = torch.cat([torch.full((batch,), sign / batch, device=device) for sign in (-1, 1)])
 
     def __call__(self) -> None:
         """Do it once."""
         settings, batch = self.settings, self.settings.training.batch
-        x = (
-            self.generator(torch.randn(batch, settings.players["generator"].latent))
-            * settings.players["generator"].output_scale
-        )
-        points = torch.cat([x, self.data[torch.randint(len(self.data), (batch,))]])
+        z = torch.randn(batch, settings.players["generator"].latent, device=self.device)
+        x = self.generator(z) * settings.players["generator"].output_scale
+        points = torch.cat([x, self.data[torch.randint(len(self.data), (batch,), device=self.device)]])
         values = self.discriminator(points * settings.players["discriminator"].input_scale)[:, 0]
         with torch.no_grad():
             softening = settings.gan.softening.start

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
 
-from coulombfield.arrays import Array
+from coulombfield.arrays import Array, Device
 from nets.architectures import coulomb_discriminator, coulomb_generator
 from nets.layers.base import Layer
 from nets.layers.batchnorm import BatchNorm
@@ -19,6 +20,8 @@ from nets.parameters import Parameters
 from nets.primitives.columns import im2col
 from nets.primitives.geometry import Geometry, same_padding
 from nets.workspace import Workspace
+
+from ..timing import CPU
 
 FORWARD, DX, DPARAMS, BACKWARD = "forward", "dx", "dparams", "dx + dparams"
 LATENT = 32
@@ -41,14 +44,14 @@ class Pass(NamedTuple):
         """Floating-point operations as the textbook's direct convolution has them; other ways may need fewer."""
         return self.batch * operations(self.network.body, self.shape, self.quantity)
 
-    def ours(self) -> Callable[[], object]:
+    def ours(self, device: Device = CPU) -> Callable[[], object]:
         """The pass, ready to be called."""
         network, workspace = self.network, Workspace()
-        params, x = self.params(), self.x()
+        params, x = self.params(device), device.put(self.x())
         y, cache = network.forward(params, x, workspace)
         if self.quantity == FORWARD:
             return lambda: network.forward(params, x, workspace)
-        dy, into = self.dy(y.shape), network.zeros_like(params) if self.quantity != DX else None
+        dy, into = device.put(self.dy(y.shape)), network.zeros_like(params) if self.quantity != DX else None
         owned, calls = dy.copy(), 0
 
         def backward() -> Array | None:
@@ -62,9 +65,9 @@ class Pass(NamedTuple):
 
         return backward
 
-    def params(self) -> Parameters:
+    def params(self, device: Device = CPU) -> Parameters:
         """Parameters as training starts."""
-        return self.network.initialize(np.random.default_rng(0), np.float32)
+        return self.network.initialize(np.random.default_rng(0), np.float32, device.xp)
 
     def x(self) -> np.ndarray:
         """A batch."""
@@ -85,13 +88,24 @@ class Columns(NamedTuple):
     quantity: str = "im2col"
     operations: int = 0
 
-    def ours(self) -> Callable[[], object]:
+    @property
+    def moved(self) -> int:
+        """Bytes that are read and written, each once."""
+        return 4 * self.batch * (math.prod(self.shape) + math.prod(self._columns()))
+
+    def ours(self, device: Device = CPU) -> Callable[[], object]:
         """The copy, ready to be made."""
-        height, width, channels = self.shape
-        geometry = Geometry((height, width), KERNEL, STRIDE, same_padding((height, width), KERNEL, STRIDE))
-        out = np.empty((self.batch, *geometry.output, *KERNEL, channels), np.float32)
-        x, (above, left) = self.x(), (pair[0] for pair in geometry.padding)
+        out = device.xp.empty((self.batch, *self._columns()), np.float32)
+        x, (above, left) = device.put(self.x()), (pair[0] for pair in self._geometry().padding)
         return lambda: im2col(x, out, STRIDE, (above, left))
+
+    def _geometry(self) -> Geometry:
+        height, width, _ = self.shape
+        return Geometry((height, width), KERNEL, STRIDE, same_padding((height, width), KERNEL, STRIDE))
+
+    def _columns(self) -> tuple[int, ...]:
+        """Shape of the columns of one image."""
+        return *self._geometry().output, *KERNEL, self.shape[2]
 
     def x(self) -> np.ndarray:
         """A batch."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import functools
 
-from validation.arguments import output_folder, some_of, whole_number
+from validation.arguments import add_device_option, output_folder, some_of, whole_number
 
 SECONDS = 0.3
 """How long a row is timed if nothing else is asked for [s]."""
@@ -15,6 +15,7 @@ SMALLEST = 64
 
 def add_options(options: argparse.ArgumentParser) -> None:
     """Give a parser what this benchmark can be asked for besides its time."""
+    add_device_option(options)
     options.add_argument("--peers", action="store_true", help="also time the peers that are installed")
     options.add_argument("--figures", type=output_folder, metavar="DIR", help="draw figures into DIR, which may be new")
     options.add_argument("--quick", action="store_true", help="small sizes, in a minute")

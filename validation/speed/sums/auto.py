@@ -7,14 +7,13 @@ import math
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from coulombfield import Charges, Plummer, explain, potential_and_field
+from coulombfield.arrays import Device
 from coulombfield.rng import Streams
 from coulombfield.sums.engines import EXACT, FAST
 from coulombfield.sums.request import Request
 
-from ..timing import Spread, seconds_a_call
+from ..timing import CPU, Spread, timer_of
 from .rounds import in_turns
 
 AIM = 1.5  # times the best engine's time
@@ -79,12 +78,12 @@ class Verdict(NamedTuple):
     spreads: dict[str, Spread]
 
 
-def run(seconds: float, *, quick: bool = False) -> Iterator[Verdict]:
+def run(seconds: float, *, quick: bool = False, device: Device = CPU) -> Iterator[Verdict]:
     """Time all kinds, or a few small ones; print each and what they come to."""
     kinds = [kind for kind in KINDS if kind.charges <= 1000][::4] if quick else KINDS
     verdicts = []
     for kind in kinds:
-        verdict = judge(kind, seconds)
+        verdict = judge(kind, seconds, device)
         verdicts.append(verdict)
         others = ", ".join(f"{name} {1e3 * spread.median:.3g}" for name, spread in verdict.spreads.items())
         print(f"  {verdict.ratio:5.2f}x  {kind}: {verdict.picked} ({others} ms)", flush=True)
@@ -102,28 +101,28 @@ def summary(verdicts: list[Verdict]) -> str:
     )
 
 
-def judge(kind: Kind, seconds: float) -> Verdict:
+def judge(kind: Kind, seconds: float, device: Device = CPU) -> Verdict:
     """Time auto and every engine that serves a kind, in turns."""
-    calls = calls_of(kind)
+    calls, timer = calls_of(kind, device), timer_of(device)
     own = calls["auto"]
     picked = explain(own.func, *own.args, **own.keywords)[1].method
     known: dict[str, float] = {}
     for name, call in calls.items():
         call()  # compiles what it needs
-        known[name] = seconds_a_call(call, 1)
+        known[name] = timer(call, 1)
     close = {name: call for name, call in calls.items() if known[name] <= BEATEN * known["auto"]}
-    spreads = in_turns(close, seconds, known)
+    spreads = in_turns(close, seconds, known, timer)
     spreads |= {name: Spread.of([known[name]]) for name in calls if name not in close}
     best = min((name for name in spreads if name != "auto"), key=lambda name: spreads[name].median)
     return Verdict(kind, picked, best, spreads["auto"].median / spreads[best].median, spreads)
 
 
-def calls_of(kind: Kind) -> dict[str, Any]:
+def calls_of(kind: Kind, device: Device = CPU) -> dict[str, Any]:
     """A call by auto and by each engine that serves, by name; none that should take hopelessly long."""
     rng = Streams(seed=0).stream("points")
-    points = rng.uniform(0, 1, (kind.charges, kind.dimension)).astype(kind.dtype)
-    weights = rng.standard_normal(kind.charges).astype(kind.dtype)
-    targets = points if kind.targets is None else np.ascontiguousarray(points[: kind.targets])
+    points = device.put(rng.uniform(0, 1, (kind.charges, kind.dimension)).astype(kind.dtype))
+    weights = device.put(rng.standard_normal(kind.charges).astype(kind.dtype))
+    targets = points if kind.targets is None else device.xp.ascontiguousarray(points[: kind.targets])
     charges, kernel = Charges(points, weights), Plummer(kind.exponent, kind.softening)
     request = Request(targets, points, weights, kernel.profile, False, True, True, kind.rtol)
     engines: dict[str, Any] = {**EXACT, **(FAST if kind.rtol is not None else {})}

@@ -19,17 +19,24 @@ import numpy as np
 from threadpoolctl import threadpool_info
 
 import coulombfield
+from coulombfield.arrays import Device
 from coulombfield.sums.request import Request
 from coulombfield.sums.selection import EXACT, FAST
 
+from ..card import Card, Shares
+from ..rows import ELSEWHERE
+from ..timing import CPU, timer_of
 from . import auto, calibration, memory
 from .aims import AIMS, Aim
-from .cases import CASES, DTYPES, Case, Problem
+from .cases import CASES, COUNTED, COUNTED_PRODUCTS, DTYPES, Case, Problem
+from .gpu_peers import TRANSFORMS, bare_products_on, gpu_peers
 from .oracle import Oracle, errors, oracle
 from .peers import BARE_PRODUCTS, LOW, PEERS, Peer
 from .rounds import Spread, in_turns
 
 OUTPUTS = ("potential", "potential + field")
+NO_SUMS = ("bare GEMMs", TRANSFORMS)
+"""What is timed beside the sums and gives none."""
 AIMS_NAME, AUTO_NAME = "aims", "auto"
 RTOLS = (1e-3, 1e-6, 1e-9, 1e-12)
 RTOL_SIZE = 100_000
@@ -87,6 +94,16 @@ class Row(NamedTuple):
     extra_mb: float | None = None
     """What the sum added to it."""
     note: str = ""
+    device: str = "cpu"
+    """Where it was timed; the following are of a GPU."""
+    share_of_product: float | None = None
+    """Of the rate of cuBLAS, for a product of as many operations."""
+    share_of_rate: float | None = None
+    """Of the card's rate of multiply-adds."""
+    share_of_bandwidth: float | None = None
+    """Of the rate of a large copy."""
+    counted: str = ""
+    """How operations are counted."""
 
 
 class Contender(NamedTuple):
@@ -96,6 +113,8 @@ class Contender(NamedTuple):
     call: Callable[[], tuple[Any, Any]]
     exact: Callable[[], Oracle | None]
     """What its sums should be."""
+    problem: Problem | None = None
+    """What is summed."""
 
 
 def run(
@@ -108,6 +127,7 @@ def run(
     largest: int = 1_000_000,
     calibrate: bool = False,
     forget: bool = False,
+    device: Device = CPU,
 ) -> list[dict[str, Any]]:
     """Time, print, draw, and return one row for each timing.
 
@@ -129,17 +149,23 @@ def run(
         Measure this machine's costs and write its table, and nothing else.
     forget : bool
         Remove that table, and nothing else.
+    device : Device
+        Where to compute.
     """
     if forget:
         calibration.forget()
         return []
+    if calibrate and device.xp is not np:
+        print(f"calibration: {ELSEWHERE}; what a GPU takes is estimated from what its driver tells")
+        return []
     if calibrate:
         _print_machine()
         return calibration.run()
-    bench = _Bench(
-        min(seconds, QUICK_SECONDS) if quick else seconds, PEERS if peers else {}, QUICK if quick else STANDARD
-    )
     _print_machine()
+    card = None if device.xp is np else Card(device, quick=quick)
+    others = {} if not peers else PEERS if card is None else gpu_peers(device)
+    limits = QUICK if quick else STANDARD
+    bench = _Bench(min(seconds, QUICK_SECONDS) if quick else seconds, others, limits, device, card)
     bench.list_missing()
     names = [*only] or [*CASES, AIMS_NAME]
     cases = [CASES[name] for name in names if name in CASES]
@@ -173,8 +199,16 @@ def sizes(case: Case, largest: int, quick: bool) -> list[int]:
 class _Bench:
     """The rows so far, and how fast each contender was in them."""
 
-    def __init__(self, seconds: float, peers: Mapping[str, Peer], limits: Limits):
+    def __init__(
+        self,
+        seconds: float,
+        peers: Mapping[str, Peer],
+        limits: Limits,
+        device: Device = CPU,
+        card: Card | None = None,
+    ):
         self.rows: list[Row] = []
+        self._device, self._card = device, card
         self._seconds, self._limits = seconds, limits
         self._peers = {name: peer for name, peer in peers.items() if not peer.missing()}
         self._missing = {name: peer.missing() for name, peer in peers.items() if peer.missing()}
@@ -215,9 +249,10 @@ class _Bench:
             problem = CASES[aim.case].problem(count, aim.dtype)
             exact = _oracles(problem)
             there = "" if count == aim.n else f" at N = {aim.n:,}"
-            print(f"\naim{there}: {aim.text}", end="; ")
+            text = aim.text if self._card is None else f"of two processors {aim.text}"
+            print(f"\naim{there}: {text}", end="; ")
             print(f"{problem.case.title}, N = {count:,}, {aim.dtype}, {aim.output}", flush=True)
-            like = self._like("aims", problem, aim.output, aim.rtol)._replace(aim=aim.text + there)
+            like = self._like("aims", problem, aim.output, aim.rtol)._replace(aim=text + there)
             engines = self._engines(problem, like, exact, self._limits.aim, only_auto=True)
             self._compete([*engines, *self._rivals(problem, like, exact)], AIM_TIMES * self._seconds)
             if count >= MEMORY_SIZE and any(row.median_s for row in self.rows if row.aim == like.aim):
@@ -226,14 +261,14 @@ class _Bench:
     def time_auto(self, quick: bool) -> None:
         """The package's own choice beside every engine that serves, over many kinds of sums."""
         print("\nauto beside the engines that serve, by medians", flush=True)
-        for verdict in auto.run(self._seconds, quick=quick):
+        for verdict in auto.run(self._seconds, quick=quick, device=self._device):
             kind, own = verdict.kind, verdict.spreads["auto"].median
             for name, spread in verdict.spreads.items():
                 self.rows.append(
                     Row(
                         "auto", str(kind), name, False, kind.dtype, OUTPUTS[1], kind.dimension, kind.charges,
                         None if name in EXACT else kind.rtol, *spread, ratio=spread.median / own,
-                        picked=verdict.picked if name == "auto" else "",
+                        picked=verdict.picked if name == "auto" else "", device=self._device.name,
                     )
                 )  # fmt: skip
 
@@ -241,7 +276,7 @@ class _Bench:
         for count in (MEMORY_SIZE // 4, MEMORY_SIZE):  # two sizes tell whether it is linear
             row = like._replace(table="memory", engine="auto", n=count, aim="≤ 1500 MB at N = 1,000,000, linear in N")
             try:
-                peak = memory.measure(aim.case, count, aim.dtype, aim.output, aim.rtol)
+                peak = memory.measure(aim.case, count, aim.dtype, aim.output, aim.rtol, self._device)
                 row = row._replace(peak_mb=peak.after, extra_mb=peak.after - peak.before)
             except RuntimeError as error:
                 row = row._replace(note=f"failed: {error}")
@@ -256,8 +291,9 @@ class _Bench:
         self, problem: Problem, like: Row, exact: Callable[..., Oracle], limit: float, *, only_auto: bool = False
     ) -> Iterator[Contender]:
         """The package's engines that don't refuse, and its own choice; those that take too long become rows at once."""
+        there = problem.on(self._device)
         request = Request(
-            problem.points, problem.points, problem.weights, problem.case.kernel.profile,
+            there.points, there.points, there.weights, problem.case.kernel.profile,
             False, True, like.output == OUTPUTS[1], like.rtol,
         )  # fmt: skip
         engines: dict[str, Any] = {**EXACT, **(FAST if like.rtol else {})}
@@ -267,8 +303,8 @@ class _Bench:
             if only_auto and name != "auto":
                 continue
             if estimate <= limit:
-                call = functools.partial(_sum, problem, row)
-                yield Contender(row, call, exact)
+                call = functools.partial(_sum, there, row)
+                yield Contender(row, call, exact, problem)
             elif math.isfinite(estimate):
                 self._add(row._replace(note=f"skipped: about {estimate:.2g} s a call"))
             else:
@@ -277,7 +313,8 @@ class _Bench:
     def _rivals(self, problem: Problem, like: Row, exact: Callable[..., Oracle]) -> Iterator[Contender]:
         """Peers that can sum the problem in time."""
         field = like.output == OUTPUTS[1]
-        products = {"bare GEMMs": BARE_PRODUCTS} if problem.points.shape[1] > LOW else {}
+        bare = BARE_PRODUCTS if self._card is None else bare_products_on(self._device)
+        products = {"bare GEMMs": bare} if problem.points.shape[1] > LOW else {}
         for name, peer in {**products, **self._peers}.items():
             row = like._replace(engine=name, peer=True, rtol=like.rtol if peer.takes_rtol else None)
             row = row._replace(note=peer.note_for(problem))
@@ -285,7 +322,7 @@ class _Bench:
                 continue
             estimate = self._predict(row, peer)
             # Without the bare products an aim in high dimension would have nothing to be compared with.
-            if estimate > (self._limits.aim if peer is BARE_PRODUCTS and like.aim else self._limits.peer):
+            if estimate > (self._limits.aim if peer is bare and like.aim else self._limits.peer):
                 self._add(_noted(row, f"skipped: about {estimate:.2g} s a call by its rate"))
                 continue
             try:
@@ -293,8 +330,8 @@ class _Bench:
             except Exception as error:  # of whatever class the peer may have
                 self._add(_noted(row, _failure(error)))
                 continue
-            right = functools.partial(exact, bare=peer.bare) if peer is not BARE_PRODUCTS else lambda: None
-            yield Contender(row, call, right)
+            right = functools.partial(exact, bare=peer.bare) if peer is not bare else lambda: None
+            yield Contender(row, call, right, problem)
 
     def _predict(self, row: Row, peer: Peer) -> float:
         """Seconds a call by the last size that was timed; 0 if none was."""
@@ -323,21 +360,40 @@ class _Bench:
             for name, contender in ready.items()
             if contender.row.rtol is None and _kind(contender.row) in self._seen
         }
-        spreads = in_turns({name: ready[name].call for name in ready}, seconds or self._seconds, known)
+        spreads = in_turns(
+            {name: ready[name].call for name in ready}, seconds or self._seconds, known, timer_of(self._device)
+        )
         ours = spreads["auto"].median if "auto" in spreads else None
         for name, spread in spreads.items():
             row = ready[name].row
             assert row.n is not None
             self._seen[_kind(row)] = row.n, spread.median
-            rate = None if name == "bare GEMMs" else row.n**2 / spread.median
+            rate = None if name in NO_SUMS else row.n**2 / spread.median
             self._add(
                 row._replace(
+                    **self._shares(row, ready[name].problem, spread.median),
                     min_s=spread.minimum, median_s=spread.median, max_s=spread.maximum,
                     interactions_per_s=rate, ratio=spread.median / ours if ours else None,
                 )
             )  # fmt: skip
 
+    def _shares(self, row: Row, problem: Problem | None, seconds: float) -> dict[str, Any]:
+        """What an exact sum's time is of the card; the operations of fast ones are not counted."""
+        if self._card is None or problem is None or row.engine == TRANSFORMS:
+            return {}
+        field = row.output == OUTPUTS[1]
+        if row.dimension is not None and row.dimension > LOW:
+            shares = self._card.shares(seconds, products=problem.products(field), dtype=row.dtype)
+            return {**shares._asdict(), "counted": COUNTED_PRODUCTS}
+        if row.rtol is not None and row.picked not in EXACT:
+            return {}
+        return {
+            **self._card.shares(seconds, operations=problem.operations(field), dtype=row.dtype)._asdict(),
+            "counted": COUNTED,
+        }
+
     def _add(self, row: Row) -> None:
+        row = row._replace(device=self._device.name)
         self.rows.append(row)
         print(f"  {describe(row)}", flush=True)
 
@@ -356,6 +412,8 @@ def describe(row: Row) -> str:
         parts.append("error " + ", ".join(f"{error:.1e}" for error in found))
     if row.rtol is not None and row.table != "memory":
         parts.append(f"of rtol {row.rtol:g}")
+    if shares := str(Shares(row.share_of_product, row.share_of_rate, row.share_of_bandwidth)):
+        parts.append(shares)
     if row.picked:
         parts.append(f"picked {row.picked}")
     if row.peak_mb is not None:
@@ -398,6 +456,8 @@ def _noted(row: Row, note: str) -> Row:
 
 def _failure(error: Exception) -> str:
     lines = str(error).strip().splitlines() or [""]
+    if isinstance(error, NotImplementedError):  # by a stand-in for a GPU, of what it lacks
+        return f"{ELSEWHERE}: {lines[0]}"
     return f"failed: {type(error).__name__}: {lines[0]}"
 
 

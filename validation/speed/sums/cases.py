@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from coulombfield import Charges, Plummer
+from coulombfield.arrays import Device
 from coulombfield.rng import Streams
 from experiments.data.gaussian_mixture import GaussianMixture
 
@@ -19,6 +20,9 @@ HALF_SIDE = 21.0  # of the square that the paper's 25 Gaussians lie in
 CLUSTER_VARIANCE = 0.05**2
 NEAR_SHARE = 0.1
 NEAR_DISTANCE = 1e-4  # of a near-duplicate, relative to the spread of the points
+
+COUNTED = "a pair of Eq 5: 3m + d + 2 operations, with its gradient 5m + d + 5, a root as one"
+COUNTED_PRODUCTS = "matrix products: 2m operations a pair, with the field 4m"
 
 Points = Callable[[np.random.Generator, int, int], np.ndarray]
 
@@ -75,6 +79,21 @@ class Problem(NamedTuple):
     """Shape (N, m) [length]."""
     weights: np.ndarray
     """Shape (N,) [charge]."""
+
+    def on(self, device: Device) -> Problem:
+        """The same with its arrays there."""
+        return self._replace(points=device.put(self.points), weights=device.put(self.weights))
+
+    def operations(self, field: bool) -> int:
+        """Floating-point operations of Eq 5, and of its gradient, as written: :data:`COUNTED`."""
+        count, dimension = self.points.shape
+        exponent = round(self.case.kernel.exponent)
+        return count**2 * (5 * dimension + exponent + 5 if field else 3 * dimension + exponent + 2)
+
+    def products(self, field: bool) -> int:
+        """Operations of the matrix products that sums in high dimension can't do without."""
+        count, dimension = self.points.shape
+        return 2 * count**2 * dimension * (2 if field else 1)
 
     @property
     def charges(self) -> Charges:

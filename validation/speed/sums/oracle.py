@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from coulombfield.arrays import library, to_numpy
 from coulombfield.rng import Streams
 
 from .cases import Problem
@@ -103,7 +104,8 @@ def _relative(
 ) -> tuple[float, float] | tuple[None, None]:
     if found is None:
         return None, None
-    off = _norm(np.asarray(found)[rows] - exact)
+    found = found.cpu() if hasattr(found, "cpu") else found  # PyTorch's may lie on a GPU
+    off = _norm((to_numpy(found) if library(type(found)) == "cupy" else np.asarray(found))[rows] - exact)
     return off / _norm(sizes), off / _norm(exact)
 
 

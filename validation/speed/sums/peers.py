@@ -50,6 +50,8 @@ class Peer(NamedTuple):
     takes_rtol: bool = False
     note: str = ""
     note_in_high_dimension: str = ""
+    blind: bool = False
+    """Whether what is installed does not see the GPU."""
 
     def note_for(self, problem: Problem) -> str:
         """What a reader must know of its sums."""
@@ -59,8 +61,9 @@ class Peer(NamedTuple):
 
     def missing(self) -> str:
         """What to install; empty if it is there."""
-        absent = [name for name in self.modules if importlib.util.find_spec(name) is None]
-        return f"not installed: pip install {self.install}" if absent else ""
+        if any(importlib.util.find_spec(name) is None for name in self.modules):
+            return f"not installed: pip install {self.install}"
+        return f"does not see this GPU; that takes {self.install}" if self.blind else ""
 
 
 def _no(problem: Problem, field: bool) -> str:
@@ -86,16 +89,16 @@ def _from_products(slopes: Any, here: Any, points: Any) -> Any:
     return here * slopes.sum(1)[:, None] - slopes @ points
 
 
-def bare_products(problem: Problem, field: bool, rtol: float) -> Call:
+def bare_products(problem: Problem, field: bool, rtol: float, xp: Any = np) -> Call:
     """Nothing but the matrix products that sums in high dimension can't do without, in the same shapes and threads."""
-    points = problem.points
-    other = np.empty_like(points)
-    gram = np.empty((len(points), len(points)), points.dtype)
+    points = xp.asarray(problem.points)
+    other = xp.empty_like(points)
+    gram = xp.empty((len(points), len(points)), points.dtype)
 
     def call() -> tuple[None, None]:
-        np.matmul(points, points.T, out=gram)
+        xp.matmul(points, points.T, out=gram)
         if field:
-            np.matmul(gram, points, out=other)
+            xp.matmul(gram, points, out=other)
         return None, None
 
     return call
@@ -140,18 +143,16 @@ def _scikit_learn(problem: Problem, field: bool, rtol: float) -> Call:
     return _by_distances(lambda a, b: pairwise.euclidean_distances(a, b, squared=True), problem, field)
 
 
-def _keops_refusal(problem: Problem, field: bool) -> str:
+def keops_refusal(problem: Problem, field: bool) -> str:
+    """Refusal of what takes too long to compile."""
     return "its formula would take minutes to compile" if problem.points.shape[1] > KEOPS_MOST_AXES else ""
 
 
 def _keops(problem: Problem, field: bool, rtol: float) -> Call:
     points, weights, square = _numbers(problem)
-    dimension, exponent = points.shape[1], _exponent(problem)
-    root = "Rsqrt(SqDist(X, Y) + E)"
-    value = "*".join(["Q", *[root] * exponent])
-    formula = f"Concat({value}, IntCst({exponent})*{value}*{root}*{root}*(X - Y))" if field else value
-    variables = [f"X = Vi({dimension})", f"Y = Vj({dimension})", "Q = Vj(1)", "E = Pm(1)"]
-    reduction = importlib.import_module("pykeops.numpy").Genred(formula, variables, reduction_op="Sum", axis=1)
+    reduction = importlib.import_module("pykeops.numpy").Genred(
+        *keops_formula(problem, field), reduction_op="Sum", axis=1
+    )
     charge, softening = weights[:, None], np.array([square], points.dtype)
 
     def call() -> tuple[np.ndarray, np.ndarray | None]:
@@ -161,18 +162,29 @@ def _keops(problem: Problem, field: bool, rtol: float) -> Call:
     return call
 
 
-def _torch_tensors(problem: Problem) -> tuple[Any, Any, Any]:
+def keops_formula(problem: Problem, field: bool) -> tuple[str, list[str]]:
+    """The sums as PyKeOps writes them, and its variables: targets, positions, charges, ε²."""
+    dimension, exponent = problem.points.shape[1], _exponent(problem)
+    root = "Rsqrt(SqDist(X, Y) + E)"
+    value = "*".join(["Q", *[root] * exponent])
+    formula = f"Concat({value}, IntCst({exponent})*{value}*{root}*{root}*(X - Y))" if field else value
+    return formula, [f"X = Vi({dimension})", f"Y = Vj({dimension})", "Q = Vj(1)", "E = Pm(1)"]
+
+
+def torch_tensors(problem: Problem, device: str = "cpu") -> tuple[Any, Any, Any]:
+    """Points, charges and ε² as PyTorch has them."""
     import torch
 
     points, weights, square = _numbers(problem)
-    tensor = torch.from_numpy(points)
-    return tensor, torch.from_numpy(weights), torch.tensor(square, dtype=tensor.dtype)
+    tensor = torch.from_numpy(points).to(device)
+    return tensor, torch.from_numpy(weights).to(device), torch.tensor(square, dtype=tensor.dtype, device=device)
 
 
-def _torch_eager(problem: Problem, field: bool, rtol: float) -> Call:
+def torch_eager(problem: Problem, field: bool, rtol: float, device: str = "cpu") -> Call:
+    """Blocks of targets by array operations."""
     import torch
 
-    points, weights, square = _torch_tensors(problem)
+    points, weights, square = torch_tensors(problem, device)
     exponent, (count, dimension) = _exponent(problem), points.shape
     products = dimension > LOW
     step = max(1, TILE // (count * (1 if products else dimension)))
@@ -222,10 +234,11 @@ def _torch_compiled(dimension: int, exponent: int, field: bool, dtype: str) -> A
     return torch.compile(sums, dynamic=True)
 
 
-def _torch_compile(problem: Problem, field: bool, rtol: float) -> Call:
+def torch_compile(problem: Problem, field: bool, rtol: float, device: str = "cpu") -> Call:
+    """All pairs in one compiled expression."""
     import torch
 
-    points, weights, square = _torch_tensors(problem)
+    points, weights, square = torch_tensors(problem, device)
     sums = _torch_compiled(points.shape[1], _exponent(problem), field, str(points.dtype))
 
     def call() -> tuple[Any, Any]:
@@ -235,7 +248,8 @@ def _torch_compile(problem: Problem, field: bool, rtol: float) -> Call:
     return call
 
 
-def _jax(problem: Problem, field: bool, rtol: float) -> Call:
+def jax_jit(problem: Problem, field: bool, rtol: float) -> Call:
+    """One target after the other, or products in high dimension, compiled, where JAX computes."""
     jax, jnp = importlib.import_module("jax"), importlib.import_module("jax.numpy")
     jax.config.update("jax_enable_x64", True)
     exponent = _exponent(problem)
@@ -270,7 +284,8 @@ def _only(dimensions: tuple[int, ...], exponents: tuple[int, ...] = (1,)) -> Cal
     return refusal
 
 
-def _low_dimension(problem: Problem, field: bool) -> str:
+def low_dimension(problem: Problem, field: bool) -> str:
+    """Refusal of a peer whose expression grows with the dimension."""
     return "" if problem.points.shape[1] <= LOW else "low dimension only"
 
 
@@ -352,14 +367,14 @@ BARE_PRODUCTS = Peer((), "", _no, bare_products)
 """Timed with all sums in high dimension."""
 
 PEERS = {
-    "PyKeOps": Peer(("pykeops",), "pykeops", _keops_refusal, _keops),
+    "PyKeOps": Peer(("pykeops",), "pykeops", keops_refusal, _keops),
     "scipy cdist": Peer(("scipy",), "scipy", _float64_only, _scipy, note="field by differences of products"),
     "scikit-learn": Peer(
         ("sklearn",), "scikit-learn", _no, _scikit_learn, note=CANCELS
     ),
-    "torch eager": Peer(("torch",), "torch==2.13.0", _no, _torch_eager, note_in_high_dimension=CANCELS),
-    "torch.compile": Peer(("torch",), "torch==2.13.0", _low_dimension, _torch_compile),
-    "JAX jit": Peer(("jax",), "jax", _no, _jax, note_in_high_dimension=CANCELS),
+    "torch eager": Peer(("torch",), "torch==2.13.0", _no, torch_eager, note_in_high_dimension=CANCELS),
+    "torch.compile": Peer(("torch",), "torch==2.13.0", low_dimension, torch_compile),
+    "JAX jit": Peer(("jax",), "jax", _no, jax_jit, note_in_high_dimension=CANCELS),
     "fmm3dpy": Peer(
         ("fmm3dpy",), "fmm3dpy", _only((3,)), _fmm3d, growth=1.1, bare=True, takes_rtol=True,
         note="ε = 0, own terms left out",

@@ -9,9 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from coulombfield.arrays import Device
+
 from ..process_memory import Peak
 from ..rows import OURS
-from ..timing import Spread, few_turns
+from ..timing import CPU, Spread, few_turns
 
 WORDS = 50_000  # different ones of made-up text
 WORDS_OF_A_LINE = 12  # at most
@@ -31,9 +33,23 @@ class Bench:
         Where lines come from.
     quick : bool
         Whether few are to be taken.
+    device : Device
+        Where updates compute.
+    compiled : bool
+        Whether PyTorch's are also compiled on a GPU.
     """
 
-    def __init__(self, seconds: float, place: Path, text: Path | None, *, quick: bool):
+    def __init__(
+        self,
+        seconds: float,
+        place: Path,
+        text: Path | None,
+        *,
+        quick: bool,
+        device: Device = CPU,
+        compiled: bool = False,
+    ):
+        self.device, self.compiled = device, compiled
         self.seconds, self.place, self.quick, self._text = seconds, place, quick, text
         self.rows: list[dict[str, Any]] = []
 

@@ -33,9 +33,9 @@ def target(gan: Any, points: Tensor, sources: Tensor | None = None) -> Tensor:
     squared = torch.cdist(points, sources).square() + softening**2
     kernel = torch.rsqrt(squared) if config.exponent == 1 else squared.pow(-config.exponent / 2)
     if config.exclude_self:
-        kernel = kernel * (1 - torch.eye(len(points), dtype=points.dtype))
+        kernel = kernel * (1 - torch.eye(len(points), dtype=points.dtype, device=points.device))
     half = len(points) // 2
-    weight = torch.full((half,), config.scale / half, dtype=points.dtype)
+    weight = torch.full((half,), config.scale / half, dtype=points.dtype, device=points.device)
     return kernel @ torch.cat([-weight, weight])
 
 

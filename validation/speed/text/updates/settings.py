@@ -8,12 +8,14 @@ from typing import NamedTuple
 
 import numpy as np
 
+from coulombfield.arrays import Device
 from experiments.gans import coulomb, wgan_gp
 from experiments.gans.gan import GAN
 from experiments.players.language import DiscriminatorConfig, GeneratorConfig
 from experiments.players.optimizer import OptimizerConfig, ScheduleConfig
 
 from ...gans.settings import assemble
+from ...timing import CPU
 
 LENGTH, BATCH, LINES, UPDATES = 32, 64, 256, 1000
 VOCABULARIES = 96, 2048
@@ -40,6 +42,8 @@ class Setting(NamedTuple):
     blocks: int = 5
     dtype: str = "float32"
     length: int = LENGTH
+    device: Device = CPU
+    """Where ours computes."""
 
     @property
     def name(self) -> str:
@@ -71,7 +75,8 @@ class Setting(NamedTuple):
             discriminator = DiscriminatorConfig(width=width, blocks=blocks, start="he", optimizer=adam)
         players = {"generator": generator, "discriminator": discriminator}
         training = types.SimpleNamespace(updates=UPDATES)
-        made = assemble(types.SimpleNamespace(gan=kind, players=players, training=training), self.data, self.minibatch)
+        settings = types.SimpleNamespace(gan=kind, players=players, training=training)
+        made = assemble(settings, self.data, self.minibatch, device=self.device)
         if self.kind == "wgan_gp":
             vars(made)["moves"] = lambda: ("discriminator",)  # the generator's move is no more than the Coulomb GAN's
         return made

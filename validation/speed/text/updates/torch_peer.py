@@ -8,18 +8,28 @@ import numba
 import numpy as np
 import torch
 
-from ...gans.torch_peer import Peer
+from ...gans.torch_peer import Peer, updates_on
 from ...rows import Difference, relative
+from ...timing import CPU
+from ...torch_variants import variants
 from .settings import Setting
 
 LOSSES = "validation.speed.text.torch_losses"
 
 
-def update(setting: Setting) -> Callable[[], object]:
-    """A call of PyTorch's, ready to be made, with as many threads as ours."""
+def update(setting: Setting, device: str = "cpu") -> Callable[[], object]:
+    """A call of PyTorch's, eager and ready to be made, with as many threads as ours."""
     torch.set_num_threads(numba.get_num_threads())
     torch.manual_seed(0)
-    return Peer(setting.gan(), setting.data, setting.optimizers, losses=LOSSES)
+    gan = setting._replace(device=CPU).gan()
+    return Peer(gan, setting.data, setting.optimizers, losses=LOSSES, device=device)
+
+
+def updates_of(setting: Setting, device: str, compiled: bool) -> dict[str, Callable[[], object]]:
+    """A call of PyTorch's on a GPU, in all of its ways or those that compile nothing."""
+    gan = setting._replace(device=CPU).gan()
+    ways = variants(images=False, compiled=compiled)
+    return updates_on(device, gan, setting.data, setting.optimizers, ways, LOSSES)
 
 
 def differences(setting: Setting) -> Iterator[Difference]:

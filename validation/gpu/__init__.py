@@ -1,0 +1,1 @@
+"""The package on a GPU, looked at by one command: ``python -m validation gpu``."""
