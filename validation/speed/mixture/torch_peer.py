@@ -49,7 +49,7 @@ class Update:
         self.discriminator.to(device)
         if compiled:
             for network in (self.generator, self.discriminator):
-                network.forward = compile_(network.forward)  # type: ignore[method-assign]
+                vars(network)["forward"] = compile_(network.forward)
         self.adam_g = _adam(self.generator, generator.optimizer.rate.start)
         self.adam_d = _adam(self.discriminator, discriminator.optimizer.rate.start)
         self.data = torch.rand(settings.data.points, 2, device=device) * 2 * settings.data.extent - settings.data.extent
