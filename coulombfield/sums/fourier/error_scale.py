@@ -63,7 +63,11 @@ class Sample(NamedTuple):
             [(np.sum(terms, axis=1), np.sum(np.square(terms), axis=1)) for terms in terms_of(rows)]
             for rows in self.few_rows
         ]
-        return [self._whole(*map(np.concatenate, zip(*part, strict=True)), stress) for part in zip(*parts, strict=True)]
+        wholes = []
+        for part in zip(*parts, strict=True):
+            sums, squares = zip(*part, strict=True)
+            wholes.append(self._whole(np.concatenate(sums), np.concatenate(squares), stress))
+        return wholes
 
     def _whole(self, sums: np.ndarray, squares: np.ndarray, stress: float) -> float:
         variance = float(np.mean(squares))
