@@ -96,8 +96,10 @@ def test_a_wrong_engine_shows_its_error_and_a_slow_one_its_estimate(tmp_path, mo
     monkeypatch.setitem(selection.EXACT, "shy", engine(lambda x: x, refusal="it would rather not"))
     monkeypatch.setitem(selection.EXACT, "nan", engine(lambda x: x * np.nan))
     broken = engine(lambda x: x + 1)
-    broken.approximate = lambda request, tolerance: broken.evaluate(request)
+    broken.approximate = lambda request, tolerance, known: broken.evaluate(request)
     broken.needless = lambda request: ""
+    broken.plan = lambda request, tolerance, room=1.0: None
+    broken.least = lambda request: 0.0
     monkeypatch.setitem(selection.FAST, "broken", broken)
     rows = {
         (row["engine"], row["dtype"], row["output"]): row
