@@ -193,6 +193,7 @@ def test_noise_between_walls_fills_the_room_evenly():
 TEMPERATURE = 0.4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("by_groups", [False, True])
 def test_energy_is_shared_out_evenly(by_groups):
     r"""Particles of two charges and masses that interact in a trap: ⟨m v²⟩ = ⟨−x f⟩ = T for each kind and axis.
