@@ -18,7 +18,6 @@ from ..arguments import finite_number
 from ..arrays import Array
 from ..charges import Charges, check_charges
 from ..kernels import RadialKernel
-from ..profiles import Profile
 from ..sums.ewald import neighbour_cells
 from ..sums.ewald.splitting import Split
 from ..sums.fourier.periodic import box_of, constant
@@ -166,7 +165,7 @@ def _range(request: Request, kernel: RadialKernel, box: Box, cutoff: Any) -> flo
             raise ValueError(f"box: expected periods of at least twice the cutoff, {2 * reach:g}, got {shortest:g}")
         return reach
     reach = shortest / 2
-    profile: Profile = request.profile
+    profile = request.profile
     with np.errstate(all="ignore"):
         there, at_zero = (float(abs(profile.value(np, np.array([s]))[0])) for s in (reach * reach, 0.0))
     if not (np.isfinite(at_zero) and there <= np.finfo(request.targets.dtype).eps * at_zero):

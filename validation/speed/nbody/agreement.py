@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import numpy as np
 
 import coulombfield as cf
+from coulombfield import periodic
 
 from ..rows import Difference
 from .peers import Lammps, Rebound, TreeGravity, largest_difference
@@ -70,3 +71,13 @@ def _lammps(positions: np.ndarray, charges: np.ndarray) -> Iterator[Difference]:
             name = f"LAMMPS {style.split()[0]}, units {units}"
             yield Difference(name, "energy", abs(peer.energy() / (factor * energy) - 1))
             yield Difference(name, "forces", largest_difference(peer.forces(), factor * forces))
+    yield from _lammps_nearest(positions, charges, *soft[:2])
+
+
+def _lammps_nearest(positions: np.ndarray, charges: np.ndarray, style: str, coefficients: str) -> Iterator[Difference]:
+    """A cube that repeats, with its cutoff at half of the side: pairs at the nearest image."""
+    peer = Lammps(positions, charges, style, coefficients, cutoff=0.5, periodic=True)
+    field, kernel, box = periodic.minimum_image_field, cf.Plummer(1.0, SOFTENING), periodic.Box((1.0,) * 3)
+    found = field(positions, cf.Charges(positions, charges), kernel, box, cutoff=0.5)
+    forces = MIXING**POWER * charges[:, None] * found
+    yield Difference("LAMMPS coul/cut/soft, cut at half of a box", "forces", largest_difference(peer.forces(), forces))
