@@ -1,4 +1,4 @@
-"""Charges in a box that repeats: sums over all their images, energies, pressure.
+"""Charges in a box that repeats: sums over all their images, or the nearest; energies, pressure.
 
 Examples
 --------
@@ -12,6 +12,24 @@ Examples
 """
 
 from .box import Box
+from .nearest import (
+    minimum_image_energy,
+    minimum_image_field,
+    minimum_image_potential,
+    minimum_image_potential_and_field,
+)
 from .sums import energy, field, potential, potential_and_field, pressure, virial
 
-__all__ = ["Box", "energy", "field", "potential", "potential_and_field", "pressure", "virial"]
+__all__ = [
+    "Box",
+    "energy",
+    "field",
+    "minimum_image_energy",
+    "minimum_image_field",
+    "minimum_image_potential",
+    "minimum_image_potential_and_field",
+    "potential",
+    "potential_and_field",
+    "pressure",
+    "virial",
+]

@@ -146,9 +146,7 @@ def virial(charges: Charges, kernel: RadialKernel, box: Box, *, rtol: float = 1e
     For like charges that repel it is positive. The pressure is (2K + W) / (m V), K being the kinetic energy (R.
     Clausius 1870). Parameters and exceptions are those of :func:`energy`; the box has to be periodic along all axes.
     """
-    check_charges(charges)
-    check_kernel(kernel)
-    _check_box(box, charges.positions.shape[1])
+    _check(charges, kernel, box)
     if not all(box.periodic):
         raise ValueError("box: expected one that is periodic along all axes, where there is a volume")
     if kernel.profile.rise() is not None and box.dimension == 1:
@@ -203,12 +201,26 @@ def _request(
     potential: bool = False,
     field: bool = False,
 ) -> Request:
-    """The request that these arguments make, its points moved into the box."""
-    check_charges(charges)
-    check_kernel(kernel)
-    _check_box(box, charges.positions.shape[1])
+    """The request that these arguments make, its points moved into the box; its images are to be summed to ``rtol``."""
+    _check(charges, kernel, box)
     rtol = finite_number("rtol", rtol)
     _check_bare(kernel, box, exclude_self)
+    return request_in_box(targets, charges, kernel, box, exclude_self, rtol, potential=potential, field=field)
+
+
+def request_in_box(
+    targets: Any,
+    charges: Any,
+    kernel: Any,
+    box: Any,
+    exclude_self: Any,
+    rtol: float | None,
+    *,
+    potential: bool = False,
+    field: bool = False,
+) -> Request:
+    """The request that these arguments make, once they are checked, its points moved into the box."""
+    _check(charges, kernel, box)
     request = checked_request(targets, charges, kernel, exclude_self, rtol, potential=potential, field=field)
     if library(type(request.positions)) != "numpy":
         given = type(request.positions)
@@ -219,6 +231,12 @@ def _request(
     inside = box.wrapped(request.positions)
     same = request.targets is request.positions
     return request._replace(positions=inside, targets=inside if same else box.wrapped(request.targets))
+
+
+def _check(charges: Any, kernel: Any, box: Any) -> None:
+    check_charges(charges)
+    check_kernel(kernel)
+    _check_box(box, charges.positions.shape[1])
 
 
 def _check_box(box: Any, dimension: int) -> None:

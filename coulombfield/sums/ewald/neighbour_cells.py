@@ -27,9 +27,10 @@ from ...lanes import (
     add_each,
     add_to_rows,
     compiled_once,
+    copy_lanes,
     dot,
     like,
-    load_rows,
+    load_series,
     multiply_each,
     polynomial,
     row_of,
@@ -39,8 +40,9 @@ from ...lanes import (
     zero_lane,
     zeros,
 )
-from ...profiles import cast, slope_at, value_at
+from ...profiles import slope_at, value_at
 from ...threads import share
+from ..pairs.root_powers import merged
 from ..pairs.tiles import plain
 
 CELLS_A_POINT = 4
@@ -48,6 +50,7 @@ CELLS_A_REACH = {1: (8, 4, 2), 2: (4, 3, 2), 3: (3, 2)}
 """How many cells r_c may be long, by the dimension: small cells hold fewer pairs that are too far apart, but their
 neighbourhood is copied for the fewer targets."""
 CHARGES_A_CELL = 6  # with which copying the neighbourhood is a small part of the work
+ROUNDING = 1e-12  # of a number of cells
 PIECES = 64  # of the targets' cells, dealt out like cards: threads get equal shares also where points cluster
 
 
@@ -105,37 +108,39 @@ def short_sums(
 ) -> tuple[np.ndarray | None, np.ndarray | None]:
     """Potential and field of the short part of a split, f − smooth part, in float64."""
     dimension, real = targets.shape[1], targets.dtype.type
+    axes = static_size(dimension)
     sources = sort(positions, grid)
     destinations = sources if targets is positions else sort(targets, grid)
-    table = np.empty((dimension + 1, positions.shape[0]), real)
+    count = positions.shape[0]
+    table = np.zeros((dimension + 1, count + LANE_BYTES // positions.itemsize), real)  # read in whole vectors
     for axis in range(dimension):
-        table[axis] = positions[sources.order, axis]
-    table[dimension] = weights[sources.order]
+        table[axis, :count] = positions[sources.order, axis]
+    table[dimension, :count] = weights[sources.order]
     place = np.empty(0, np.int64)
     if exclude_self:
         place = np.empty_like(sources.order)
         place[sources.order] = np.arange(len(place))
-    polynomials = [tuple(real(c) for c in split.coefficients)]
-    if field:
-        polynomials.append(tuple(real(c) for c in split.slopes))
-    out = np.zeros((1 + dimension if field else 1, targets.shape[0]))
+    parts = ([split.coefficients] if potential else []) + ([split.slopes] if field else [])
+    out = np.zeros((potential + dimension * field, targets.shape[0]))
     occupied = np.flatnonzero(np.diff(destinations.starts))
     arguments = (
         plain(targets),
         destinations.order,
         destinations.starts,
         occupied,
-        table,
+        table.reshape(-1),
         sources.starts,
         place,
         _reaches(math.sqrt(split.cutoff), grid.side),
         grid.shape,
         real(0.25 * np.finfo(real).max),  # a coordinate out of reach, whose square need not be finite
-        cast(split.profile, real),
+        merged(split.profile, real, split.cutoff, int(field)),  # terms beyond the cutoff may be anything
         real(split.cutoff),
         real(2 / split.cutoff),
-        tuple(polynomials),
-        static_size(dimension),
+        tuple(tuple(real(c) for c in part) for part in parts),
+        axes,
+        axes[:potential],
+        axes if field else (),
         out,
     )
 
@@ -144,7 +149,7 @@ def short_sums(
             _piece(index, *arguments)
 
     share(work, PIECES)
-    return out[0] if potential else None, out[1:].T if field else None
+    return out[0] if potential else None, out[int(potential) :].T if field else None
 
 
 def _reaches(reach: float, side: float) -> np.ndarray:
@@ -152,7 +157,9 @@ def _reaches(reach: float, side: float) -> np.ndarray:
     width = int(reach / side) + 1
     gaps = np.maximum(np.arange(width + 1) - 1.0, 0.0) * side
     rest = reach * reach - (gaps[:, None] ** 2 + gaps[None, :] ** 2)
-    return np.where(rest > 0, np.floor(np.sqrt(np.maximum(rest, 0)) / side) + 1, -1).astype(np.int64)
+    # Nothing counts at r_c itself: a cell that begins there is too far, and one that rounding moves there adds nothing.
+    cells = np.ceil(np.sqrt(np.maximum(rest, 0)) / side - ROUNDING)
+    return np.where(cells > 0, cells, -1).astype(np.int64)
 
 
 @jit
@@ -171,61 +178,71 @@ def _counting_sort(cells, starts, order):
     starts[0] = 0
 
 
-# In what follows ``axes`` is the static size m, and ``polynomials`` a tuple of the coefficients of the smooth part and,
-# for fields, of its slope: its length says which of both functions is called.
+# In what follows ``axes``, ``value_axes`` and ``field_axes`` are static sizes: m, 1 or 0, m or 0; ``polynomials`` are
+# the coefficients of the smooth part, of its slope, or of both, as they are wanted.
 
 
-@jit(no_cpython_wrapper=True)
-def _potential_lanes(near, blocks, target, own, profile, cutoff, scale, polynomials, axes, sums):
-    rows = (*axes, 0)
-    nothing = zeros(load_rows(near[0], rows), ONE)  # what charges beyond the cutoff add
-    total = nothing
-    for block in range(blocks):
-        tile = load_rows(near[block], rows)
-        difference = subtract_each(target, tile)
-        s = dot(difference, difference)
-        # f less the smooth part, a polynomial in u = 2 s / r_c^2 - 1; beyond the cutoff it is another sum's
-        value = value_at(profile, np, s) - polynomial(s * scale - like(scale, 1), polynomials[0])
-        terms = (select(s < cutoff, tile[len(axes)] * value, nothing[0]),)  # q_j (f - smooth) within r_c
-        total = add_each(total, zero_lane(terms, own - block * near.shape[2]))
-    add_to_rows(sums, total)
+def _factors(value_axes, field_axes, profile, s, inside, u, weight, polynomials, nothing):
+    """The charge times what the smooth part leaves of f, of f′ or of both, within r_c: a tuple of lanes."""
 
 
-@jit(no_cpython_wrapper=True)
-def _both_lanes(near, blocks, target, own, profile, cutoff, scale, polynomials, axes, sums):
-    rows = (*axes, 0)
-    nothing = zeros(load_rows(near[0], rows), ONE)
-    total = nothing
-    total_field = zeros(load_rows(near[0], rows), axes)
-    for block in range(blocks):
-        tile = load_rows(near[block], rows)
-        difference = subtract_each(target, tile)
-        s = dot(difference, difference)
-        u = s * scale - like(scale, 1)
-        weight = tile[len(axes)]
-        # of f and of f′ the smooth part comes off, within r_c
+@overload(_factors)
+def _factors_overload(value_axes, field_axes, profile, s, inside, u, weight, polynomials, nothing):
+    def value_only(value_axes, field_axes, profile, s, inside, u, weight, polynomials, nothing):
+        return (select(inside, weight * (value_at(profile, np, s) - polynomial(u, polynomials[0])), nothing),)
+
+    def slope_only(value_axes, field_axes, profile, s, inside, u, weight, polynomials, nothing):
+        return (select(inside, weight * (slope_at(profile, np, s) - polynomial(u, polynomials[0])), nothing),)
+
+    def both(value_axes, field_axes, profile, s, inside, u, weight, polynomials, nothing):
         value = weight * (value_at(profile, np, s) - polynomial(u, polynomials[0]))
         slope = weight * (slope_at(profile, np, s) - polynomial(u, polynomials[1]))
-        inside = s < cutoff
-        terms = select(inside, value, nothing[0]), select(inside, slope, nothing[0])
-        value, slope = zero_lane(terms, own - block * near.shape[2])
-        total = add_each(total, (value,))
-        total_field = add_each(total_field, multiply_each(slope, difference))
-    add_to_rows(sums, total + total_field)
+        return select(inside, value, nothing), select(inside, slope, nothing)
+
+    if not len(field_axes):
+        return value_only
+    return both if len(value_axes) else slope_only
 
 
-def _add(near, blocks, target, own, profile, cutoff, scale, polynomials, axes, sums):
+def _terms(value_axes, field_axes, factors, difference):
+    """What a charge adds to potential and field, less the field's factor −2: a tuple of lanes."""
+
+
+@overload(_terms)
+def _terms_overload(value_axes, field_axes, factors, difference):
+    def value_only(value_axes, field_axes, factors, difference):
+        return factors
+
+    def field_only(value_axes, field_axes, factors, difference):
+        return multiply_each(factors[0], difference)
+
+    def both(value_axes, field_axes, factors, difference):
+        return (factors[0], *multiply_each(factors[1], difference))
+
+    if not len(field_axes):
+        return value_only
+    return both if len(value_axes) else field_only
+
+
+@jit(no_cpython_wrapper=True)
+def _add(near, blocks, target, own, profile, cutoff, scale, polynomials, axes, value_axes, field_axes, sums):
     """Add all charges of the buffer to the sums at one target, which are in parts."""
-
-
-@overload(_add)
-def _overload_add(near, blocks, target, own, profile, cutoff, scale, polynomials, axes, sums):
-    chosen = _potential_lanes if len(polynomials) == 1 else _both_lanes
-
-    def add(near, blocks, target, own, profile, cutoff, scale, polynomials, axes, sums):
-        chosen(near, blocks, target, own, profile, cutoff, scale, polynomials, axes, sums)
-
-    return add
+    rows = (*axes, 0)
+    lanes, capacity, all_rows = LANE_BYTES // near.itemsize, len(near) // len(rows), len(rows)
+    tile = load_series(near, 0, capacity, 0, all_rows, rows)
+    nothing = zeros(tile, ONE)  # what charges beyond r_c add
+    total = zeros(tile, value_axes + field_axes)
+    own_block = own // lanes  # −1 for none
+    for block in range(blocks):
+        tile = load_series(near, block * lanes, capacity, 0, all_rows, rows)
+        difference = subtract_each(target, tile)
+        s = dot(difference, difference)
+        u = s * scale - like(scale, 1)  # 2 s / r_c^2 - 1, in which the smooth part is a polynomial
+        factors = _factors(value_axes, field_axes, profile, s, s < cutoff, u, tile[len(axes)], polynomials, nothing[0])
+        if block == own_block:
+            factors = zero_lane(factors, own - block * lanes)
+        total = add_each(total, _terms(value_axes, field_axes, factors, difference))
+    add_to_rows(sums, total)
 
 
 @jit(no_cpython_wrapper=True)
@@ -240,51 +257,47 @@ def _gather(near, cell, table, starts, reaches, shape, nowhere, rows):
     y = cell // shape[0] % shape[1]
     z = cell // (shape[0] * shape[1])
     width = reaches.shape[0] - 1
-    lanes = near.shape[2]
-    count = block = lane = 0
-    shift = 0
+    lanes = LANE_BYTES // table.itemsize
+    capacity, stride = len(near) // len(rows), len(table) // len(rows)
+    count = shift = 0
     for other_z in range(max(z - width, 0), min(z + width + 1, shape[2])):
         for other_y in range(max(y - width, 0), min(y + width + 1, shape[1])):
             reach = reaches[abs(other_z - z), abs(other_y - y)]
             if reach < 0:
                 continue
-            row = (other_z * shape[1] + other_y) * shape[0]
-            begin = starts[row + max(x - reach, 0)]
-            end = starts[row + min(x + reach, shape[0] - 1) + 1]
+            first = (other_z * shape[1] + other_y) * shape[0]
+            begin = starts[first + max(x - reach, 0)]
+            end = starts[first + min(x + reach, shape[0] - 1) + 1]
             if other_z == z and other_y == y:
                 shift = count - begin  # own charges are in the cell's own row
+            if len(near):
+                # whole vectors: what is beyond a range is overwritten by the next, or by the charges at the end
+                for j in range(begin, end, lanes):
+                    for row in range(len(rows)):
+                        copy_lanes(near, row * capacity + count + j - begin, table, row * stride + j)
             count += end - begin
-            if near.shape[0] == 0:
-                continue
-            for j in range(begin, end):
-                for row in range(len(rows)):
-                    near[block, row, lane] = table[row, j]
-                lane += 1
-                if lane == lanes:
-                    block += 1
-                    lane = 0
-    # the last block is filled up with charges beyond the cutoff
-    if lane > 0:
+    # the last vector is filled up with charges beyond the cutoff
+    if len(near):
         for row in range(len(rows)):
-            for other in range(lane, lanes):
-                near[block, row, other] = nowhere
+            for k in range(count, count + lanes):
+                near[row * capacity + k] = nowhere
     return count, shift
 
 
 @jit
 def _piece(
     index, targets, order, ends, occupied, table, starts, place, reaches, shape, nowhere, profile, cutoff, scale,
-    polynomials, axes, out,
+    polynomials, axes, value_axes, field_axes, out,
 ):  # fmt: skip
     """The sums at the targets of every ``PIECES``-th cell."""
     lanes = LANE_BYTES // table.itemsize
     # A buffer for the most that are near any of these cells: Numba compiles one that grows for seconds.
-    none = np.empty((0, len(axes) + 1, lanes), table.dtype)
+    none = np.empty(0, table.dtype)
     most = 0
     for number in range(index, len(occupied), PIECES):
         count, shift = _gather(none, occupied[number], table, starts, reaches, shape, nowhere, (*axes, 0))
         most = max(most, count)
-    near = np.empty((most // lanes + 1, len(axes) + 1, lanes), table.dtype)
+    near = np.empty((len(axes) + 1) * (most + 2 * lanes), table.dtype)
     sums = np.empty((out.shape[0], lanes))
     for number in range(index, len(occupied), PIECES):
         cell = occupied[number]
@@ -296,9 +309,10 @@ def _piece(
             for axis in range(out.shape[0]):
                 for lane in range(lanes):
                     sums[axis, lane] = 0
-            _add(near, blocks, row_of(targets, i, axes), own, profile, cutoff, scale, polynomials, axes, sums)
+            target = row_of(targets, i, axes)
+            _add(near, blocks, target, own, profile, cutoff, scale, polynomials, axes, value_axes, field_axes, sums)
             for axis in range(out.shape[0]):
                 total = 0.0
                 for lane in range(lanes):
                     total += sums[axis, lane]
-                out[axis, i] = -2 * total if axis else total  # E = -2 sum of q f′(s) (a - b)
+                out[axis, i] = total if axis < len(value_axes) else -2 * total  # E = -2 sum of q f′(s) (a - b)
