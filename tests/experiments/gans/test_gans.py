@@ -38,6 +38,8 @@ SMALL = (
     "metrics.energy.samples=100",
 )
 KILLED_OFTEN = ("wgan_gp", "began")
+KILLS = int(os.environ.get("COULOMBFIELD_TEST_KILLS", "4"))
+"""Moments at which one of these is killed."""
 """One with several moves of one player and draws of its own, one with a number that goes on from update to update."""
 
 
@@ -119,7 +121,7 @@ def test_a_run_that_dies_in_an_update_goes_on_to_the_same_bits(tmp_path, uninter
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", KILLED_OFTEN)
-def test_kill_9_at_four_moments_ends_with_the_same_bits(tmp_path, uninterrupted, kind):
+def test_kill_9_at_any_moment_ends_with_the_same_bits(tmp_path, uninterrupted, kind):
     """The first process is killed at once; those that go on right after a new checkpoint, and while one starts."""
     folder = tmp_path / "run"
     deadline = time.monotonic() + 300  # a busy machine may take minutes to start Python
@@ -129,7 +131,8 @@ def test_kill_9_at_four_moments_ends_with_the_same_bits(tmp_path, uninterrupted,
         assert time.monotonic() < deadline
         time.sleep(0.0005)
     kill(process)
-    for wait_for_a_checkpoint in (True, False, True):
+    for moment in range(KILLS - 1):
+        wait_for_a_checkpoint = moment % 2 == 0
         before = set(folder.glob("checkpoints/step-*.h5"))
         process = experiments("resume", str(folder))
         if wait_for_a_checkpoint:
@@ -137,7 +140,7 @@ def test_kill_9_at_four_moments_ends_with_the_same_bits(tmp_path, uninterrupted,
                 assert time.monotonic() < deadline
                 time.sleep(0.0005)
         else:
-            time.sleep(0.5)
+            time.sleep(0.25 * moment + 0.25)
         kill(process)
     assert main(["resume", str(folder)]) == 0
     np.testing.assert_equal(final_state(folder), uninterrupted(kind))
