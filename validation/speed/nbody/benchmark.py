@@ -97,7 +97,7 @@ def _pairs(count: int, modules: set[str], threads: int, seconds: float) -> Itera
     for row in _timed(sides, seconds):
         difference = apart.get(row["name"])
         if difference is not None:
-            print(f"  {'':<24}forces differ by at most {difference:.1e} of their size")
+            print(f"  {'':<30}forces differ by at most {difference:.1e} of their size")
         yield {"table": "pairs", "bodies": count, "threads": threads, **row, "difference": difference}
 
 
@@ -125,7 +125,7 @@ def _tree(count: int, modules: set[str], seconds: float) -> Iterator[dict[str, A
     for row in _timed(sides, seconds):
         name = row["name"]
         angle = f", opening angle {angles[name]:.3f}" if name in angles else ""
-        print(f"  {'':<24}error {errors[name]:.2e} of the forces' root mean square{angle}")
+        print(f"  {'':<30}error {errors[name]:.2e} of the forces' root mean square{angle}")
         yield {"table": "tree", "bodies": count, **row, "error": errors[name], "opening_angle": angles.get(name)}
 
 
@@ -141,7 +141,7 @@ def _timed(sides: Mapping[str, Side], seconds: float) -> Iterator[dict[str, Any]
     spreads = {name: Spread.of(taken) for name, taken in times.items()}
     for name, spread in spreads.items():
         ratio = spread.median / spreads[OURS].median
-        print(f"  {name:<24}{milliseconds(spread):>32} ms, {ratio:.2f} times ours", flush=True)
+        print(f"  {name:<30}{milliseconds(spread):>32} ms, {ratio:.2f} times ours", flush=True)
         yield {
             "name": name,
             "min_s": spread.minimum,
