@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import array_api_compat
 import numpy as np
 
 from .. import periodic
@@ -16,9 +15,6 @@ from ..arrays import Array, library
 from ..charges import Charges
 from ..kernels import RadialKernel, value_at_zero
 from .system import System
-
-RTOL = 1e-6
-ROUNDINGS = 16  # that periodic sums allow at least
 
 
 def check_arrays(system: System, positions: Array) -> None:
@@ -46,7 +42,7 @@ def potential_and_field(
         places = np.concatenate([targets, charges.positions])
         charges = Charges(places, np.concatenate([np.zeros(count, targets.dtype), charges.weights]))
         targets, exclude = places, True
-    options: dict[str, Any] = {"exclude_self": exclude, "rtol": _rtol(system, targets)}
+    options: dict[str, Any] = {"exclude_self": exclude, "rtol": system.rtol}
     assert system.box is not None
     if not potential:
         return None, periodic.field(targets, charges, kernel, system.box, **options)[:count]
@@ -57,17 +53,11 @@ def potential_and_field(
 def energy(charges: Charges, kernel: RadialKernel, system: System) -> float:
     """Energy of one box, without the coupling."""
     assert system.box is not None
-    options: dict[str, Any] = {"exclude_self": system.exclude_self, "rtol": _rtol(system, charges.positions)}
+    options: dict[str, Any] = {"exclude_self": system.exclude_self, "rtol": system.rtol}
     return periodic.energy(charges, kernel, system.box, **options)
 
 
 def virial(charges: Charges, kernel: RadialKernel, system: System) -> float:
     """Virial of one box with the coupling [energy]."""
     assert system.box is not None
-    return system.coupling * periodic.virial(charges, kernel, system.box, rtol=_rtol(system, charges.positions))
-
-
-def _rtol(system: System, like: Array) -> float:
-    if system.rtol is not None:
-        return system.rtol
-    return max(RTOL, ROUNDINGS * float(array_api_compat.array_namespace(like).finfo(like.dtype).eps))
+    return system.coupling * periodic.virial(charges, kernel, system.box, rtol=system.rtol)

@@ -213,9 +213,19 @@ def test_sheets_at_one_place_have_no_field_on_each_other():
     assert e[2] == pytest.approx((behind - ahead) / (2 * step))
     assert e.T @ charges.weights == pytest.approx(0, abs=1e-14)
     single = cf.Charges(*(x.astype(np.float32) for x in (charges.positions, charges.weights)))
-    found = periodic.potential(single.positions, single, kernel, box, exclude_self=True, rtol=1e-5)
+    found = periodic.potential(single.positions, single, kernel, box, exclude_self=True)
     assert found.dtype == np.float32
     np.testing.assert_allclose(found, phi, rtol=1e-6)
+
+
+def test_without_rtol_an_error_is_allowed_that_the_dtype_can_keep():
+    points = np.random.default_rng(0).uniform(size=(40, 3))
+    charges = cf.Charges(points, np.resize([1.0, -1.0], 40))
+    single = cf.Charges(points.astype(np.float32), charges.weights.astype(np.float32))
+    box, kernel = Box((1.0, 1.0, 1.0)), cf.Plummer(1, 0.1)
+    exact = periodic.energy(charges, kernel, box, rtol=1e-10)
+    assert periodic.energy(charges, kernel, box) == pytest.approx(exact, rel=1e-5)
+    assert periodic.energy(single, kernel, box) == pytest.approx(exact, rel=1e-4)
 
 
 def test_the_virial_of_sheets_is_minus_their_energy():
