@@ -77,7 +77,7 @@ class Box:
 
     def wrapped(self, points: np.ndarray) -> np.ndarray:
         """Points of shape (N, m) moved by whole periods into [0, L) along the periodic axes."""
-        inside = np.array(points, copy=True)
+        inside = _floating(points)
         for axis, side in zip(self.axes, self.sides, strict=True):
             column = inside[:, axis]
             column -= np.floor(column / side) * side
@@ -86,10 +86,16 @@ class Box:
 
     def nearest(self, differences: np.ndarray) -> np.ndarray:
         """Differences of shape (..., m) between each point and the nearest image of the other."""
-        found = np.array(differences, copy=True)
+        found = _floating(differences)
         for axis, side in zip(self.axes, self.sides, strict=True):
             found[..., axis] -= np.rint(found[..., axis] / side) * side
         return found
+
+
+def _floating(given: np.ndarray) -> np.ndarray:
+    """A copy; integers as float64."""
+    copy = np.array(given, copy=True)
+    return copy if copy.dtype.kind == "f" else copy.astype(np.float64)
 
 
 def _sequence(name: str, given: object) -> list:

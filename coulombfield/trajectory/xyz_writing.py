@@ -44,7 +44,7 @@ class XYZWriter:
         If the file exists.
     TypeError, ValueError
         If an argument does not fit, or a frame has what the format has no room for: more than three dimensions, or
-        names of groups with spaces or quotes.
+        names of groups with spaces.
     OSError
         If the system refuses.
 

@@ -84,7 +84,7 @@ class Config:
     equilibration : float
         Time before the first step that counts [time].
     rtol : float
-        Error allowed in the sums over images.
+        Error allowed in the sums over images, from sixteen roundings of ``dtype`` to less than 1.
     seed : int
         Of the thermostat's noise.
     dtype : str
@@ -104,7 +104,10 @@ class Config:
     def __post_init__(self) -> None:
         if self.cells < 1:
             raise ValueError(f"cells: expected at least 1, got {self.cells}")
-        check_numbers(self, "coupling", "step", "friction", "equilibration", "rtol")
+        check_numbers(self, "coupling", "step", "friction", "equilibration")
+        least = 16 * float(np.finfo(self.dtype).eps)
+        if not least <= self.rtol < 1:
+            raise ValueError(f"rtol: expected a number from {least:.1e} ({self.dtype}) to 1, got {self.rtol:g}")
 
 
 def build(config: Config, device: Device, streams: Streams) -> OneComponentPlasma:

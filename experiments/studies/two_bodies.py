@@ -42,7 +42,8 @@ class Config:
     step : float
         [time].
     softening : float
-        ε of their gravity [length].
+        ε of their gravity [length], less than (1 + e) √((1 − e)^(−2/3) − 1): beyond that they start at the
+        pericentre.
     seed : int
         Not used: nothing is random.
     dtype : str
@@ -61,6 +62,13 @@ class Config:
         if not 0 < self.eccentricity < 1:
             raise ValueError(f"eccentricity: expected a number between 0 and 1, got {self.eccentricity}")
         check_numbers(self, "step", "softening")
+        # Where softened gravity bends less than a circle of their speed there, they start at the pericentre.
+        longest = (1 + self.eccentricity) * math.sqrt((1 - self.eccentricity) ** (-2 / 3) - 1)
+        if self.softening >= longest:
+            raise ValueError(
+                f"softening: expected less than {longest:.3g} with an eccentricity of {self.eccentricity:g}, for them "
+                f"to start at the apocentre, got {self.softening:g}"
+            )
 
 
 def build(config: Config, device: Device, streams: Streams) -> TwoBodies:

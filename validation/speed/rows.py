@@ -163,7 +163,7 @@ def compared(differences: Iterable[Difference], *, briefly: bool = False, bound:
 
     Briefly, a line has the largest alone and those that are too large.
     """
-    worst = 0.0
+    worst = -1.0
     for name, group in itertools.groupby(differences, key=lambda each: each.name):
         found = list(group)
         largest = max(found, key=lambda each: each.difference)
@@ -174,7 +174,7 @@ def compared(differences: Iterable[Difference], *, briefly: bool = False, bound:
             note = "" if difference <= bound else f"above {bound:.0e}"
             finite = difference if difference < float("inf") else None
             yield Row("agreement", name, quantity, difference=finite, note=note)
-    print(f"  {'largest of all':<55}{worst:.1e}")
+    print(f"  {'largest of all':<55}{worst:.1e}" if worst >= 0 else "  nothing to compare with")
 
 
 def relative(ours: np.ndarray, peer: np.ndarray, least: float = 0.0) -> float:

