@@ -72,17 +72,26 @@ class XYZWriter:
         self.path = Path(path)
         self._potential, self._force = potential, force
         self._numbers = _checked_numbers(atomic_numbers)
-        self._file = open(self.path, "x", encoding="utf-8", newline="\n")  # noqa: SIM115 - closed by close()
+        self._empty = True
+        try:
+            self._file = open(self.path, "x", encoding="utf-8", newline="\n")  # noqa: SIM115 - closed by close()
+        except FileExistsError:
+            raise FileExistsError(f"{self.path}: exists already; give another path") from None
 
     def __call__(self, now: Snapshot) -> None:
         """Append a frame."""
         frame = _of_snapshot(now, potential=self._potential, force=self._force)
-        self._file.writelines(_lines(frame, self._numbers))
+        lines = _lines(frame, self._numbers)
+        self._empty = False
+        self._file.writelines(lines)
         self._file.flush()
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the file; one without a frame, such as where the first was refused, is removed."""
         self._file.close()
+        if self._empty:
+            self.path.unlink(missing_ok=True)
+            self._empty = False
 
     def __enter__(self) -> XYZWriter:
         return self

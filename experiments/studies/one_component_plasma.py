@@ -55,6 +55,9 @@ class Crystal(NamedTuple):
     shares: int
 
 
+FREEZING = 175.0
+"""Γ from which on the plasma is a crystal."""
+
 CRYSTALS = {
     "nacl": Crystal("NaCl", -1.747564594633, 0.5, 4),
     "cscl": Crystal("CsCl", -1.762674773071, math.sqrt(3) / 2, 1),
@@ -105,6 +108,8 @@ class Config:
         if self.cells < 1:
             raise ValueError(f"cells: expected at least 1, got {self.cells}")
         check_numbers(self, "coupling", "step", "friction", "equilibration")
+        if self.coupling >= FREEZING:
+            raise ValueError(f"coupling: expected less than {FREEZING:g}, where it is a fluid, got {self.coupling:g}")
         least = 16 * float(np.finfo(self.dtype).eps)
         if not least <= self.rtol < 1:
             raise ValueError(f"rtol: expected a number from {least:.1e} ({self.dtype}) to 1, got {self.rtol:g}")

@@ -7,7 +7,7 @@ import pytest
 from trajectory_support import system, write
 
 import coulombfield as cf
-from coulombfield.flow import Group, Motion, Snapshot, State, Stop, Verlet, run
+from coulombfield.flow import Euler, Group, Motion, Snapshot, State, Stop, System, Verlet, run
 from coulombfield.trajectory import Box, Trajectory, XYZWriter, read_xyz, write_xyz
 
 TWO = """2
@@ -314,3 +314,15 @@ def test_an_empty_group_beside_others_is_left_out(tmp_path):
 def test_particles_of_which_all_are_fixed_have_no_velocities(tmp_path):
     write_xyz(tmp_path / "a.xyz", State({"hole": groups()["hole"]}))
     assert "velo" not in (tmp_path / "a.xyz").read_text()
+
+
+def test_a_writer_whose_first_frame_is_refused_leaves_no_file(tmp_path):
+    start = State(Group(np.zeros((2, 4)) + np.arange(2.0)[:, None]))
+    for _ in range(2):  # the second time nothing is in the way
+        with pytest.raises(ValueError, match="dimension"), XYZWriter(tmp_path / "a.xyz") as writer:
+            run(start, System(cf.Plummer()), Euler(0.1), until=Stop(steps=1), callbacks=[writer])
+    assert not any(tmp_path.iterdir())
+    (tmp_path / "a.xyz").write_text("mine")
+    with pytest.raises(FileExistsError, match=r"a\.xyz: exists already; give another path"):
+        XYZWriter(tmp_path / "a.xyz")
+    assert (tmp_path / "a.xyz").read_text() == "mine"

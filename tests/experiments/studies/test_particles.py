@@ -159,6 +159,7 @@ def test_metrics_schedules_and_samples_fit_together(preset):
         ("one-component-plasma", "coupling=-1", "coupling"),
         ("one-component-plasma", "rtol=1", "rtol"),
         ("one-component-plasma", "rtol=1e-16", "rtol"),
+        ("one-component-plasma", "coupling=175", "coupling"),
         ("two-stream", "sheets=7", "sheets"),
         ("two-stream", "speed=1", "speed"),
         ("two-stream", "amplitude=0.02", "amplitude"),
