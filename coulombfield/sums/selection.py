@@ -17,7 +17,7 @@ from .tolerance import SAMPLE, first_tolerance, within_tolerance
 OF_FEW = next(iter(EXACT))
 FEW_PAIRS = 2**20  # up to which that engine is the fastest where it serves, and asking others costs a tenth of its time
 
-WORTH_ASKING = 0.6  # of the shortest time so far, that a fast engine's least is below if it is asked
+WORTH_ASKING = 0.45  # of the shortest time so far, that a fast engine's least is below if it is asked
 
 
 class Candidate(NamedTuple):

@@ -51,7 +51,7 @@ def test_samples_move_along_the_field(device, unbiased):
     by_samples = energy_gradient(real, forward(gan, "generator", latent), Plummer(1.0, 0.7), unbiased=unbiased)
     for name, expected in (("bias", by_samples.sum(axis=0)), ("weight", latent.T @ by_samples)):
         found = gradients["generator"][name]
-        np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-15 * BATCH)
+        np.testing.assert_allclose(to_numpy(found), to_numpy(expected), rtol=1e-12, atol=1e-15 * BATCH)
 
 
 def test_the_softening_follows_its_schedule():

@@ -53,8 +53,16 @@ def test_that_norm_is_reached():
     assert float(losses["projection"]) == pytest.approx(-np.linalg.norm(mean_y - mean_x), rel=1e-12)
 
 
+def needs_qr(device):
+    try:
+        device.xp.linalg.qr(device.xp.eye(1))
+    except NotImplementedError as reason:  # a stand-in for a GPU
+        pytest.skip(str(reason))
+
+
 @pytest.mark.parametrize("k", [1, 3])
 def test_the_best_u_and_w_give_the_largest_singular_values(device, k):
+    needs_qr(device)
     gan = build(device, mean="none", components=k, clip=0.0)
     latent, real = gan.draw_latent(), gan.draw_real()
     (_, of_x), (_, of_y) = statistics(gan, latent, real)
@@ -79,6 +87,7 @@ def test_the_generator_lowers_what_the_critic_raises():
 
 
 def test_constraints_hold_from_the_start_and_after_every_update(device):
+    needs_qr(device)
     gan = build(device, mean="l2", components=2, clip=0.25, critic_steps=3)
     assert list(gan.moves()) == ["critic", "critic", "critic", "generator"]
     for _ in range(3):

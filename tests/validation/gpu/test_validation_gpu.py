@@ -258,6 +258,6 @@ def test_the_whole_command_runs_on_the_stand_in_cupy(tmp_path):
         shares = [row["share_of_rate"] for row in parts[name]["rows"] if row.get("counted") and row["share_of_rate"]]
         assert shares, name
         assert min(shares) > 0
-    assert parts["flows"]["left_out"] == ["drift of the energy: not on this device"]
+    assert parts["flows"]["left_out"] == ["stars and the drift of the energy: not on this device"]
     page = (out / "gpu.html").read_text()
     assert all(f"<h2>{name}: ok</h2>" in page for name in parts)
