@@ -80,14 +80,12 @@ class Costs:
     transform_point_3: float = _second(5.6e-8, what="transforms: a point in 3 dimensions, on one core")
     spread_single_1: float = _second(6.8e-10, what="transforms: a grid point that a point spreads to, m = 1, float32")
     spread_single_2: float = _second(8.9e-10, what="the same for m = 2")
-    spread_single_3: float = _second(4.1e-10, what="the same for m = 3")
+    spread_single_3: float = _second(5e-11, what="the same for m = 3")
     spread_double_1: float = _second(3.8e-9, what="the same for m = 1, float64")
     spread_double_2: float = _second(8.2e-10, what="the same for m = 2")
     spread_double_3: float = _second(2.1e-10, what="the same for m = 3")
     grid_single: float = _second(0.8e-9, what="transforms: a grid point, for each binary order of their number, single")
-    grid_double: float = _second(
-        1.9e-9, what="the same in float64, for grids that no cache holds: threads share its time"
-    )
+    grid_double: float = _second(1.5e-9, what="the same in float64")
     split_call: float = _second(0.022, what="split: samples and plans")
     split_neighbour: float = _second(1.6e-9, what="split: a pair of neighbouring cells, float64, all cores")
     split_point: float = _second(8.1e-8, what="split: a point, all cores")
