@@ -6,7 +6,6 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import array_api_compat
 import numpy as np
 from scipy.spatial import KDTree
 
@@ -275,7 +274,4 @@ def _host_vector(name: str, numbers: Array) -> np.ndarray:
     backend(**{name: numbers})
     if numbers.ndim != 1:
         raise ValueError(f"{name}: expected shape (count,), got {tuple(numbers.shape)}")
-    xp = array_api_compat.array_namespace(numbers)
-    if numbers.dtype not in (xp.float32, xp.float64):
-        raise TypeError(f"{name}: expected dtype float32 or float64, got {numbers.dtype}")
-    return to_numpy(numbers).astype(float)
+    return _host(name, numbers[:, None])[:, 0]
