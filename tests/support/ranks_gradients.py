@@ -2,6 +2,7 @@
 
 Every rank builds the GAN twice: as one of several, and as if it were alone. Both start from the same parameters; the
 whole minibatch that the second draws goes in parts to the first. A line is printed for each case, by the first rank.
+Every GAN is a case by its preset of points, found by looking; only settings that couple samples otherwise are listed.
 """
 
 from __future__ import annotations
@@ -11,10 +12,11 @@ import contextlib
 import sys
 
 import numpy as np
+from gan_presets import preset_of
 
 from coulombfield.arrays import to_numpy
 from coulombfield.rng import Streams
-from experiments import config
+from experiments import config, registry
 from experiments.gan_training import GANTraining
 from experiments.ranks.alone import ALONE
 from experiments.ranks.world import world
@@ -22,28 +24,18 @@ from experiments.runs import life
 
 POINTS = ("data.points=60", "data.held_out=10", "metrics=[]")
 DIGITS = ("generator.width=8", "discriminator.base=4", "data.held_out=20", "metrics=[]")
-CASES = {
-    "coulomb": ("gaussian-mixture-quick", *POINTS, "generator.layers.hidden=[6]", "discriminator.layers.hidden=[6]"),
+SETTINGS = {
     "coulomb without own charges": ("gaussian-mixture-quick", *POINTS, "gan.exclude_self=true"),
     "coulomb as a sum": ("gaussian-mixture-quick", *POINTS, 'gan.reduction="sum"'),
     "coulomb with field": ("gaussian-mixture-field", *POINTS),
     "coulomb with batch-norm": ("digits", *DIGITS),
     "coulomb with field and batch-norm": ("digits", *DIGITS, "gan.field_weight=0.5"),
-    "gan": ("figure-4-gan", *POINTS),
-    "wgan": ("figure-4-wgan", *POINTS),
-    "wgan_gp": ("figure-4-wgan-gp", *POINTS),
-    "geometric": ("figure-4-geometric", *POINTS),
-    "mcgan": ("figure-4-mcgan", *POINTS),
-    "began": ("figure-4-began", *POINTS),
-    "ebgan": ("figure-4-ebgan", *POINTS, "gan.pulling_away=0.3"),
-    "mmd_gan": ("figure-4-mmd-gan", *POINTS),
-    "mmd_net": ("figure-4-mmd-net", *POINTS),
-    "gmmn": ("figure-4-gmmn", *POINTS),
-    "drifting": ("figure-4-drifting", *POINTS, "gan.normalize=true"),
-    "direct": ("figure-4-direct", *POINTS),
+    "ebgan with pulling-away": ("figure-4-ebgan", *POINTS, "gan.pulling_away=0.3"),
+    "drifting, normalized": ("figure-4-drifting", *POINTS, "gan.normalize=true"),
     "direct, unbiased, more real samples": ("figure-4-direct", *POINTS, "gan.unbiased=true", "gan.real_batch=11"),
     "direct of all": ("gaussian-mixture-direct", *POINTS),
 }
+CASES = {kind: (preset_of(kind), *POINTS) for kind in registry.kinds("gans")} | SETTINGS
 
 
 def worst(case: str, batch: int, device: str) -> float:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from gan_presets import preset_of
 
 from coulombfield.rng import Streams
 from experiments import config, registry
@@ -41,15 +42,6 @@ KILLED_OFTEN = ("wgan_gp", "began")
 KILLS = int(os.environ.get("COULOMBFIELD_TEST_KILLS", "4"))
 """Moments at which one of these is killed."""
 """One with several moves of one player and draws of its own, one with a number that goes on from update to update."""
-
-
-def preset_of(kind: str) -> str:
-    """A preset of points whose GAN has this kind."""
-    for name in config.preset_names():
-        mapping = config.read(config.find(name))
-        if mapping.get("gan", {}).get("kind") == kind and mapping["data"]["kind"] == "gaussian_mixture":
-            return name
-    raise AssertionError(f"no preset of points with the GAN {kind}")
 
 
 def overrides(kind: str) -> list[str]:

@@ -4,14 +4,6 @@ import pytest
 import ranks_gradients
 import ranks_support
 
-from experiments import config, registry
-
-
-def test_every_gan_has_a_case():
-    presets = {preset for preset, *_ in ranks_gradients.CASES.values()}
-    kinds = {config.read(config.find(preset))["gan"]["kind"] for preset in presets}
-    assert kinds == set(registry.kinds("gans"))
-
 
 @pytest.mark.slow
 @ranks_support.needs_mpi
