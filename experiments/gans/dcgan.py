@@ -107,17 +107,22 @@ class DCGAN(GAN):
         """
         if move == "discriminator":
             values, cache = self.forward("discriminator", self.generated_and(draws["real"], draws["latent"]))
-            loss, d_values = self._cross_entropy(values, generated=self.batch)
+            loss, d_values = self._loss(move, values)
             return {"discriminator": loss}, {"discriminator": self.pull_dparams("discriminator", cache, d_values)}
         samples, cache = self.forward("generator", draws["latent"])
         values, through = self.forward("discriminator", samples)
-        loss, d_values = self._cross_entropy(values, generated=0)
+        loss, d_values = self._loss(move, values)
         gradient = self.pull_dparams("generator", cache, self.pull_dx("discriminator", through, d_values))
         return {"generator": loss}, {"generator": gradient}
 
-    def _cross_entropy(self, values: Array, generated: int) -> tuple[Array, Array]:
-        """Cross entropy of logits (N, 1), the first of which are to be called generated and the rest real; gradient."""
+    def _loss(self, move: str, values: Array) -> tuple[Array, Array]:
+        """Loss of the player that moves, and its gradient by the discriminator's values.
+
+        Those are of generated samples, shape (batch, 1), and in the discriminator's move of real ones behind them: the
+        cross entropy of these logits, where the generator wants its samples to be called real.
+        """
         xp, scale = self.device.xp, 1 / self.batch
+        generated = self.batch if move == "discriminator" else 0  # all others are to be called real
         signed = -values  # u of the formulas: large where the discriminator is wrong
         signed[:generated] = values[:generated]
         losses = xp.logaddexp(signed, 0)

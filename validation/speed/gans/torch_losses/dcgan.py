@@ -10,18 +10,29 @@ from torch.nn import functional
 
 
 def losses(gan: Any, move: str, draws: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Losses of the player that moves; a generator that has the same latent vectors takes the pass that it has made."""
+    """Losses of the player that moves."""
+    at_generated, *at_real = values(gan, move, draws)
+    if move == "generator":
+        return {"generator": _cross_entropy(at_generated, True)}
+    (real,) = at_real
+    return {"discriminator": _cross_entropy(real, True) + _cross_entropy(at_generated, False)}
+
+
+def values(gan: Any, move: str, draws: dict[str, Tensor]) -> list[Tensor]:
+    """The discriminator's values at generated samples and, in its own move, at real ones.
+
+    A generator that has the same latent vectors takes the pass that it has made.
+    """
     generator, discriminator, z = gan.players["generator"], gan.players["discriminator"], draws["latent"]
     if move == "generator":
         seen, x = getattr(gan, "seen", (None, None))
         x = generator(z) if x is None or seen is not z else x
         gan.seen = z, None  # it is another generator after this move
-        return {"generator": _cross_entropy(discriminator(x), True)}
+        return [discriminator(x)]
     with torch.set_grad_enabled(gan.config.reuse_latent):
         x = generator(z)
     gan.seen = z, x if gan.config.reuse_latent else None
-    at_real, at_generated = discriminator(draws["real"]), discriminator(x.detach())
-    return {"discriminator": _cross_entropy(at_real, True) + _cross_entropy(at_generated, False)}
+    return [discriminator(x.detach()), discriminator(draws["real"])]
 
 
 def draw_latent(gan: Any, move: str) -> Tensor:
