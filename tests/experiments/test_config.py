@@ -205,7 +205,7 @@ def test_what_a_gan_lacks_is_told_before_what_its_players_are_called():
         ("gans", "experiments.data.digits", "is none of gans: its Config is no GANConfig"),
         ("data", "experiments.gans.dcgan", "is none of data: its Config is no DataConfig"),
         ("metrics", "experiments.gan_training", "is none of metrics"),
-        ("gans", "mine.lsgan", "'mine.lsgan' is no module of this package, and none from elsewhere"),
+        ("gans", "mine.hinge", "'mine.hinge' is no module of this package, and none from elsewhere"),
         ("gans", "__init__", "unknown kind|has no Config"),
         ("gans", "..", "no module"),
         ("gans", "os.path", "has no Config"),
