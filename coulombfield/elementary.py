@@ -3,9 +3,6 @@ r"""Elementary functions as branch-free arithmetic, which LLVM can vectorise ins
 Numba calls the C library once per element for exp and its kin, at ten times the cost of the arithmetic around
 them. The functions here take float32, float64 and :class:`coulombfield.lanes.Lanes` of them, and keep the type.
 ``expm1`` is the C library's in float64.
-
-Numba's cache on disk sees an edit of the file that holds a loop, not one of this file: after an edit here, touch
-the files that call it, or empty the cache.
 """
 
 from __future__ import annotations
@@ -67,6 +64,16 @@ SUBNORMAL = {32: (2.0**-126, 24.0), 64: (2.0**-1022, 53.0)}  # smallest normal n
 def _bits(x):
     """Number of bits of the numbers of a Numba type."""
     return getattr(x, "dtype", x).bitwidth
+
+
+def literal(number, x):
+    """A number in a formula that arrays and compiled loops share, where it takes the type of ``x``."""
+    return number
+
+
+@overload(literal)
+def _literal(number, x):
+    return lambda number, x: like(x, number)
 
 
 def exp(x):

@@ -2,8 +2,9 @@ r"""Radial profiles f(s), f′(s) and f″(s), s = r²: what all have in common,
 
 A profile is a named tuple of floats with the methods ``value``, ``slope`` and ``curvature``. Called with arrays, ``xp``
 is the namespace of their library; a loop compiled by Numba inlines the same method for a scalar s, with ``xp`` = NumPy.
-So that both work, and a float32 stays one, a formula has no branch and no literal, and calls another formula by
-:func:`value_at`, :func:`slope_at` or :func:`curvature_at`. Only the type of a profile is compiled in: its numbers may
+So that both work, and a float32 stays one, a formula has no branch, writes numbers by
+:func:`~coulombfield.elementary.literal`, and calls another formula by :func:`value_at`, :func:`slope_at` or
+:func:`curvature_at`. Only the type of a profile is compiled in: its numbers may
 change at every training step for free.
 
 What engines want to know of a profile it answers itself (:class:`Profile`). Those of the kernels are in the kernels'
@@ -17,6 +18,7 @@ from types import ModuleType
 from typing import Any, ClassVar, NamedTuple
 
 from .arrays import Array
+from .elementary import literal
 
 
 def value_at(self: Any, xp: ModuleType, s: Array) -> Array:
@@ -372,7 +374,7 @@ struct Magnitude {
         return xp.abs(value_at(self.profile, xp, s))
 
 
-class GradientSize(_Around, NamedTuple("GradientSize", [("profile", Any), ("two", float)])):
+class GradientSize(_Around, NamedTuple("GradientSize", [("profile", Any)])):
     """The length 2 |f′(s)| r of another profile's gradient, as a profile; it has a value only."""
 
     __slots__ = ()
@@ -381,12 +383,11 @@ class GradientSize(_Around, NamedTuple("GradientSize", [("profile", Any), ("two"
 template <class Profile>
 struct GradientSize {
   Profile profile;
-  Real two;
 
-  __device__ Real value(Real s) const { return two * fabs(profile.slope(s)) * sqrt(s); }
+  __device__ Real value(Real s) const { return Real(2) * fabs(profile.slope(s)) * sqrt(s); }
 };
 """
 
     def value(self, xp, s):
         """2 |f′(s)| √s."""
-        return self.two * xp.abs(slope_at(self.profile, xp, s)) * xp.sqrt(s)
+        return literal(2.0, s) * xp.abs(slope_at(self.profile, xp, s)) * xp.sqrt(s)

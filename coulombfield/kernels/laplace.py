@@ -6,6 +6,7 @@ import functools
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from ..elementary import literal
 from ..profiles import Profile, Work, slope_at, value_at
 from .kernel import RadialKernel, check_range, store_number
 
@@ -13,23 +14,21 @@ LAPLACE_FLOOR = 2.0**-30
 """Shortest distance, in widths, in the derivatives of :class:`Laplace`: with it, 1/(w r³) fits float32 for w > 1e-3."""
 
 
-class Exponential(
-    Profile, NamedTuple("Exponential", [("rate", float), ("floor", float), ("one", float), ("half", float)])
-):
+class Exponential(Profile, NamedTuple("Exponential", [("rate", float), ("floor", float)])):
     """f(s) = exp(rate · r) with r = √s, in whose derivatives r counts as no less than ``floor``: finite at s = 0."""
 
     __slots__ = ()
 
     cuda = """
 struct Exponential {
-  Real rate, floor, one, half;
+  Real rate, floor;
 
   __device__ Real value(Real s) const { return exp(rate * sqrt(s)); }
-  __device__ Real slope(Real s) const { return half * rate / fmax(sqrt(s), floor) * value(s); }
+  __device__ Real slope(Real s) const { return Real(0.5) * rate / fmax(sqrt(s), floor) * value(s); }
 
   __device__ Real curvature(Real s) const {
     const Real r = fmax(sqrt(s), floor);
-    return half * (rate - one / r) / r * slope(s);
+    return Real(0.5) * (rate - Real(1) / r) / r * slope(s);
   }
 };
 """
@@ -53,12 +52,12 @@ struct Exponential {
 
     def slope(self, xp, s):
         """f′(s) = rate f(s) / 2r."""
-        return self.half * self.rate / xp.maximum(xp.sqrt(s), self.floor) * value_at(self, xp, s)
+        return literal(0.5, s) * self.rate / xp.maximum(xp.sqrt(s), self.floor) * value_at(self, xp, s)
 
     def curvature(self, xp, s):
         """f″(s) = (rate − 1/r) f′(s) / 2r."""
         r = xp.maximum(xp.sqrt(s), self.floor)
-        return self.half * (self.rate - self.one / r) / r * slope_at(self, xp, s)
+        return literal(0.5, s) * (self.rate - literal(1.0, s) / r) / r * slope_at(self, xp, s)
 
 
 @dataclass(frozen=True)
@@ -94,4 +93,4 @@ class Laplace(RadialKernel):
     @functools.cached_property
     def profile(self) -> Exponential:
         """An exponential of the distance."""
-        return Exponential(-1.0 / self.width, LAPLACE_FLOOR * self.width, 1.0, 0.5)
+        return Exponential(-1.0 / self.width, LAPLACE_FLOOR * self.width)

@@ -6,6 +6,7 @@ import functools
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from ..elementary import literal
 from ..profiles import Profile, Work, slope_at
 from .kernel import RadialKernel
 
@@ -13,18 +14,18 @@ SHEETS_FLOOR = 2.0**-80
 """Smallest square of a distance in the derivatives of :class:`Sheets`: with it, 1/r³ fits float32."""
 
 
-class Rising(Profile, NamedTuple("Rising", [("factor", float), ("floor", float), ("half", float)])):
+class Rising(Profile, NamedTuple("Rising", [("factor", float), ("floor", float)])):
     """f(s) = factor · √s, in whose derivatives s counts as no less than ``floor``: finite at s = 0."""
 
     __slots__ = ()
 
     cuda = """
 struct Rising {
-  Real factor, floor, half;
+  Real factor, floor;
 
   __device__ Real value(Real s) const { return factor * sqrt(s); }
-  __device__ Real slope(Real s) const { return half * factor / sqrt(fmax(s, floor)); }
-  __device__ Real curvature(Real s) const { return -half * slope(s) / fmax(s, floor); }
+  __device__ Real slope(Real s) const { return Real(0.5) * factor / sqrt(fmax(s, floor)); }
+  __device__ Real curvature(Real s) const { return Real(-0.5) * slope(s) / fmax(s, floor); }
 };
 """
 
@@ -46,11 +47,11 @@ struct Rising {
 
     def slope(self, xp, s):
         """f′(s) = factor / 2√s."""
-        return self.half * self.factor / xp.sqrt(xp.maximum(s, self.floor))
+        return literal(0.5, s) * self.factor / xp.sqrt(xp.maximum(s, self.floor))
 
     def curvature(self, xp, s):
         """f″(s) = −f′(s) / 2s."""
-        return -self.half * slope_at(self, xp, s) / xp.maximum(s, self.floor)
+        return literal(-0.5, s) * slope_at(self, xp, s) / xp.maximum(s, self.floor)
 
 
 @dataclass(frozen=True)
@@ -73,4 +74,4 @@ class Sheets(RadialKernel):
     @functools.cached_property
     def profile(self) -> Rising:
         """A multiple of the distance."""
-        return Rising(-0.5, SHEETS_FLOOR, 0.5)
+        return Rising(-0.5, SHEETS_FLOOR)

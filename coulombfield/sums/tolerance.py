@@ -167,7 +167,7 @@ def sizes_of(request: Request, name: str) -> Request:
     xp, profile = array_api_compat.array_namespace(request.targets), request.profile
     return request._replace(
         weights=xp.abs(request.weights),
-        profile=Magnitude(profile) if name == "potential" else GradientSize(profile, 2.0),
+        profile=Magnitude(profile) if name == "potential" else GradientSize(profile),
         potential=True,
         field=False,
     )

@@ -33,7 +33,7 @@ SIMPLE = (
     InversePower3(*[1.0] * 6),
     InversePower4(*[1.0] * 6),
     SquaredExponential(-1.0),
-    Exponential(-1.0, 1.0, 1.0, 0.5),
+    Exponential(-1.0, 1.0),
     Rising(-0.5, 1e-24, 0.5),
 )
 NESTED = (profiles.Added(profiles.Scaled(0.5, SIMPLE[1]), profiles.Added(SIMPLE[5], SIMPLE[6])),)
@@ -46,7 +46,7 @@ def instances():
     for dtype, profile, dimension in itertools.product(("float32", "float64"), SIMPLE + NESTED, DIMENSIONS):
         for name, outputs in itertools.product(("sums.cu", "tangent.cu"), OUTPUTS):
             yield name, cuda.source(name, profile), cuda.options(dtype, dimension, profile, **outputs)
-        sizes = profiles.Magnitude(profile), profiles.GradientSize(profile, 2.0)
+        sizes = profiles.Magnitude(profile), profiles.GradientSize(profile)
         for derived in (profiles.Laplacian.of(profile, dimension), *sizes):
             yield "sums.cu", cuda.source("sums.cu", derived), cuda.options(dtype, dimension, derived, **OUTPUTS[0])
 

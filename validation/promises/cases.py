@@ -103,7 +103,7 @@ def _errors(case: Case, found: tuple[np.ndarray, ...]) -> list[float]:
     has_field = case.output in ("field", "both")
     request = Request(targets, positions, weights, profile, case.exclude_self, case.output != "field", has_field)
     exact = [values for values in simd.evaluate(request) if values is not None]
-    profiles = [Magnitude(profile)] * request.potential + [GradientSize(profile, 2.0)] * request.field
+    profiles = [Magnitude(profile)] * request.potential + [GradientSize(profile)] * request.field
     sizes = request._replace(weights=np.abs(weights), potential=True, field=False)
     errors = []
     for values, expected, size in zip(found, exact, profiles, strict=True):

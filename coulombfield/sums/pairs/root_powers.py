@@ -68,21 +68,20 @@ class RootPower(NamedTuple):
 
     inverse: float
     """1/ε²."""
-    one: float
     power: tuple[int, ...]
     """The static size d: the power is compiled to products."""
 
     def value(self, xp, s):
         """y^d."""
-        return next_powers(reciprocal_root(self.inverse * s + self.one), self.power)[0]
+        return next_powers(reciprocal_root(self.inverse * s + like(s, 1)), self.power)[0]
 
     def slope(self, xp, s):
         """y^(d+2)."""
-        return next_powers(reciprocal_root(self.inverse * s + self.one), self.power)[1]
+        return next_powers(reciprocal_root(self.inverse * s + like(s, 1)), self.power)[1]
 
     def curvature(self, xp, s):
         """y^(d+4)."""
-        return next_powers(reciprocal_root(self.inverse * s + self.one), self.power)[2]
+        return next_powers(reciprocal_root(self.inverse * s + like(s, 1)), self.power)[2]
 
 
 class BareRootPower(NamedTuple):
@@ -107,23 +106,22 @@ class HalvedRootPower(NamedTuple):
     """:class:`RootPower` for d = n + ½: √y y^n, √y y^(n+2) and √y y^(n+4)."""
 
     inverse: float
-    one: float
     power: tuple[int, ...]
     """The static size n."""
 
     def value(self, xp, s):
         """y^d."""
-        y = reciprocal_root(self.inverse * s + self.one)
+        y = reciprocal_root(self.inverse * s + like(s, 1))
         return xp.sqrt(y) * next_powers(y, self.power)[0]
 
     def slope(self, xp, s):
         """y^(d+2)."""
-        y = reciprocal_root(self.inverse * s + self.one)
+        y = reciprocal_root(self.inverse * s + like(s, 1))
         return xp.sqrt(y) * next_powers(y, self.power)[1]
 
     def curvature(self, xp, s):
         """y^(d+4)."""
-        y = reciprocal_root(self.inverse * s + self.one)
+        y = reciprocal_root(self.inverse * s + like(s, 1))
         return xp.sqrt(y) * next_powers(y, self.power)[2]
 
 
@@ -131,22 +129,21 @@ class RealPower(NamedTuple):
     """The same for any d > 0."""
 
     inverse: float
-    one: float
     exponent: float
     """−d/2."""
 
     def value(self, xp, s):
         """x^(−d/2)."""
-        return power_from_one(self.inverse * s + self.one, self.exponent)
+        return power_from_one(self.inverse * s + like(s, 1), self.exponent)
 
     def slope(self, xp, s):
         """x^(−d/2 − 1)."""
-        reciprocal = self.one / (self.inverse * s + self.one)
+        reciprocal = like(s, 1) / (self.inverse * s + like(s, 1))
         return reciprocal * value_at(self, xp, s)
 
     def curvature(self, xp, s):
         """x^(−d/2 − 2)."""
-        reciprocal = self.one / (self.inverse * s + self.one)
+        reciprocal = like(s, 1) / (self.inverse * s + like(s, 1))
         return reciprocal * reciprocal * value_at(self, xp, s)
 
 
@@ -225,7 +222,7 @@ def _quickened(profile, scalar, largest, derivatives):
         return Scales(abs(value), 1.0, 1.0, Magnitude(rest))
     if isinstance(profile, GradientSize):
         _, slope, _, rest = inner(profile.profile, 1)
-        return Scales(abs(slope), 1.0, 1.0, GradientSize(rest, scalar(profile.two)))
+        return Scales(abs(slope), 1.0, 1.0, GradientSize(rest))
     if isinstance(profile, Laplacian):
         _, slope, curvature, rest = inner(profile.profile, 2)
         relative = profile.four * curvature / slope if slope else 0.0
@@ -240,7 +237,7 @@ def _quick_power(profile, scalar, largest, derivatives):
     largest_x = largest / profile.numerator + 1
     slope = profile.peak * profile.slope_factor
     scales = profile.peak, slope, slope * profile.curvature_factor
-    inverse, one, exponent = 1 / profile.numerator, scalar(1), 2 * half
+    inverse, exponent = 1 / profile.numerator, 2 * half
     if not all(map(math.isfinite, scales[: derivatives + 1])):
         return _plain(profile, scalar)
     quick = largest_x <= LARGEST and math.log2(largest_x) * (half + derivatives) <= ORDERS[scalar]
@@ -250,12 +247,12 @@ def _quick_power(profile, scalar, largest, derivatives):
         return Scales(value, slope, curvature, cast(unit, scalar))
     if quick and exponent.is_integer() and exponent <= LARGEST_EXPONENT:
         power = static_size(int(exponent))
-        return Scales(*scales, BareRootPower(power) if bare else RootPower(scalar(inverse), one, power))
+        return Scales(*scales, BareRootPower(power) if bare else RootPower(scalar(inverse), power))
     if bare:
         return _plain(profile, scalar)
     if (2 * exponent).is_integer() and exponent <= LARGEST_EXPONENT:
-        return Scales(*scales, HalvedRootPower(scalar(inverse), one, static_size(int(exponent))))
-    return Scales(*scales, RealPower(scalar(inverse), one, scalar(-half)))
+        return Scales(*scales, HalvedRootPower(scalar(inverse), static_size(int(exponent))))
+    return Scales(*scales, RealPower(scalar(inverse), scalar(-half)))
 
 
 def _plain(profile, scalar):

@@ -57,7 +57,7 @@ def sizes(given):
     """Per target, the sums of the terms' magnitudes, of potential and field."""
     given = exact(given)._replace(potential=True, field=False)
     given = given._replace(weights=np.abs(given.weights))
-    kinds = profiles.Magnitude(given.profile), profiles.GradientSize(given.profile, 2.0)
+    kinds = profiles.Magnitude(given.profile), profiles.GradientSize(given.profile)
     return [direct.evaluate(given._replace(profile=kind)).potential for kind in kinds]
 
 
@@ -145,7 +145,7 @@ def test_derived_profiles_are_those_of_direct(library, kind, name):
     derived = {
         "Laplacian": profiles.Laplacian.of(profile, dimension),
         "Magnitude": profiles.Magnitude(profile),
-        "GradientSize": profiles.GradientSize(profile, 2.0),
+        "GradientSize": profiles.GradientSize(profile),
     }[kind]
     asked = drawn(0, "float32", dimension, 5, 300, False, derived)._replace(field=False)
     found, expected = cuda.evaluate(put(library, asked)), direct.evaluate(exact(asked))
@@ -308,7 +308,7 @@ def test_numpy_arrays_are_refused():
 def test_each_profile_has_a_struct_with_its_fields():
     plummer = Plummer().profile
     samples = [case.profile for case in KERNELS.values()] + [profiles.Laplacian.of(plummer, 3)]
-    samples += [profiles.Magnitude(plummer), profiles.GradientSize(plummer, 2.0)]
+    samples += [profiles.Magnitude(plummer), profiles.GradientSize(plummer)]
     kinds = {kind for profile in samples for kind in cuda.kinds_of(profile)}
     for kind in kinds:
         body = re.search(rf"struct {kind.__name__} {{(.*?)\n}};", kind.cuda, re.DOTALL)

@@ -129,7 +129,7 @@ def test_image_sized_points_with_near_duplicates_keep_the_float32_error_of_their
     charge = exact_request._replace(weights=abs(exact_request.weights), field=False)
     scales = [
         direct.evaluate(charge._replace(profile=profile)).potential
-        for profile in (Magnitude(request.profile), GradientSize(request.profile, 2.0))
+        for profile in (Magnitude(request.profile), GradientSize(request.profile))
     ]
     assert np.sqrt(np.mean((potential - exact.potential) ** 2) / np.mean(scales[0] ** 2)) <= 1e-7
     assert np.sqrt(np.sum((field - exact.field) ** 2) / np.sum(scales[1] ** 2)) <= 1e-6
@@ -183,7 +183,7 @@ def _quiet_direct(request):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("profile", [Laplacian.of, lambda p, m: Magnitude(p), lambda p, m: GradientSize(p, 2.0)])
+@pytest.mark.parametrize("profile", [Laplacian.of, lambda p, m: Magnitude(p), lambda p, m: GradientSize(p)])
 @pytest.mark.parametrize("version", VERSIONS)
 def test_profiles_with_a_value_only_are_served(version, profile):
     request = request_for(np.random.default_rng(3), near_duplicates, 9, 30, 12, "float32", Plummer(), same=False)

@@ -78,7 +78,7 @@ def errors(request, result):
         size = direct.evaluate(sizes._replace(profile=Magnitude(request.profile))).potential
         found.append(rms(result.potential - exact.potential) / rms(size))
     if request.field:
-        size = direct.evaluate(sizes._replace(profile=GradientSize(request.profile, 2.0))).potential
+        size = direct.evaluate(sizes._replace(profile=GradientSize(request.profile))).potential
         found.append(rms(result.field - exact.field) / rms(size))
     return np.array(found)
 

@@ -116,7 +116,7 @@ def test_the_error_stays_within_rtol(method, monkeypatch):
         sizes = request._replace(weights=np.abs(request.weights), field=False)
         for name, values, scale, profile in (
             ("potential", found[0].astype(float), unit**exponent, Magnitude(request.profile)),
-            ("field", found[1].astype(float), unit ** (exponent + 1), GradientSize(request.profile, 2.0)),
+            ("field", found[1].astype(float), unit ** (exponent + 1), GradientSize(request.profile)),
         ):
             size = root_mean_square(direct.evaluate(sizes._replace(profile=profile)).potential)
             error = root_mean_square(values * scale - getattr(exact, name))

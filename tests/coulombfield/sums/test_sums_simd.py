@@ -34,7 +34,7 @@ def wide(asked):
 def magnitudes(asked):
     """Sums of the terms' sizes of potential and field, for each target."""
     asked = wide(asked)._replace(weights=abs(asked.weights.astype(float)), potential=True, field=False)
-    parts = [Magnitude(asked.profile), GradientSize(asked.profile, 2.0)]
+    parts = [Magnitude(asked.profile), GradientSize(asked.profile)]
     return [direct.evaluate(asked._replace(profile=part)).potential for part in parts]
 
 

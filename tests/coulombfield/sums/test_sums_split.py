@@ -61,7 +61,7 @@ def errors(request, result):
     sizes = request._replace(weights=np.abs(request.weights), potential=True, field=False)
     found = []
     for values, expected, profile in zip(
-        result, exact, (Magnitude(request.profile), GradientSize(request.profile, 2.0)), strict=True
+        result, exact, (Magnitude(request.profile), GradientSize(request.profile)), strict=True
     ):
         if expected is not None:
             size = direct.evaluate(sizes._replace(profile=profile)).potential
