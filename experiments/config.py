@@ -25,6 +25,10 @@ PRESETS = Path(__file__).with_name("presets")
 HEADER = ("experiment", "title", "notes", "results")
 
 
+OF_DATA = "data itself"
+"""What an experiment's reference is called whose module has no ``KNOWN_AS``: the metrics of real samples."""
+
+
 @dataclass(frozen=True)
 class Setup:
     """A preset after its overrides: which experiment, with which configuration.
@@ -54,6 +58,11 @@ class Setup:
     def module(self) -> types.ModuleType:
         """The experiment's module."""
         return _module(self.experiment)
+
+    @property
+    def reference(self) -> str:
+        """What the numbers are called that metrics are held against."""
+        return getattr(self.module, "KNOWN_AS", OF_DATA)
 
     def text(self) -> str:
         """Everything resolved, as TOML that :func:`resolve` reads back to an equal setup."""

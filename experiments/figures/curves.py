@@ -18,9 +18,13 @@ from .style import CURVES, FEW, REFERENCE, new_figure, save
 
 
 def training_curves(
-    path: Path, records: Iterable[Mapping[str, Any]], metrics: Mapping[str, Column], reference: Mapping[str, float]
+    path: Path,
+    records: Iterable[Mapping[str, Any]],
+    metrics: Mapping[str, Column],
+    reference: Mapping[str, float],
+    called: str = "data itself",
 ) -> None:
-    """Losses, schedules and metrics over the updates, with the data's own metrics as dashed lines where they are known.
+    """Losses, schedules and metrics over the updates; dashed, the metrics of a reference where they are known.
 
     Only records of the loop are expected: each has either losses and schedule, or metrics.
 
@@ -33,7 +37,9 @@ def training_curves(
     metrics : mapping of str to Column
         What to draw, and how.
     reference : mapping of str to float
-        The same metrics of the data itself.
+        The same metrics of the data itself, or of theory.
+    called : str
+        What the reference is called.
     """
     logged: list[Mapping[str, Any]] = []
     evaluated: list[Mapping[str, Any]] = []
@@ -57,7 +63,7 @@ def training_curves(
         _draw_values(axes, evaluated, "metrics", [name], axis_label(name, metric))
         noise = reference.get(metric.noise, 0.0)
         if name in reference:
-            axes.axhline(reference[name], ls="--", lw=1, color=REFERENCE, label="data itself")
+            axes.axhline(reference[name], ls="--", lw=1, color=REFERENCE, label=called)
         if noise > 0:
             axes.axhspan(-noise, noise, color=REFERENCE, alpha=0.2, lw=0, label="noise floor")
         _scale(axes, metric.axis, noise)

@@ -52,7 +52,7 @@ class Experiment(Protocol):
         """
 
     def reference(self) -> Mapping[str, float]:
-        """The same metrics of the data itself: what perfect looks like."""
+        """The same metrics of the data itself, or numbers known from theory: what perfect looks like."""
 
     def state(self) -> State:
         """Everything that continuing bit for bit needs, but for the step; floating-point arrays are finite."""

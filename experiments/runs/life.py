@@ -250,7 +250,7 @@ def report_again(path: Path, say: Say = print) -> Finished:
     except UserError as error:
         say(f"{error}; the report is made of what the folder holds, with the figures as they are")
         summary = report.rebuild(folder, setup, step, seconds, str(error), ended)
-        return _published(folder, named_columns(folder.read_columns(), folder.read_metrics()), summary, say)
+        return _published(folder, setup, named_columns(folder.read_columns(), folder.read_metrics()), summary, say)
     return publish(folder, setup, experiment, step, seconds, say, ended)
 
 
@@ -352,13 +352,13 @@ def publish(
 ) -> Finished:
     """Write summary, figures and report, and say what came out."""
     summary = report.publish(folder, setup, experiment, step, seconds, ended)
-    return _published(folder, experiment.metrics, summary, say)
+    return _published(folder, setup, experiment.metrics, summary, say)
 
 
-def _published(folder: RunFolder, names: Iterable[str], summary: dict[str, Any], say: Say) -> Finished:
+def _published(folder: RunFolder, setup: Setup, names: Iterable[str], summary: dict[str, Any], say: Say) -> Finished:
     for name in names:
         if name in summary:
-            data = f"data itself: {report.shown_data(summary['data'], name)}" if name in summary["data"] else ""
+            data = f"{setup.reference}: {report.shown_data(summary['data'], name)}" if name in summary["data"] else ""
             say(f"{name:28} {summary[name]:<12.6g} {data}".rstrip())
     say(f"{summary['updates']} updates in {summary['seconds']:.1f} s\n{folder.report}")
     return Finished(folder, summary)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from ..config import Setup
+from ..config import OF_DATA, Setup
 from ..figures.curves import training_curves
 from ..figures.style import Figure
 from ..files import to_json, write_atomically
@@ -59,7 +59,7 @@ def publish(
     }
     write_atomically(run.summary, to_json(summary))
     run.write_columns(experiment.metrics)
-    curves = _tables_and_curves(run, run.read_metrics(), experiment.metrics, reference)
+    curves = _tables_and_curves(run, setup, run.read_metrics(), experiment.metrics, reference)
     figures = [*experiment.figures(run.figures), curves]
     captions = [{"file": figure.path.name, "title": figure.title, "caption": figure.caption} for figure in figures]
     write_atomically(run.captions, to_json(captions))
@@ -95,7 +95,7 @@ def rebuild(run: RunFolder, setup: Setup, step: int, seconds: float, reason: str
             "data": old.get("data", {}),
         }
         write_atomically(run.summary, to_json(old))
-    curves = _tables_and_curves(run, records, columns, old["data"])
+    curves = _tables_and_curves(run, setup, records, columns, old["data"])
     figures = [*_figures_there(run, step), curves]
     note = f"Made of what the folder holds: {reason}. Figures are as they were drawn before, metrics as recorded."
     write_atomically(run.report, render(setup, old, columns, figures, run.read_starts(), note, ended))
@@ -103,13 +103,17 @@ def rebuild(run: RunFolder, setup: Setup, step: int, seconds: float, reason: str
 
 
 def _tables_and_curves(
-    run: RunFolder, records: Sequence[Mapping[str, Any]], columns: Mapping[str, Column], reference: Mapping[str, float]
+    run: RunFolder,
+    setup: Setup,
+    records: Sequence[Mapping[str, Any]],
+    columns: Mapping[str, Column],
+    reference: Mapping[str, float],
 ) -> Figure:
     """Write the metrics as CSV and as curves."""
     write_atomically(run.table, table(records))
     path = run.figures / CURVES
-    training_curves(path, records, columns, reference)
-    return Figure(path, "Training", "Losses, schedules and metrics; dashed, the metrics of the data itself.")
+    training_curves(path, records, columns, reference, setup.reference)
+    return Figure(path, "Training", f"Losses, schedules and metrics; dashed: {setup.reference}.")
 
 
 def _figures_there(run: RunFolder, step: int) -> Iterable[Figure]:
@@ -163,8 +167,8 @@ def render(
         *(element("p", text, class_="note") for text in _texts(setup, note)),
         element("p", f"{progress} in {summary['seconds']:.1f} s on {device}, seed {seed}."),
         element("h2", "Metrics"),
-        _metrics_table(summary, metrics),
-        element("p", BY_CHANCE) if summary["data"] else "",
+        _metrics_table(setup.reference, summary, metrics),
+        element("p", BY_CHANCE) if summary["data"] and setup.reference == OF_DATA else "",
         element("h2", "Figures"),
         *map(_embedded, figures),
         element("h2", "Configuration"),
@@ -193,8 +197,9 @@ def _texts(setup: Setup, note: str) -> list[str]:
     return [text for text in (note, setup.notes, results) if text]
 
 
-def _metrics_table(summary: Mapping[str, Any], metrics: Mapping[str, Column]) -> HTML:
-    head = [element("th", name) for name in ("Metric", "Generated", "Data itself", "Definition")]
+def _metrics_table(reference: str, summary: Mapping[str, Any], metrics: Mapping[str, Column]) -> HTML:
+    measured = "Generated" if reference == OF_DATA else "Measured"
+    head = [element("th", name) for name in ("Metric", measured, reference.capitalize(), "Definition")]
     rows = [
         [
             element("td", name, class_="name"),
@@ -208,7 +213,7 @@ def _metrics_table(summary: Mapping[str, Any], metrics: Mapping[str, Column]) ->
 
 
 def shown_data(data: Mapping[str, float], name: str) -> str:
-    """A number of the data itself in a table, with its standard deviation where that is known."""
+    """A number of the reference in a table, with its standard deviation where that is known."""
     deviation = data.get(name + DEVIATION)
     return shown(data.get(name)) + (f" ± {deviation:.2g}" if deviation is not None else "")
 

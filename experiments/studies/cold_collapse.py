@@ -21,6 +21,7 @@ from ..runs.loop import LoopConfig
 from .bodies import check_numbers
 from .gravity import COMMON, PARTS, Gravity
 from .moving import tied_to_length as tied_to_length
+from .study import KNOWN_AS as KNOWN_AS
 
 SHOWN = 2.0  # half the edge of the animation, in radii of the ball
 START = -0.6  # energy of a ball of mass and radius 1, without softening

@@ -25,6 +25,7 @@ from ..files import write_atomically
 from ..metrics.metric import Column
 from ..runs.loop import LoopConfig
 from .moving import Flow
+from .study import KNOWN_AS as KNOWN_AS
 from .study import Study
 
 NARROW = 0.5  # width of the samples at the start, in widths of the data

@@ -23,6 +23,7 @@ from ..metrics.metric import Column
 from ..runs.loop import LoopConfig
 from .moving import Flow, Frames
 from .moving import tied_to_length as tied_to_length
+from .study import KNOWN_AS as KNOWN_AS
 from .study import Study
 
 FRAMES = 60

@@ -24,6 +24,7 @@ from ..figures.style import CURVES, WIDTH, Figure, new_figure, save
 from ..metrics.metric import Column
 from ..runs.loop import LoopConfig
 from .moving import Flow, Frames
+from .study import KNOWN_AS as KNOWN_AS
 from .study import Study
 
 FRAMES = 60

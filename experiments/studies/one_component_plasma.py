@@ -25,6 +25,7 @@ from ..metrics.metric import DEVIATION, Column
 from ..runs.loop import LoopConfig
 from .bodies import Bodies, check_numbers
 from .moving import tied_to_length as tied_to_length
+from .study import KNOWN_AS as KNOWN_AS
 
 SPACING = (8 * math.pi / 3) ** (1 / 3)  # edge of a bcc cell, of two bodies, in Wigner–Seitz radii
 BINS = 100  # of g(r), up to half the box

@@ -21,6 +21,7 @@ from ..runs.loop import LoopConfig
 from .bodies import check_numbers
 from .gravity import COMMON, Gravity
 from .moving import tied_to_length as tied_to_length
+from .study import KNOWN_AS as KNOWN_AS
 
 ENERGY = -0.25  # in N-body units
 HALF_MASS = 3 * math.pi / 16 / math.sqrt(2 ** (2 / 3) - 1)

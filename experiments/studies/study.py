@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+KNOWN_AS = "known"
+"""What reports call the reference of a study that is held against theory; its module has this name."""
+
 
 class Study:
     """Base of an experiment whose metrics all have the period of its training.

@@ -23,6 +23,7 @@ from ..runs.loop import LoopConfig
 from .bodies import check_numbers
 from .gravity import COMMON, Gravity
 from .moving import tied_to_length as tied_to_length
+from .study import KNOWN_AS as KNOWN_AS
 
 SHOWN = 1.2  # half the edge of the animation, in semi-major axes
 

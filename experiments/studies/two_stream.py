@@ -23,6 +23,7 @@ from ..metrics.metric import Column
 from ..runs.loop import LoopConfig
 from .bodies import Bodies, check_numbers
 from .moving import tied_to_length as tied_to_length
+from .study import KNOWN_AS as KNOWN_AS
 
 SIDE = 2 * math.pi  # of the box; its longest wave has the wave number 1
 LINEAR = 0.03  # amplitude up to which growth is measured

@@ -89,6 +89,8 @@ def test_a_run_leaves_metrics_figures_and_report(tmp_path, preset):
     summary = json.loads((folder / "summary.json").read_text())
     assert summary["updates"] == 4
     report = (folder / "report.html").read_text()
+    expected = "Generated</th><th>Data itself" if preset == "mixture-flow" else "Measured</th><th>Known"
+    assert expected in report
     assert report.count("data:image/gif;base64,") == 1
     assert report.count("data:image/png;base64,") == sum(name.endswith(".png") for name in FIGURES[preset]) + 1
 
