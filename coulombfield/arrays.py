@@ -380,6 +380,17 @@ def current_gpu() -> str:
     return str(named or device)
 
 
+def gpu_attributes(array: Array) -> dict[str, int]:
+    """Attributes of the GPU where an array is, by CuPy's names; 0 for those that its driver does not tell."""
+    device = array.device
+    if device.id not in _attributes:  # they take some hundred calls of the driver
+        _attributes[device.id] = device.attributes
+    return _attributes[device.id]
+
+
+_attributes: dict[int, dict[str, int]] = {}
+
+
 def nccl_version() -> int:
     """Version of NCCL that CuPy finds, as a number; 0 where it finds none."""
     try:
@@ -398,6 +409,27 @@ def nccl_communicator(size: int, rank: int) -> Any:
     from cupyx.distributed import init_process_group
 
     return init_process_group(size, rank, use_mpi=True)
+
+
+@contextlib.contextmanager
+def float32_products(xp: ModuleType, *, tf32: bool) -> Iterator[None]:
+    """Matrix products of float32 by CuPy in this block: exact in float32, or with factors rounded to TF32.
+
+    TF32 is the tensor cores' format of 10 bits and float32's range. Other namespaces than CuPy's have products of one
+    kind only. What the environment variable CUPY_TF32 asks for holds again behind the block.
+    """
+    if xp.__name__.rpartition(".")[2] != "cupy":
+        yield
+        return
+    from cupy import _core
+    from cupy._core import _routines_linalg as kinds
+
+    before = _core.get_compute_type(np.float32)
+    _core.set_compute_type(np.float32, kinds.COMPUTE_TYPE_TF32 if tf32 else kinds.COMPUTE_TYPE_DEFAULT)
+    try:
+        yield
+    finally:
+        _core.set_compute_type(np.float32, before)
 
 
 def number_in(array: Array, *, untold: float) -> float:

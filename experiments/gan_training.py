@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 
-from coulombfield.arrays import Array, Device, to_numpy
+from coulombfield.arrays import Array, Device, float32_products, to_numpy
 from coulombfield.rng import Streams
 from nets.running import has_batch_norm
 from nets.schedules import Scaled
@@ -39,9 +39,13 @@ class TrainingConfig(LoopConfig):
         Number of updates of all players [updates].
     batch : int
         Samples of each kind in a minibatch [samples].
+    tf32 : bool
+        Whether a GPU may round the factors of the networks' products to TF32, 10 bits, for the speed of its tensor
+        cores. It has no meaning on a CPU and in float64.
     """
 
     batch: int = 128
+    tf32: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -178,7 +182,8 @@ class GANTraining:
 
     def step(self) -> Mapping[str, Array]:
         """One update of all players."""
-        return self.gan.step()
+        with float32_products(self.gan.device.xp, tf32=self.config.training.tf32):
+            return self.gan.step()
 
     def work(self, first: int, last: int) -> int:
         """Moves of the players in the updates from ``first`` to before ``last``: their time goes with these."""

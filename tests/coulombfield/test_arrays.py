@@ -9,7 +9,7 @@ import pytest
 from numba.core import caching
 
 from coulombfield import arrays
-from coulombfield.arrays import Primitive, backend, jit, select_device, to_numpy
+from coulombfield.arrays import Primitive, backend, float32_products, jit, select_device, to_numpy
 
 
 def test_backend_knows_each_library(library, dtype):
@@ -183,3 +183,24 @@ def test_a_damaged_file_of_compiled_loops_is_made_anew(cache):
         made, found = jit(twice), jit(twice)
         assert made(3) == found(3) == 6
         assert (made.stats.cache_misses.total(), found.stats.cache_hits.total()) == (1, 1)
+
+
+def test_products_round_their_factors_in_a_block_only(device):
+    """On NumPy there is nothing to round."""
+    kind = product_kind if device.xp is not np else lambda: None
+    before = kind()
+    with float32_products(device.xp, tf32=True):
+        rounded = kind()
+        with float32_products(device.xp, tf32=False):
+            assert kind() == before
+        assert kind() == rounded
+    with pytest.raises(ZeroDivisionError), float32_products(device.xp, tf32=True):
+        _ = 1 / 0
+    assert kind() == before
+    assert (rounded != before) == (device.xp is not np)
+
+
+def product_kind() -> int:
+    from cupy import _core
+
+    return _core.get_compute_type(np.float32)

@@ -26,11 +26,12 @@ nothing, but the result is the same.
 from __future__ import annotations
 
 import math
+from contextlib import AbstractContextManager
 
 import array_api_compat
 import numpy as np
 
-from ...arrays import library
+from ...arrays import Array, float32_products, library
 from ...profiles import slope_at, value_at
 from .. import direct
 from ..costs import table
@@ -84,14 +85,21 @@ def evaluate(request: Request) -> Result:
         xp = array_api_compat.array_namespace(targets)
         zeros = xp.zeros_like(targets)
         return Result(xp.sum(zeros, axis=1) if request.potential else None, zeros if request.field else None)
-    return (sparse_tiles if isinstance(targets, np.ndarray) else array_tiles).sums(request)
+    with _exact_products(targets):
+        return (sparse_tiles if isinstance(targets, np.ndarray) else array_tiles).sums(request)
 
 
 def jvp(request: Request, tangent: Tangent) -> Result:
     """Derivatives of the sums along a tangent, as :func:`.direct.jvp` defines them."""
     if request.pairs == 0:
         return direct.jvp(request, tangent)
-    return tangent_tiles.jvp(request, tangent)
+    with _exact_products(request.targets):
+        return tangent_tiles.jvp(request, tangent)
+
+
+def _exact_products(like: Array) -> AbstractContextManager[None]:
+    """Factors rounded to TF32, which CuPy may be told to do, would take from near points what is left of distance."""
+    return float32_products(array_api_compat.array_namespace(like), tf32=False)
 
 
 def _near_share(request: Request) -> float:
@@ -103,7 +111,8 @@ def _near_share(request: Request) -> float:
         centre = xp.mean(charges, axis=0)
         a, b = request.targets[::stride, :] - centre, charges - centre
         norms = xp.sum(a * a, axis=1)[:, None] + xp.sum(b * b, axis=1)[None, :]
-        s = array_tiles.square_distances(xp, a @ b.T, norms)
+        with _exact_products(a):
+            s = array_tiles.square_distances(xp, a @ b.T, norms)
         criterion = nearness(a.shape[1], float(xp.finfo(a.dtype).eps), request.field)
         near = array_tiles.near_pairs(
             xp, s, norms, request.profile, criterion, (value_at, slope_at)[: 1 + request.field]

@@ -22,7 +22,7 @@ from typing import Any
 import array_api_compat
 import numpy as np
 
-from ...arrays import Array, cuda_module, library
+from ...arrays import Array, cuda_module, gpu_attributes, library
 from ...profiles import Profile
 from ..costs import table
 from ..request import Request, Result, Tangent
@@ -54,7 +54,7 @@ def refusal(request: Request) -> str:
 def seconds(request: Request) -> float:
     """Time by the instructions of a pair and the speed of the device."""
     count, dimension = request.targets.shape
-    attributes = _attributes(request.targets.device)
+    attributes = gpu_attributes(request.targets)
     clock = 1e3 * (attributes["ClockRate"] or USUAL_CLOCK)
     if request.targets.dtype == np.float64:
         clock /= attributes["SingleToDoublePrecisionPerfRatio"] or USUAL_DOUBLE_RATIO
@@ -174,16 +174,6 @@ def _sum(request: Request, text: str, name: str, arrays: tuple[Array, ...]) -> R
 def _functions(text: str, name: str, definitions: tuple[str, ...]) -> tuple[Any, Any]:
     module = cuda_module(text, definitions)
     return module.get_function(name), module.get_function("finish")
-
-
-def _attributes(device: Any) -> dict[str, int]:
-    """The attributes of a device, which take some hundred calls of the driver to find."""
-    if device.id not in _attributes_found:
-        _attributes_found[device.id] = device.attributes
-    return _attributes_found[device.id]
-
-
-_attributes_found: dict[int, dict[str, int]] = {}
 
 
 def _zeros_like(array: Array) -> Array:

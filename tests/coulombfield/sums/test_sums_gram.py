@@ -10,6 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from coulombfield import Coulomb, Gaussian, Plummer
+from coulombfield.arrays import float32_products
 from coulombfield.calculus import machine_epsilon
 from coulombfield.profiles import GradientSize, Laplacian, Magnitude, cast, slope_at, value_at
 from coulombfield.sums import direct
@@ -193,6 +194,34 @@ def test_profiles_with_a_value_only_are_served(version, profile):
     magnitude = in_double(request)._replace(profile=Magnitude(request.profile), weights=abs(in_double(request).weights))
     scale = direct.evaluate(magnitude).potential
     assert np.all(abs(found.potential - exact.potential) <= 16 * machine_epsilon("float32") * scale)
+
+
+@pytest.mark.parametrize("derivative", [False, True])
+def test_products_on_a_gpu_are_exact_whatever_others_are(device, monkeypatch, derivative):
+    """Rounded factors would take from near points what is left of their distance."""
+    if device.xp is np:
+        pytest.skip("products of one kind only")
+    from cupy import _core
+
+    seen = []
+
+    find = array_tiles.near_pairs
+
+    def spy(*given):
+        seen.append(_core.get_compute_type(np.float32))
+        return find(*given)
+
+    monkeypatch.setattr(tangent_tiles if derivative else array_tiles, "near_pairs", spy)
+    usual = _core.get_compute_type(np.float32)
+    arrays = [device.put(np.ones(shape, np.float32)) for shape in ((3, 9), (4, 9), (4,))]
+    request = Request(*arrays, Plummer().profile, False, True, True)
+    with float32_products(device.xp, tf32=True):
+        if derivative:
+            gram.jvp(request, Tangent(arrays[0], arrays[1], arrays[2]))
+        else:
+            gram.evaluate(request)
+    assert seen
+    assert set(seen) == {usual}
 
 
 @pytest.mark.parametrize("t", [0, 3])

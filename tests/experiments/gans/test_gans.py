@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from gan_presets import preset_of
 
+from coulombfield.arrays import float32_products
 from coulombfield.rng import Streams
 from experiments import config, registry
 from experiments.__main__ import main
@@ -172,6 +173,24 @@ def test_every_player_moves_in_an_update_and_samples_stay_finite(kind):
     assert samples.shape == (20, 2)
     assert np.isfinite(samples).all()
     assert experiment.gan.updates == 1
+
+
+@pytest.mark.parametrize("tf32", [False, True])
+def test_an_update_rounds_the_factors_of_products_on_a_gpu_if_it_is_told_to(device, tf32, monkeypatch):
+    """By default it does not, whatever else was asked of CuPy; on NumPy there is nothing to round."""
+    settings = [*overrides("dcgan"), f"training.tf32={str(tf32).lower()}"]
+    experiment = life.build(config.resolve(preset_of("dcgan"), settings), device)
+    if device.xp is np:
+        assert experiment.step()
+        return
+    from cupy import _core
+    from cupy._core import _routines_linalg
+
+    seen, step = [], experiment.gan.step
+    monkeypatch.setattr(experiment.gan, "step", lambda: (seen.append(_core.get_compute_type(np.float32)), step())[1])
+    with float32_products(device.xp, tf32=not tf32):
+        experiment.step()
+    assert (seen == [_routines_linalg.COMPUTE_TYPE_TF32]) == tf32
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -37,7 +37,7 @@ MAPS = {
 }
 each_map = pytest.mark.parametrize("way", MAPS)
 in_parts = pytest.mark.parametrize("parts", [False, True], ids=["whole", "in parts"])
-SMALL = {"TILE": (3, 4), "HOST_NUMBERS": 60, "DEVICE_NUMBERS": 60, "TASK_NUMBERS": 20}
+SMALL = {"TILE": (3, 4), "HOST_NUMBERS": 60, "_device_numbers": lambda *_: 60, "TASK_NUMBERS": 20}
 """Sizes with which a few numbers are many: tiles, parts, tasks and groups."""
 
 counts = st.integers(1, 5)
@@ -385,3 +385,18 @@ def test_a_nan_reaches_its_windows_and_no_others(device, kind):
     lost = np.isnan(to_numpy(network.forward(params, x)[0]))
     assert lost[0, 1:4, 1:4].all()
     assert lost.sum() == 9 * 2
+
+
+@pytest.mark.parametrize(
+    ("cache", "processors", "filters", "numbers"),
+    [
+        (64 * 2**20, 10, 128, 2**23),  # half of the cache in float32
+        (0, 10, 128, 5 * 2**20),  # of the usual one
+        (0, 264, 1, 2 * 264 * 128 * 1600),  # two tiles for each multiprocessor
+        (0, 264, 512, 2 * 264 // 4 * 128 * 1600),  # of which filters make four beside each other
+    ],
+)
+def test_columns_on_a_gpu_fit_its_cache_but_keep_it_busy(monkeypatch, cache, processors, filters, numbers):
+    sizes = {"L2CacheSize": cache, "MultiProcessorCount": processors}
+    monkeypatch.setattr(direct, "gpu_attributes", lambda _: sizes)
+    assert direct._device_numbers(np.empty(0, np.float32), 1600, filters) == numbers
