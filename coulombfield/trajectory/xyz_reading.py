@@ -18,9 +18,23 @@ PLAIN = "species:S:1:pos:R:3"
 KEY = re.compile(r'([^\s="{}]+)\s*=\s*(?:"([^"]*)"|\{([^}]*)\}|([^\s"{}]+))')
 TRUTHS = {"T": True, "True": True, "TRUE": True, "true": True, "1": True}
 TRUTHS |= {"F": False, "False": False, "FALSE": False, "false": False, "0": False}
+
+
+def _plain(number: type) -> Callable[[str], Any]:
+    """What turns a text into such a number, without the underscores between digits that Python takes."""
+
+    def convert(text: str) -> Any:
+        if "_" in text:
+            raise ValueError(f"expected digits without underscores, got {text!r:.60}")
+        return number(text)
+
+    return convert
+
+
+_REAL, _WHOLE = _plain(float), _plain(int)
 KINDS: dict[str, tuple[Callable[[str], Any], type]] = {
-    "R": (float, np.float64),
-    "I": (int, np.int64),
+    "R": (_REAL, np.float64),
+    "I": (_WHOLE, np.int64),
     "S": (str, np.str_),
     "L": (TRUTHS.__getitem__, np.bool_),
 }
@@ -164,9 +178,9 @@ def _values(path: Path, cells: list[tuple[str, ...]], column: _Column, line: int
 def _made(values: dict[str, np.ndarray], keys: dict[str, str], number: int) -> Frame:
     """The frame of these columns and keys; errors are without path and line."""
     lowered = {name.lower(): text for name, text in keys.items()}
-    step = int(lowered.get("step", lowered.get("timestep", number)))
-    time = float(lowered.get("time", "nan"))
-    dimension = int(keys.get("dimension", 3))
+    step = _WHOLE(lowered.get("step", lowered.get("timestep", str(number))))
+    time = _REAL(lowered.get("time", "nan"))
+    dimension = _WHOLE(keys.get("dimension", "3"))
     if not 1 <= dimension <= 3:
         raise ValueError(f"expected a dimension from 1 to 3, got {dimension}")
     if "velocity" not in values and "momenta" in values:
@@ -217,7 +231,7 @@ def _box(keys: dict[str, str], dimension: int) -> Box | None:
         if any(periodic):
             raise ValueError("expected a Lattice beside axes that repeat, got none")
         return Box(boundary, None)
-    cell = np.asarray([float(word) for word in lattice.split()])
+    cell = np.asarray([_REAL(word) for word in lattice.split()])
     if cell.shape != (9,) or not np.isfinite(cell).all():
         raise ValueError(f"expected nine finite numbers as Lattice, got {lattice!r}")
     edges = cell.reshape(3, 3)[:dimension, :dimension]

@@ -236,6 +236,8 @@ def test_what_can_not_be_written_is_named(tmp_path, frames, options, error, mess
         (TWO.replace("2\n", "9" * 40 + "\n", 1), "expected 9* particles after line 2, got 2: it is cut off"),
         ("\n" + TWO, "expected a number of particles in line 1, got an empty line"),
         (TWO.replace("4.0", "4,0"), "expected a number of pos in line 4, got '4,0'"),
+        (TWO.replace("4.0", "4_0"), "expected a number of pos in line 4, got '4_0'"),
+        (TWO.replace("1\n", '1 Time="1_0"\n', 1), "line 2: .*without underscores, got '1_0'"),
         (TWO.replace("pos:R:3", "pos:R:2:x:R:1"), "expected pos:R:3 in line 2, got R:2"),
         (TWO.replace("pos:R:3", "pos:S:3"), "expected pos:R:3 in line 2, got S:3"),
         (TWO.replace("pos", "place"), "expected a column pos:R:3 in line 2, got species"),
