@@ -144,6 +144,13 @@ def test_long_blocks_are_those_of_numpy_cupy(cupy, kind, monkeypatch):
     assert None not in drawn
 
 
+def test_half_a_word_is_kept_over_whole_ones_cupy(cupy):
+    host, twin = pair(cupy, np.random.Philox(5))
+    for kind, count in (("few integers", 1), ("float64 uniform", 3), ("float32 uniform", 1), ("float64 normal", 2)):
+        assert same(KINDS[kind](host, count), KINDS[kind](twin, count))
+        assert same_states(host, twin.host())
+
+
 def test_a_carry_goes_through_the_counter_cupy(cupy):
     bit_generator, top = np.random.Philox(1), 2**64 - 1
     state = bit_generator.state
@@ -195,7 +202,7 @@ def test_a_block_with_a_doubtful_comparison_is_drawn_by_numpy_cupy(cupy, text, m
 def test_more_tails_than_there_is_room_for_are_drawn_by_numpy_cupy(cupy, monkeypatch):
     host, twin = pair(cupy, np.random.Philox(2))
     assert same(host.standard_normal(1), twin.standard_normal(1))
-    monkeypatch.setattr(philox, "TAILS", 3 - 20)  # room for three, where there are five
+    monkeypatch.setattr(philox, "TAILS", -20)  # that is for none
     assert same(host.standard_normal(20_000), twin.standard_normal(20_000))
     assert same_states(host, twin.host())
 

@@ -146,7 +146,7 @@ def test_a_run_goes_on_with_its_bit_generator(tmp_path):
         ("seed=9", "seed: a run goes on with the settings that it was started with"),
         (
             "training.bit_generator=philox",
-            "training.bit_generator: a run goes on with the settings that it was started",
+            "training.bit_generator: a run goes on with the settings",
         ),
         ("training.updates=59", "training.updates: expected at least the 60 updates that are done, got 59"),
         ("training.updates=many", "training.updates: expected an integer, got 'many'"),
