@@ -188,8 +188,9 @@ def _drawn(kind: Kind, start: Mapping[str, Any], count: int, xp: ModuleType) -> 
 
 
 def options(dtype: Any) -> tuple[str, ...]:
-    """Definitions that turn the text into the code for one dtype, in which products and sums are rounded each."""
-    return f"-DREAL={ {'float32': 'float', 'float64': 'double'}[str(dtype)] }", f"-DTHREADS={THREADS}", "-fmad=false"
+    """Definitions that turn the text into the code for one dtype, in which products and sums are rounded one by one."""
+    real = {"float32": "float", "float64": "double"}[str(dtype)]
+    return f"-DREAL={real}", f"-DTHREADS={THREADS}", "-fmad=false"
 
 
 def source() -> str:
@@ -206,8 +207,9 @@ def _module(dtype: str) -> Any:
 def _tables(dtype: np.dtype) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
     """The ziggurat: first places of each layer that are not inside, widths of a place, densities, the last edge.
 
-    With edges x_i, which decrease from x_255 to x_1 and x_0 for the lowest layer with the tail, places below
-    x_(i-1)/x_i are inside, where x_255 is before x_0; NumPy rounds them to the nearest.
+    Layer i ends at x_i, which grows from x_1 to x_255; the lowest layer is number 0 and would end at x_0, were it as
+    long as its area asks for. Its part before x_255 is inside, as is that of others before x_(i-1), where x_0 counts as
+    0; NumPy rounds these places to the nearest.
     """
     bits = {4: 23, 8: 52}[dtype.itemsize]
     edges = _edges()

@@ -313,7 +313,10 @@ class GAN:
         self.updates = state["updates"]
         streams = streams_of(state)
         if len(streams) == self.ranks.size:
-            self.streams = Streams.restore(streams[self.ranks.rank])
+            restored, expected = Streams.restore(streams[self.ranks.rank]), self.streams.bit_generator
+            if restored.bit_generator != expected:
+                raise ValueError(f"streams: expected those of {expected}, got those of {restored.bit_generator}")
+            self.streams = restored
         else:
             branch = f"rank {self.ranks.rank} of {self.ranks.size} from update {self.updates}"
             self.streams = Streams(streams[0]["seed"], branch, bit_generator=self.streams.bit_generator)

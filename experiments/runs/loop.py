@@ -39,8 +39,9 @@ class LoopConfig:
         Threads of NumPy's matrix products; 0 leaves the number to the library. Small networks want 1: two threads that
         wait for each other hundreds of times in an update stand still as soon as anything else runs.
     bit_generator : {"sfc64", "philox"}
-        Of all random streams, see :class:`coulombfield.rng.Streams`; what philox draws for updates is drawn on the GPU
-        where there is one. It decides all random numbers and can't change while a run goes on; the device decides none.
+        Of the random streams of data, start and updates, see :class:`coulombfield.rng.Streams`; with philox, updates
+        draw on the GPU where there is one, the same numbers as elsewhere. It can't change while a run goes on. Samples
+        for metrics and figures are of sfc64 always.
     """
 
     updates: int

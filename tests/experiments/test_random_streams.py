@@ -93,6 +93,22 @@ def test_updates_copy_no_draws_to_cupy(devices):
             assert isinstance(getattr(gan, f"draw_{name}")(), devices["cupy"].xp.ndarray)
 
 
+def test_a_state_of_another_bit_generator_is_refused():
+    one, other = (built("gaussian-mixture-quick", select_device("cpu"), bit_generator=n) for n in ("sfc64", "philox"))
+    with pytest.raises(ValueError, match="streams: expected those of philox, got those of sfc64"):
+        other.load_state(one.state())
+
+
+def test_another_number_of_ranks_keeps_the_bit_generator():
+    """Streams begin anew then, as those of a rank do."""
+    run = built("gaussian-mixture-quick", select_device("cpu"))
+    state = run.state()
+    state["streams"] = json.dumps([json.loads(state["streams"])] * 2)
+    run.load_state(state)
+    assert run.renewed
+    assert run.gan.streams.bit_generator == "philox"
+
+
 def test_the_bit_generator_is_that_of_all_streams():
     """Of data, of the players' start, and of what updates draw; another one draws other numbers."""
     host = select_device("cpu")
