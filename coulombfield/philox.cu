@@ -300,18 +300,18 @@ __device__ void draw(const Draw& draws, const State& state, Index count, typenam
 
 }  // namespace
 
-extern "C" __global__ void __launch_bounds__(THREADS)
+extern "C" __global__ void __launch_bounds__(THREADS, 1)
     draw_uniform(State state, Index count, Real* results, Long* record, Index capacity) {
   draw(Uniform{}, state, count, results, record, capacity);
 }
 
-extern "C" __global__ void __launch_bounds__(THREADS)
+extern "C" __global__ void __launch_bounds__(THREADS, 1)
     draw_integers(State state, Index count, Index* results, Long* record, Index capacity, Index low, Index range) {
   const unsigned below = unsigned(range);
   draw(Integers{low, below, (0u - below) % below}, state, count, results, record, capacity);
 }
 
-extern "C" __global__ void __launch_bounds__(THREADS)
+extern "C" __global__ void __launch_bounds__(THREADS, 1)
     draw_normal(State state, Index count, Real* results, Long* record, Index capacity,
                     const Normal::Word* inside, const Real* width, const Real* density, double edge) {
   draw(Normal{inside, width, density, edge}, state, count, results, record, capacity);

@@ -25,7 +25,8 @@ for the first time, :data:`CHECKED` of them are compared with NumPy's own, which
 Notes
 -----
 One block of 512 threads draws, in steps of 512 blocks of Philox: 4096 words of 32 bits or 2048 of 64. It has up to
-45 KB of shared memory. One multiprocessor is enough, since a block of numbers serves many calls.
+45 KB of shared memory and 118 registers a thread, by the compiler's report for compute capability 7.5 to 10.0, and
+spills none. One multiprocessor is enough, since a block of numbers serves many calls.
 
 References
 ----------
