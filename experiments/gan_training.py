@@ -147,7 +147,8 @@ class GANTraining:
             with _under(name):
                 players[name] = settings.build(roles[name], batch, updates, rng, config.dtype, device)
         if ranks.size > 1:
-            streams = Streams(config.seed, f"rank {ranks.rank} of {ranks.size}")
+            branch = f"rank {ranks.rank} of {ranks.size}"
+            streams = Streams(config.seed, branch, bit_generator=streams.bit_generator)
             for player in players.values():
                 player.divide(ranks, self.shares, batch_norm=config.ranks.batch_norm)
         with _under("gan"):

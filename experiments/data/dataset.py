@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 
 from coulombfield.arrays import Array, Device
+from coulombfield.rng import RandomGenerator
 
 from .. import DataError
 
@@ -36,8 +37,11 @@ class Source(Protocol):
     def shape(self) -> Shape:
         """(count, ...), with the shape of a sample behind the first axis."""
 
-    def draw(self, count: int, rng: np.random.Generator) -> Array:
-        """Real samples drawn with replacement, shape (count, ...), on the device."""
+    def draw(self, count: int, rng: RandomGenerator) -> Array:
+        """Real samples drawn with replacement, shape (count, ...), on the device.
+
+        ``rng`` may draw CuPy arrays; who needs the numbers on the host takes :func:`coulombfield.rng.on_host` of it.
+        """
 
     def blocks(self) -> Iterator[Array]:
         """All that drawing can give, each once and always in the same order, in blocks on the device."""
@@ -147,7 +151,7 @@ class ArrayPart:
         """The first samples."""
         return self._host[:count]
 
-    def draw(self, count: int, rng: np.random.Generator) -> Array:
+    def draw(self, count: int, rng: RandomGenerator) -> Array:
         """Random samples, shape (count, ...)."""
         index = rng.integers(0, len(self._host), count)
         return self._there.take(self._device.put(index), axis=0)

@@ -18,6 +18,7 @@ import numpy as np
 from tqdm import tqdm
 
 from coulombfield.arrays import Array, Device
+from coulombfield.rng import RandomGenerator, on_host
 
 from ..sources.source import ImageError
 from .dataset import DataConfig, expect_checksum
@@ -174,11 +175,12 @@ class ImageSet:
         """All stored images, in memory if they take no more than :data:`IN_MEMORY`."""
         return into_memory(self._stored)
 
-    def draw(self, count: int, rng: np.random.Generator) -> Array:
+    def draw(self, count: int, rng: RandomGenerator) -> Array:
         """Images drawn with replacement, shape (count, H, W, C), on the device, between -1 and 1.
 
         The first call reads all stored images into memory where they fit, unless :attr:`at_hand` has done so.
         """
+        rng = on_host(rng)  # where the images are
         images = self.at_hand.read(self._index[rng.integers(0, len(self._index), count)])
         if self._flip:
             mirrored = rng.random(count) < 0.5

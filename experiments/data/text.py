@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from coulombfield.arrays import Array, Device
+from coulombfield.rng import RandomGenerator, on_host
 
 from ..config import ConfigError
 from ..sources.lines import TextError
@@ -92,9 +93,9 @@ class TextPart:
     def __len__(self) -> int:
         return len(self.index)
 
-    def draw(self, count: int, rng: np.random.Generator) -> Array:
+    def draw(self, count: int, rng: RandomGenerator) -> Array:
         """One-hot lines drawn with replacement, shape (count, L, V), on the device."""
-        return self.one_hot(self._stored.read(self.index[rng.integers(0, len(self.index), count)]))
+        return self.one_hot(self._stored.read(self.index[on_host(rng).integers(0, len(self.index), count)]))
 
     def blocks(self) -> Iterator[Array]:
         """All lines, one-hot, some :data:`BLOCK` bytes at a time."""

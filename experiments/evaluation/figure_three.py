@@ -72,7 +72,7 @@ def publish(folder: Path, out: Path, batches: int, size: int, duplicate: float |
     if gan.form != "images":
         raise UserError(f"{folder}: expected a run of images, got one of {gan.form}")
     setting, host = gan.config, Device(np, "cpu")
-    rng = Streams(setting.seed).stream("data")
+    rng = Streams(setting.seed, bit_generator=setting.training.bit_generator).stream("data")
     data = setting.data.open(batch=setting.training.batch, rng=rng, dtype=setting.dtype, device=host)
     real = similar_pairs(_rebatched(_training(data), size), batches, "training images")
     if duplicate is None:

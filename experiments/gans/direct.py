@@ -133,7 +133,7 @@ class Direct(GAN):
 
     def draw_real(self) -> Array:
         """Real samples of this rank's part of a minibatch, shape (real_batch, ...) where there is one rank."""
-        return self.data.draw(self._real_shares.own, self.streams.stream("minibatch"))
+        return self.data.draw(self._real_shares.own, self.stream("minibatch"))
 
     def gradients(self, move: str, **draws: Array) -> tuple[Losses, Gradients]:
         """Energy of one minibatch, and its gradient in the generator's parameters.

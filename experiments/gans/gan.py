@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Literal, cast
 import numpy as np
 
 from coulombfield.arrays import Array, Device, to_numpy
-from coulombfield.rng import Streams
+from coulombfield.rng import RandomGenerator, Streams
 from nets.layers.base import Cache
 from nets.parameters import Parameters
 from nets.workspace import Workspace
@@ -120,7 +120,6 @@ class GAN:
         """Numbers, beside the players, that go on from update to update."""
         self.workspace = Workspace()
         self._first: str | None = None  # player whose gradient this move has asked for first
-        self._z = np.empty((self.batch, self.generator.latent), data.dtype)
 
     @property
     def generator(self) -> Generator:
@@ -256,11 +255,15 @@ class GAN:
 
     def draw_latent(self) -> Array:
         """Latent vectors of this rank's part of a minibatch, shape (batch, latent)."""
-        return self.device.put(self.generator.draw_latent(self._z, self.streams.stream("latent")))
+        return self.device.put(self.generator.draw_latent(self.batch, self.stream("latent")))
 
     def draw_real(self) -> Array:
         """Real samples of this rank's part of a minibatch, shape (batch, ...)."""
-        return self.data.draw(self.batch, self.streams.stream("minibatch"))
+        return self.data.draw(self.batch, self.stream("minibatch"))
+
+    def stream(self, name: str) -> RandomGenerator:
+        """Random stream of a name, whose numbers are drawn on the device where they can be."""
+        return self.streams.stream(name, self.device)
 
     def generate(self, z: Array) -> Array:
         """Samples of latent vectors on the device, which are one batch to a generator that has batch-norm."""
@@ -310,10 +313,13 @@ class GAN:
         self.updates = state["updates"]
         streams = streams_of(state)
         if len(streams) == self.ranks.size:
-            self.streams = Streams.restore(streams[self.ranks.rank])
+            restored, expected = Streams.restore(streams[self.ranks.rank]), self.streams.bit_generator
+            if restored.bit_generator != expected:
+                raise ValueError(f"streams: expected those of {expected}, got those of {restored.bit_generator}")
+            self.streams = restored
         else:
             branch = f"rank {self.ranks.rank} of {self.ranks.size} from update {self.updates}"
-            self.streams = Streams(streams[0]["seed"], branch)
+            self.streams = Streams(streams[0]["seed"], branch, bit_generator=self.streams.bit_generator)
         for name, value in state.get("memory", {}).items():
             self.memory[name] = self.device.put(value) if isinstance(value, np.ndarray) else value
 
@@ -334,9 +340,9 @@ def sample(
     finish: Finish,
 ) -> np.ndarray:
     """One or more generated samples on the host, made in whole batches, of which each is finished by itself."""
-    z, samples = np.empty((batch, generator.latent), params.vector.dtype), np.empty(0)
+    samples = np.empty(0)
     for start in range(0, count, batch):
-        made, _ = generator.alone.forward(params, device.put(generator.draw_latent(z, rng)))
+        made, _ = generator.alone.forward(params, device.put(generator.draw_latent(batch, rng)))
         finished = finish(to_numpy(made)[: count - start])
         if not start:
             samples = np.empty((count, *finished.shape[1:]), finished.dtype)

@@ -84,7 +84,7 @@ class WGANGP(WGAN):
 
     def draw_mixing(self) -> Array:
         """Places between real samples, at 0, and generated ones, at 1; shape (batch,)."""
-        return self.device.put(self.streams.stream("mixing").random(self.batch).astype(self.data.dtype))
+        return self.device.put(self.stream("mixing").random(self.batch).astype(self.data.dtype))
 
     def gradients(self, move: str, **draws: Array) -> tuple[Losses, Gradients]:
         """Loss of the player that moves, and its gradient.

@@ -9,7 +9,8 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from coulombfield.arrays import Array, Device
+from coulombfield.arrays import Array, Device, module_of
+from coulombfield.rng import RandomGenerator
 from nets.network import Network
 from nets.optimizers import add_l2
 from nets.parameters import Parameters
@@ -242,18 +243,19 @@ class Generator(Player):
         self._signs, self._sign_size = config.signs, config.sign_size
         self.averaged = Parameters(params.layout, params.vector.copy()) if config.average else params
 
-    def draw_latent(self, out: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Fill a host array of shape (count, latent) with latent vectors."""
+    def draw_latent(self, count: int, rng: RandomGenerator) -> Array:
+        """Latent vectors, shape (count, latent), where ``rng`` draws."""
+        shape, dtype = (count, self.latent), self.params.vector.dtype
         if self.prior == "normal":
-            rng.standard_normal(out=out, dtype=out.dtype)
+            z: Array = rng.standard_normal(shape, dtype=dtype)
         else:
-            rng.random(out=out, dtype=out.dtype)
-            out *= 2
-            out -= 1
+            z = rng.random(shape, dtype=dtype)
+            z *= 2
+            z -= 1
         if self._signs:
-            signs = out[:, -self._signs :]
-            np.copysign(self._sign_size, signs, out=signs)
-        return out
+            signs = z[:, -self._signs :]
+            module_of(z).copysign(self._sign_size, signs, out=signs)
+        return z
 
     def _grouped(self, samples: int) -> Network:
         """The network, whose batch-norm takes the statistics of a whole batch, however large."""

@@ -24,7 +24,7 @@ from .checkpoint import Checkpoint, CheckpointError, CheckpointFolder
 from .checkpoint import load as load_checkpoint
 from .experiment import Experiment
 from .folder import RecordError, RunFolder
-from .loop import LoopConfig, Training
+from .loop import ALTERABLE, Training
 from .records import named_columns
 
 Say = Callable[[str], None]
@@ -303,7 +303,8 @@ def _ended(checkpoint: Checkpoint | None) -> str:
 
 def build(setup: Setup, device: Device) -> Experiment:
     """The experiment of a setup at its start."""
-    return setup.module.build(setup.config, device, Streams(setup.config.seed))
+    streams = Streams(setup.config.seed, bit_generator=setup.config.training.bit_generator)
+    return setup.module.build(setup.config, device, streams)
 
 
 def blas_threads(setup: Setup) -> contextlib.AbstractContextManager[object]:
@@ -375,7 +376,7 @@ def _altered(setup: Setup, folder: RunFolder, overrides: Sequence[str], say: Say
         return setup
     altered = config.resolve(folder.config, overrides)
     if fixed := schema.differences(_without_loop(setup.config), _without_loop(altered.config)):
-        names = ", ".join(f"training.{name}" for name in LoopConfig.__dataclass_fields__)
+        names = ", ".join(f"training.{name}" for name in ALTERABLE)
         raise ConfigError(
             f"{', '.join(fixed)}: a run goes on with the settings that it was started with, but for {names}"
         )
@@ -395,7 +396,7 @@ def _altered(setup: Setup, folder: RunFolder, overrides: Sequence[str], say: Say
 def _without_loop(configuration: Any) -> dict[str, Any]:
     """A configuration without the settings that leave the parameters of each update alone."""
     plain = schema.to_dict(configuration)
-    plain["training"] = {k: v for k, v in plain["training"].items() if k not in LoopConfig.__dataclass_fields__}
+    plain["training"] = {k: v for k, v in plain["training"].items() if k not in ALTERABLE}
     return plain
 
 

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from coulombfield.arrays import Array, backend, to_numpy
+from coulombfield.rng import BitGenerator
 
 from .. import UserError
 from ..ranks.alone import ALONE
@@ -37,6 +38,10 @@ class LoopConfig:
     blas_threads : int
         Threads of NumPy's matrix products; 0 leaves the number to the library. Small networks want 1: two threads that
         wait for each other hundreds of times in an update stand still as soon as anything else runs.
+    bit_generator : {"sfc64", "philox"}
+        Of the random streams of data, start and updates, see :class:`coulombfield.rng.Streams`; with philox, updates
+        draw on the GPU where there is one, the same numbers as elsewhere. It can't change while a run goes on. Samples
+        for metrics and figures are of sfc64 always.
     """
 
     updates: int
@@ -45,12 +50,17 @@ class LoopConfig:
     checkpoint_every: int = 10_000
     keep_checkpoints: int = 3
     blas_threads: int = 0
+    bit_generator: BitGenerator = "sfc64"
 
     def __post_init__(self) -> None:
-        for name, value in [(field.name, getattr(self, field.name)) for field in dataclasses.fields(LoopConfig)]:
-            least = 0 if name == "blas_threads" else 1
+        for name in ALTERABLE:
+            least, value = 0 if name == "blas_threads" else 1, getattr(self, name)
             if value < least:
                 raise ValueError(f"{name}: expected at least {least}, got {value}")
+
+
+ALTERABLE = tuple(field.name for field in dataclasses.fields(LoopConfig) if field.name != "bit_generator")
+"""Settings of the loop that leave the parameters of each update alone, so that they may change while a run goes on."""
 
 
 class NonFiniteError(UserError):

@@ -119,6 +119,7 @@ class DiscriminatorOrField(Study):
                 turns=config.training.updates,
                 gradients=config.gradients,
                 seed=config.seed,
+                bit_generator=config.training.bit_generator,
                 dtype=config.dtype,
                 device=device,
             )

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 import numpy as np
 
 from coulombfield.arrays import Array, Device, to_numpy
-from coulombfield.rng import Streams
+from coulombfield.rng import BitGenerator, Streams
 
 from .. import gan_training
 from ..gan_training import GANTraining
@@ -134,14 +134,26 @@ class Contest:
         Minibatches behind the energy's gradient.
     seed : int
         Of all random numbers.
+    bit_generator : {"sfc64", "philox"}
+        Of the random streams of training.
     dtype : str
         Floating-point type.
     device : Device
         Where.
     """
 
-    def __init__(self, config: SetConfig, *, turns: int, gradients: int, seed: int, dtype: FloatType, device: Device):
-        self.config, self._gradients, self._seed = config, gradients, seed
+    def __init__(
+        self,
+        config: SetConfig,
+        *,
+        turns: int,
+        gradients: int,
+        seed: int,
+        bit_generator: BitGenerator,
+        dtype: FloatType,
+        device: Device,
+    ):
+        self.config, self._gradients, self._seed, self._bit_generator = config, gradients, seed, bit_generator
         self._updates, self._dtype, self._device = turns * config.turn, dtype, device
         self._gans = config.gans()
         self.ways = {name: self._build(name) for name in WAYS}
@@ -241,11 +253,13 @@ class Contest:
         """A way at its start."""
         gan, config = self._gans[way], self.config
         players = {name: getattr(config, name) for name in gan.players}
-        training = gan_training.TrainingConfig(updates=self._updates, batch=config.batch)
+        training = gan_training.TrainingConfig(
+            updates=self._updates, batch=config.batch, bit_generator=self._bit_generator
+        )
         whole = gan_training.Config(
             training, config.data, gan, players, config.metrics, seed=self._seed, dtype=self._dtype
         )
-        return gan_training.build(whole, self._device, Streams(self._seed))
+        return gan_training.build(whole, self._device, Streams(self._seed, bit_generator=self._bit_generator))
 
     def _measure(self) -> dict[str, dict[str, float]]:
         found: dict[str, dict[str, float]] = {name: {} for name in self.columns}

@@ -11,7 +11,7 @@ from typing import Any
 from .. import UserError, config, schema
 from ..config import Setup
 from ..runs.folder import RunFolder
-from ..runs.loop import LoopConfig
+from ..runs.loop import ALTERABLE
 
 DEPTH = 3
 """How deep run folders may lie: in the folder itself, in those of seeds, and in those of tables."""
@@ -102,5 +102,5 @@ def differences(run: Found) -> str:
 
 def _changed(preset: Setup, run: Setup) -> dict[str, tuple[Any, Any]]:
     found: Mapping[str, tuple[Any, Any]] = schema.differences(schema.to_dict(preset.config), schema.to_dict(run.config))
-    harmless = {f"training.{name}" for name in LoopConfig.__dataclass_fields__ if name != "updates"}
+    harmless = {f"training.{name}" for name in ALTERABLE if name != "updates"}
     return {name: both for name, both in found.items() if name not in harmless and name not in ELSEWHERE}

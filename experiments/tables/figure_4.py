@@ -54,7 +54,7 @@ def publish(members: Sequence[Member], out: Path) -> Path:
     """
     summaries = {member.name.removeprefix(PREFIX): member.summary for member in members}
     first = members[0].setup.config
-    rng, host = Streams(first.seed).stream("data"), Device(np, "cpu")
+    rng, host = Streams(first.seed, bit_generator=first.training.bit_generator).stream("data"), Device(np, "cpu")
     data = first.data.open(batch=1, rng=rng, dtype=first.dtype, device=host)
     points = {"data": data.held_out.first(SAMPLES)}
     for member in members:

@@ -161,8 +161,7 @@ class Trained(Restored):
         return Streams(self.config.seed if seed is None else seed).stream(SAMPLE_STREAM)
 
     def _drawn(self, count: int, rng: np.random.Generator) -> np.ndarray:
-        z = np.empty((-(-count // self._batch) * self._batch, self.latent), self.config.dtype)
-        return self._generator.draw_latent(z, rng)[:count]
+        return self._generator.draw_latent(-(-count // self._batch) * self._batch, rng)[:count]
 
     def _made(self, z: np.ndarray, share: int) -> np.ndarray:
         """Samples of latent vectors, of which at most ``share`` are in one batch."""

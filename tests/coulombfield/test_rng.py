@@ -42,11 +42,25 @@ def test_the_bits_are_those_of_other_platforms():
     # Stored 2026-11-22 from NumPy 2.4 on x86-64 Linux; raw bits, which NumPy keeps for good.
     raw = Streams(2018).stream("latent").bit_generator.random_raw(2)
     assert raw.tolist() == [3094071578239716078, 436851357521453356]
+    # Stored 2026-11-29 in the same way.
+    raw = Streams(2018, bit_generator="philox").stream("latent").bit_generator.random_raw(5)
+    assert raw.tolist() == [
+        9309976798879014455,
+        13470381167442005361,
+        4829058521179164514,
+        4593082131933409093,
+        6649672915455303983,
+    ]
 
 
-@given(seed=seeds, used=st.lists(names, unique=True, max_size=3), count=st.integers(0, 9))
-def test_a_restored_state_continues_bit_for_bit(seed, used, count):
-    streams = Streams(seed)
+@given(
+    seed=seeds,
+    bit_generator=st.sampled_from(["sfc64", "philox"]),
+    used=st.lists(names, unique=True, max_size=3),
+    count=st.integers(0, 9),
+)
+def test_a_restored_state_continues_bit_for_bit(seed, bit_generator, used, count):
+    streams = Streams(seed, bit_generator=bit_generator)
     for name in used:
         draws(streams.stream(name), count)
     restored = Streams.restore(json.loads(json.dumps(streams.state())))
@@ -58,6 +72,11 @@ def test_a_restored_state_continues_bit_for_bit(seed, used, count):
 def test_a_bad_seed_is_refused(seed, error):
     with pytest.raises(error, match=r"^seed: expected"):
         Streams(seed)
+
+
+def test_an_unknown_bit_generator_is_refused():
+    with pytest.raises(ValueError, match="bit_generator: expected sfc64 or philox, got 'SFC64'"):
+        Streams(0, bit_generator="SFC64")
 
 
 @pytest.mark.parametrize(
@@ -76,6 +95,37 @@ def test_a_foreign_state_is_refused(change):
         Streams.restore(Streams(0).state() | change)
     with pytest.raises(ValueError, match=r"^state: "):
         Streams.restore({})
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"counter": [1, 2, 3]}, "counter: expected 4 words, got "),
+        ({"key": [1, -2]}, "OverflowError"),
+        ({"buffer": [[1, 2], [3, 4]]}, "buffer: expected 4 words, got "),
+        ({"buffer_pos": 5}, "buffer_pos: expected from 0 to 4, got 5"),
+        ({"buffer_pos": -1}, "buffer_pos: expected from 0 to 4, got -1"),
+    ],
+)
+def test_a_damaged_state_of_philox_is_refused(change, message):
+    streams = Streams(0, bit_generator="philox")
+    streams.stream("a").random(3)
+    state = streams.state()
+    state["streams"]["a"] |= change
+    with pytest.raises(ValueError, match=rf"^state: .*{message}"):
+        Streams.restore(state)
+
+
+def test_a_state_of_another_bit_generator_is_refused():
+    """By what it says of itself, and by its parts where it says wrong."""
+    state = Streams(0, bit_generator="philox").state()
+    assert state["bit_generator"] == "Philox"
+    with pytest.raises(ValueError, match="expected the bit generator SFC64 or Philox, got PCG64"):
+        Streams.restore(state | {"bit_generator": "PCG64"})
+    streams = Streams(0)
+    streams.stream("a").random(3)
+    with pytest.raises(ValueError, match=r"^state: .*KeyError"):
+        Streams.restore(streams.state() | {"bit_generator": "Philox"})
 
 
 def test_branches_of_a_seed_have_streams_of_their_own_that_resume():

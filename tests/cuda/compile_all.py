@@ -1,8 +1,8 @@
 """Compile the package's CUDA kernels with NVRTC, which needs no GPU and no driver.
 
-Those of the networks are compiled in each dtype for each architecture. Instances of the sums and architectures go
-round in step, so that each profile, dtype, dimension and choice of outputs is compiled, and each architecture meets
-every value of each of these. Needs ``pip install nvidia-cuda-nvrtc``.
+Those of networks and random numbers are compiled in each dtype for each architecture. Instances of the sums and
+architectures go round in step, so that each profile, dtype, dimension and choice of outputs is compiled, and each
+architecture meets every value of each of these. Needs ``pip install nvidia-cuda-nvrtc``.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 
 import nvidia.cu13
 
-from coulombfield import profiles
+from coulombfield import philox, profiles
 from coulombfield.kernels.gaussian import SquaredExponential
 from coulombfield.kernels.inverse_power import InversePower, InversePower1, InversePower2, InversePower3, InversePower4
 from coulombfield.kernels.laplace import Exponential
@@ -57,6 +57,12 @@ def of_networks():
         yield architecture, name, of_nets.source(name), of_nets.options(dtype)
 
 
+def of_random_numbers():
+    """Jobs for the kernels of random numbers."""
+    for dtype, architecture in itertools.product(("float32", "float64"), ARCHITECTURES):
+        yield architecture, "philox.cu", philox.source(), philox.options(dtype)
+
+
 def load():
     """NVRTC of this environment."""
     (folder,) = nvidia.cu13.__path__
@@ -91,7 +97,7 @@ def main():
     start = time.perf_counter()
     chosen = list(instances())[::every]
     jobs = [(ARCHITECTURES[i % len(ARCHITECTURES)], *instance) for i, instance in enumerate(chosen)]
-    jobs += of_networks()
+    jobs += [*of_networks(), *of_random_numbers()]
     with multiprocessing.get_context("spawn").Pool(os.cpu_count()) as pool:
         results = pool.map(compiled, jobs, chunksize=8)
     failures = [result for result in results if isinstance(result, str)]

@@ -3,6 +3,7 @@
 #pragma once
 #include "block_shim.hpp"
 #define __launch_bounds__(...)
+#define __noinline__
 
 template <class Real>
 Real rough_rsqrt(Real u, Real error) {
@@ -15,5 +16,6 @@ using std::fabs;
 using std::fma;
 using std::fmax;
 using std::fmin;
+using std::log1p;
 using std::pow;
 using std::sqrt;

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 TESTS = (
     "tests/coulombfield/test_arrays.py",
+    "tests/coulombfield/test_philox.py",
     "tests/coulombfield/sums/test_sums_cuda.py",
     "tests/coulombfield/sums/test_sums_gram.py",
     "tests/coulombfield/sums/test_sums_split.py",
@@ -18,6 +19,7 @@ TESTS = (
     "tests/experiments/gans/test_coulomb_gan.py::test_cupy_takes_the_same_steps_as_numpy",
     "tests/experiments/test_gaussian_mixture.py::test_an_experiment_on_cupy_does_what_it_does_on_numpy",
     "tests/experiments/test_images.py::test_an_experiment_on_cupy_does_what_it_does_on_numpy",
+    "tests/experiments/test_random_streams.py",
     "tests/validation/equations/test_validation_equations.py::test_checks_come_to_their_verdicts_on_cupy",
 )
 """Tests whose CuPy cases matter: kernels, layers, what an experiment does on both devices. ``-k cupy`` is theirs."""

@@ -113,7 +113,9 @@ def test_signs_are_the_last_latent_numbers(prior):
     config = lim_ye.GeneratorConfig(latent=5, prior=prior, signs=3, sign_size=4.0, optimizer=OPTIMIZER)
     rng = np.random.default_rng(0)
     player = config.build(Role((5,), (2,)), 4, 10, rng, "float32", select_device("cpu"))
-    z = player.draw_latent(np.empty((1000, 5), np.float32), rng)
+    z = player.draw_latent(1000, rng)
+    assert z.shape == (1000, 5)
+    assert z.dtype == np.float32
     assert (np.abs(z[:, 2:]) == 4).all()
     assert (np.abs(z[:, 2:].mean(axis=0)) < 0.5).all()  # standard deviation 4 / √1000
     assert (np.abs(z[:, :2].mean(axis=0)) < 0.2).all()

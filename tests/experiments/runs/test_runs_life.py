@@ -124,6 +124,18 @@ def test_a_schedule_over_the_whole_run_forbids_another_length_by_name(tmp_path, 
     assert bytes_of(tmp_path / "run") == before
 
 
+def test_a_run_goes_on_with_its_bit_generator(tmp_path):
+    """A longer run of Philox's streams is the uninterrupted one, and none of SFC64's."""
+    philox = "training.bit_generator=philox"
+    assert tiny(tmp_path, philox) == 0
+    assert resume(tmp_path / "run", "training.updates=70") == 0
+    assert tiny(tmp_path, philox, "training.updates=70", out="whole") == 0
+    assert tiny(tmp_path, "training.updates=70", out="other") == 0
+    assert_extended(tmp_path / "run", tmp_path / "whole", 70)
+    whole, other = (end(tmp_path / name, 70)[0]["experiment"]["position"] for name in ("whole", "other"))
+    assert not np.array_equal(whole, other)
+
+
 @pytest.mark.parametrize(
     ("override", "message"),
     [
@@ -132,6 +144,10 @@ def test_a_schedule_over_the_whole_run_forbids_another_length_by_name(tmp_path, 
             "shape.rate: a run goes on with the settings that it was started with, but for training.updates",
         ),
         ("seed=9", "seed: a run goes on with the settings that it was started with"),
+        (
+            "training.bit_generator=philox",
+            "training.bit_generator: a run goes on with the settings",
+        ),
         ("training.updates=59", "training.updates: expected at least the 60 updates that are done, got 59"),
         ("training.updates=many", "training.updates: expected an integer, got 'many'"),
         ("training.udpates=90", "training.udpates: unknown key"),
