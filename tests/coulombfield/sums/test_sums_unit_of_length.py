@@ -135,8 +135,9 @@ def test_a_harmonic_kernel_leaves_what_its_softening_does(engine):
 def test_only_what_overflowed_is_summed_again(engine):
     """A coincident bare pair is infinite for good, and the other target's numbers stay as they are."""
     library = engine.library
-    charges = charges_in(library, np.asarray([[0.0], [2000.0]], "f4"), np.ones(2, "f4"))
-    targets = library.put(np.asarray([[0.001], [2000.0], [7.0]], "f4"))
+    along = np.asarray([[1.0, 0.0, 0.0]], "f4")  # in space, as above: loops are compiled for each dimension
+    charges = charges_in(library, along * np.asarray([[0.0], [2000.0]], "f4"), np.ones(2, "f4"))
+    targets = library.put(along * np.asarray([[0.001], [2000.0], [7.0]], "f4"))
     found = library.get(potential(targets, charges, Coulomb(7.0), method=engine.method))
     assert found[0] == pytest.approx(1e21, rel=1e-5)
     assert np.isinf(found[1])
