@@ -25,13 +25,8 @@ settings.load_profile("ci" if "CI" in os.environ else "local")
 
 
 # Numba's compiler makes many objects, and Python looks for cycles among all that there are whenever some have come: a
-# tenth of a compilation's time. So it looks less often, and not among the tests that were collected.
+# tenth of a compilation's time. So it looks less often. gc.freeze() would hide from older Hypotheses what they look for.
 gc.set_threshold(5000, 20, 20)
-
-
-def pytest_collection_finish() -> None:
-    gc.collect()
-    gc.freeze()
 
 
 def pytest_configure(config: pytest.Config) -> None:
