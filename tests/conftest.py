@@ -25,7 +25,7 @@ settings.load_profile("ci" if "CI" in os.environ else "local")
 
 
 # Numba's compiler makes many objects, and Python looks for cycles among all that there are whenever some have come: a
-# tenth of a compilation's time. So it looks less often. gc.freeze() would hide from older Hypotheses what they look for.
+# tenth of a compilation's time. So it looks less often. gc.freeze() would hide from old Hypotheses what they look for.
 gc.set_threshold(5000, 20, 20)
 
 
