@@ -200,6 +200,7 @@ def of_modes(targets, charges, side, count=200_000):
     return phi, e[:, None]
 
 
+@pytest.mark.slow
 def test_sheets_in_a_line_are_those_of_their_fourier_series():
     rng = np.random.default_rng(0)
     charges, targets = cf.Charges(rng.random((7, 1)) * 5 - 1, rng.standard_normal(7)), rng.random((5, 1)) * 9
