@@ -98,11 +98,13 @@ def held(method, library, positions, target, kernel):
     method=st.sampled_from([None, *METHODS]),
 )
 def test_softenings_and_distances_may_be_any_orders_apart(engine, exponent, softening, distance, method):
+    chosen = engine.method if method is None or engine.library.name != "numpy" else method
+    if chosen == "gram":
+        exponent = 1.0  # loops are compiled for each
     softening, r = 10.0**softening, float(np.float32(10.0**distance))
     kernel = Plummer(exponent, softening)
     if not all(TINY <= abs(x) <= LARGEST for x in (softening**-exponent, softening, r)):
         return  # refused, or no float32 numbers
-    chosen = engine.method if method is None or engine.library.name != "numpy" else method
     try:
         found = held(chosen, engine.library, [[0.0, 0.0]], [r, 0.0], kernel)
     except ValueError as error:
