@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import gc
 import os
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -21,6 +22,11 @@ os.environ["COULOMBFIELD_COSTS"] = ""  # not by what was measured on this machin
 settings.register_profile("local", deadline=None, max_examples=20)
 settings.register_profile("ci", deadline=None, max_examples=20, derandomize=True)
 settings.load_profile("ci" if "CI" in os.environ else "local")
+
+
+# Numba's compiler makes many objects, and Python looks for cycles among all that there are whenever some have come: a
+# tenth of a compilation's time. So it looks less often. gc.freeze() would hide from old Hypotheses what they look for.
+gc.set_threshold(5000, 20, 20)
 
 
 def pytest_configure(config: pytest.Config) -> None:

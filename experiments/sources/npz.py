@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import struct
 import tokenize
@@ -139,10 +140,15 @@ class NumPySource(Arrays):
         with zipfile.ZipFile(self.path) as archive, archive.open(name) as file:
             return npy.read_array(file, allow_pickle=False).reshape(-1)
 
-    def _open(self) -> IO[bytes]:
-        if not self._zip:
-            return open(self.path, "rb")
-        return zipfile.ZipFile(self.path).open(self._member)
+    @contextlib.contextmanager
+    def _open(self) -> Iterator[IO[bytes]]:
+        """The file of the images, in an ``.npz`` file their member; closed whatever happens."""
+        if self._zip:
+            with zipfile.ZipFile(self.path) as archive, archive.open(self._member) as file:
+                yield file
+        else:
+            with open(self.path, "rb") as file:
+                yield file
 
     def _reading(self) -> Any:
         return reading(self.path, "a NumPy file", *DAMAGE)

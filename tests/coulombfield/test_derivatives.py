@@ -23,9 +23,9 @@ SOME_KERNELS = ["plummer", "plummer 2.5", "sum"]
 dimensions = st.sampled_from([1, 2, 3])
 
 
-def served(engine, name, dimension):
-    """The dimension, but 2 for most kernels in engines that compile loops for each of either."""
-    return dimension if engine.method == "direct" or (name == "plummer" and dimension != 2) else 2
+def served(engine, name, operation, dimension):
+    """The dimension, but one for each kernel and operation in engines that compile loops for each."""
+    return dimension if engine.method == "direct" else 2 if name != "plummer" else 3 if operation == "field" else 1
 
 
 def problem(rng, t, n, dimension, exclude_self):
@@ -56,7 +56,7 @@ def term_sizes(positions, weights, targets, kernel):
 @given(n=counts, t=counts, dimension=dimensions, seed=seeds, exclude_self=st.booleans())
 def test_jvp_is_the_directional_derivative(engine, operation, name, n, t, dimension, seed, exclude_self):
     rng, library, kernel = np.random.default_rng(seed), engine.library, KERNELS[name]
-    targets, positions, weights = problem(rng, t, n, served(engine, name, dimension), exclude_self)
+    targets, positions, weights = problem(rng, t, n, served(engine, name, operation, dimension), exclude_self)
     da, db, dq = directions(rng, targets, positions, weights)
     function, jvp, _ = SUMS[operation]
 
@@ -89,8 +89,9 @@ def test_jvp_is_the_directional_derivative(engine, operation, name, n, t, dimens
 @given(n=counts, t=counts, dimension=dimensions, seed=seeds, exclude_self=st.booleans())
 def test_vjp_is_the_transpose_of_jvp(engine, dtype, operation, n, t, dimension, seed, exclude_self):
     """<c, J v> = <J^T c, v> for random c and v."""
-    rng, library, kernel = np.random.default_rng(seed), engine.library, KERNELS["sum"]
-    dimension = served(engine, "sum", dimension)
+    name = "sum" if dtype == "float64" else "plummer"
+    rng, library, kernel = np.random.default_rng(seed), engine.library, KERNELS[name]
+    dimension = dimension if engine.method == "direct" else 2
     targets, positions, weights = (x.astype(dtype) for x in problem(rng, t, n, dimension, exclude_self))
     _, jvp, vjp = SUMS[operation]
     da, db, dq = (v.astype(dtype) for v in directions(rng, targets, positions, weights))

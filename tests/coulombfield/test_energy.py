@@ -171,8 +171,9 @@ def test_a_third_side_is_refused():
 
 
 @pytest.mark.slow
-@given(n=counts, dimension=st.sampled_from([1, 3]), seed=seeds)
-def test_the_energy_of_charges_is_half_the_sum_over_pairs(engine, dtype, n, dimension, seed):
+@given(n=counts, seed=seeds)
+def test_the_energy_of_charges_is_half_the_sum_over_pairs(engine, dtype, n, seed):
+    dimension = 1 if dtype == "float32" else 3  # for each of both loops are compiled
     positions, weights = cloud(np.random.default_rng(seed), n, dimension, dtype)
     charges = charges_in(engine.library, positions, weights)
     potentials, sizes = pair_sum(positions, positions, weights, plummer_pair(2.0, 0.75))

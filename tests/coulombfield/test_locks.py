@@ -31,6 +31,7 @@ except OSError as error:
 """
 
 
+@pytest.mark.slow
 def test_without_fcntl_all_but_writing_works(tmp_path):
     """Imports and reading, in a process that has no such module, as on Windows."""
     from trajectory_support import start, write

@@ -23,6 +23,7 @@ def finished(tmp_path_factory):
     return folder / "run"
 
 
+@pytest.mark.slow
 def test_run_prints_its_configuration_first_and_the_report_last(tmp_path, capsys):
     preset = write_preset(tmp_path)
     assert main(["run", str(preset), "--out", str(tmp_path / "run"), "--set", "shape.width=4"]) == 0
@@ -33,6 +34,7 @@ def test_run_prints_its_configuration_first_and_the_report_last(tmp_path, capsys
     assert printed.splitlines()[-1] == str(tmp_path / "run" / "report.html")
 
 
+@pytest.mark.slow
 def test_the_summary_has_metrics_updates_seconds_and_the_data_itself(finished):
     summary = json.loads((finished / "summary.json").read_text())
     assert summary.keys() == {"distance", "energy", "floor", "updates", "planned_updates", "seconds", "data"}
@@ -162,6 +164,7 @@ def test_samples_of_an_earlier_checkpoint(finished, tmp_path):
     assert not np.array_equal(np.load(tmp_path / "a.npy"), np.load(tmp_path / "b.npy"))
 
 
+@pytest.mark.slow
 def test_report_rebuilds_what_was_deleted(finished):
     files = [finished / name for name in ("report.html", "summary.json", "figures/scatter.png")]
     before = [file.read_bytes() for file in files]
@@ -184,6 +187,7 @@ def test_list_prints_every_preset_with_its_title(capsys, monkeypatch, tmp_path):
     assert capsys.readouterr().out == "tiny  Tiny <run>\n"
 
 
+@pytest.mark.slow
 def test_a_missing_extra_is_named_with_the_command_that_installs_it():
     program = "import sys; sys.modules['tqdm'] = None; from experiments.__main__ import main; sys.exit(main(['list']))"
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}

@@ -110,6 +110,7 @@ def test_kill_9_and_resume_end_with_the_same_bits(tmp_path, finished, checkpoint
     np.testing.assert_equal(final_state(folder), final_state(finished))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("undrawn")
 def test_another_seed_gives_another_run(tmp_path, finished):
     assert main([*arguments(tmp_path / "run"), "--seed", "1"]) == 0

@@ -67,6 +67,7 @@ def final_state(folder):
     return found.state["experiment"]
 
 
+@pytest.mark.slow
 def test_a_run_leaves_summary_figures_and_report(finished):
     summary = json.loads((finished / "summary.json").read_text())
     names = {"energy", "energy_noise_floor", "nearest_training", "mean_error", "deviation_error"}
@@ -82,6 +83,7 @@ def test_a_run_leaves_summary_figures_and_report(finished):
     assert (finished / "figures/samples.png").read_bytes() == (finished / "figures/samples-00000006.png").read_bytes()
 
 
+@pytest.mark.slow
 def test_a_run_resumed_from_its_first_checkpoint_ends_with_the_same_bits(tmp_path, finished, monkeypatch):
     monkeypatch.setattr(gan_training.GANTraining, "figures", lambda self, folder: [])
     folder = tmp_path / "run"
@@ -162,6 +164,7 @@ def test_held_out_images_are_never_trained_on():
     assert parts[0] != parts[1]
 
 
+@pytest.mark.slow
 def test_training_lowers_the_energy():
     """Over four seeds to 0.74-0.86 of the start."""
     run = experiment(
@@ -336,6 +339,7 @@ def test_damaged_images_are_one_line_before_there_is_a_folder(tmp_path, capsys):
     assert not out.exists()
 
 
+@pytest.mark.slow
 def test_files_that_are_not_taken_are_one_line_of_a_run(tmp_path, capsys):
     images = np.random.default_rng(0).integers(0, 256, (40, 8, 8), np.uint8)
     for number, image in enumerate(images):

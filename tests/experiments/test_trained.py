@@ -539,6 +539,7 @@ def test_pictures_of_samples(folder, tmp_path):
     assert pixels_of(out).shape == (28 * factor, 91 * factor)
 
 
+@pytest.mark.slow
 def test_importing_the_package_stays_cheap():
     program = "import sys, experiments; print('numpy' in sys.modules, callable(experiments.load))"
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}

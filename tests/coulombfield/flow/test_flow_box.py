@@ -34,7 +34,9 @@ pytestmark = pytest.mark.skipif(transforms.missing("numpy") != "", reason="needs
 LENGTHS = np.array([2.0, 2.5, 3.0])
 BOX = Box(LENGTHS)
 SLAB = Box((2.0, 2.5, None), (True, True, False))
+STRIP = Box((2.0, None), (True, False))
 SOFT = cf.Plummer(1, 0.3)
+# Loops are compiled for each dimension and each number of digits: tests share a few.
 
 
 def ions(fixed=False, seed=0, dtype=np.float64):
@@ -113,11 +115,11 @@ def test_whole_periods_change_nothing():
 
 def test_opposite_charges_meet_across_a_face():
     """From 0.6 and 1.4 of a period of 2 apart, the nearer way is through the face."""
-    state = State(Group(np.array([[0.3], [1.7]]), None, np.array([1.0, -1.0]), 1.0))
-    end, _ = run(state, System(cf.Plummer(1, 0.2), box=Box((2.0,))), Verlet(0.02), until=Stop(steps=10))
+    state = State(Group(np.array([[0.3, 0.5], [1.7, 0.5]]), None, np.array([1.0, -1.0]), 1.0))
+    end, _ = run(state, System(SOFT, box=STRIP, rtol=1e-3), Verlet(0.02), until=Stop(steps=10))
     assert end["particles"].positions[0, 0] < 0.29
     assert end["particles"].positions[1, 0] > 1.71
-    np.testing.assert_allclose(end["particles"].positions.sum(), 2.0, rtol=1e-6)
+    np.testing.assert_allclose(end["particles"].positions.sum(axis=0), [2.0, 1.0], atol=1e-4)
 
 
 INTEGRATORS = [
@@ -182,7 +184,7 @@ def test_walls_stand_across_open_axes():
 def test_a_crystal_an_empty_group_and_fixed_charges():
     """An ion at rest in the field of its own images; nobody; and nothing that moves."""
     one = State({"ion": Group(np.array([[0.1, 0.2, 0.3]]), charges=1.0, masses=1.0), "none": Group(np.zeros((0, 3)))})
-    cube = System(cf.Coulomb(1), box=Box((1.0, 1.0, 1.0)), exclude_self=True)
+    cube = System(cf.Coulomb(1), box=Box((1.0, 1.0, 1.0)), exclude_self=True, rtol=1e-8)
     now = moment(one, cube)
     assert now.energy == pytest.approx(-2.837297 / 2, abs=1e-6)
     np.testing.assert_allclose(now.force, 0, atol=1e-6)
@@ -247,8 +249,7 @@ def test_a_file_has_the_box(tmp_path):
     plane = State(
         {"moving": Group(np.array([[0.5, 7.0], [9.0, 1.0]])), "still": Group(np.array([[1.0, 1.0]]), fixed=True)}
     )
-    box = Box((2.0, None), (True, False))
-    system = System(SOFT, box=box)
+    system = System(SOFT, box=STRIP, rtol=1e-3)
     with Writer(tmp_path / "a.h5md", all_particles=True, units={"length": "nm"}) as writer:
         run(plane, system, Euler(0.1), until=Stop(steps=2), callbacks=[writer])
     with h5py.File(tmp_path / "a.h5md") as file:

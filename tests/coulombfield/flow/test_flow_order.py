@@ -183,6 +183,7 @@ def test_the_energy_falls_at_the_rate_of_the_equation(seed, side):
     assert (after - before) / h == pytest.approx(rate, abs=5e-5 * (1 + abs(rate)))
 
 
+@pytest.mark.slow
 def test_verlet_keeps_the_energy_for_long():
     """The error of 6,000 steps, 60 orbits, oscillates: it is no larger in their second half than in the first."""
     positions = {"generated": np.array([[1.0, 0.0]]), "real": np.array([[-1.0, 0.2]])}
@@ -328,6 +329,7 @@ def energy_errors(integrator, steps, *, exponent=1.0, softening=0.05):
     return np.array([part.max() for part in np.array_split(errors, TENTHS)])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("integrator", "most"), [(Verlet(0.01), 2e-2), (Yoshida(0.01), 2e-3)])
 def test_energies_do_not_drift(integrator, most):
     """A few dozen orbits: the largest error in each tenth stays that of the first."""

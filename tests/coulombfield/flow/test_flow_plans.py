@@ -60,6 +60,7 @@ def plans(state):
     return {name: number for name, number in state.memory.items() if " by " in name}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", INTEGRATORS)
 def test_a_run_that_was_stopped_goes_on_bit_for_bit(name):
     """Wherever it is stopped, with the plans of before or new ones, and whatever callbacks asked for in between."""
@@ -74,6 +75,7 @@ def test_a_run_that_was_stopped_goes_on_bit_for_bit(name):
     assert len({str(plan) for plan in made[2:]}) > 1  # the box was left, and another plan made
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["split", "auto"])
 @pytest.mark.parametrize("fixed", [False, True])
 def test_so_does_one_with_fixed_charges_energies_and_a_schedule(method, fixed):
@@ -105,6 +107,7 @@ def test_the_first_step_has_the_field_of_the_function():
     np.testing.assert_array_equal(end["particles"].positions, expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("schedule", [None, Annealing(0.8, 0.3, 40.0)])
 def test_every_step_keeps_rtol_while_samples_move_far(schedule):
     """From one narrow cloud to where the data are, with few plans; errors are relative to the magnitudes' sums."""

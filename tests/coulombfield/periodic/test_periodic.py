@@ -14,6 +14,7 @@ pytestmark = pytest.mark.skipif(transforms.missing("numpy") != "", reason="needs
 
 CUBE = np.array([[x, y, z] for x in (0.0, 1.0) for y in (0.0, 1.0) for z in (0.0, 1.0)])
 SALT = cf.Charges(CUBE, np.array([(-1.0) ** point.sum() for point in CUBE]))
+# Loops are compiled for each kind of kernel, dimension, dtype and number of digits: tests share them where they can.
 CENTRED = np.array([[0.0, 0.0, 0.0], [0.5, 0.5, 0.5]])
 
 
@@ -103,9 +104,17 @@ def test_a_slab_of_slow_kernels():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("lengths", [(1.7,), (1.0, 0.6)], ids=["line", "square"])
-@pytest.mark.parametrize("kernel", [cf.Plummer(1, 0.05), cf.Plummer(2, 0.2), cf.Plummer(0.5, 0.1)], ids=str)
-def test_low_dimensions_where_a_background_takes_the_mean(lengths, kernel):
+@pytest.mark.parametrize(
+    ("kernel", "lengths"),
+    [
+        (cf.Plummer(1, 0.05), (1.7,)),
+        (cf.Plummer(0.5, 0.1), (1.7,)),
+        (cf.Plummer(1, 0.05), (1.0, 0.6)),
+        (cf.Plummer(2, 0.2), (1.0, 0.6)),
+    ],
+    ids=str,
+)
+def test_low_dimensions_where_a_background_takes_the_mean(kernel, lengths):
     """Fields need no mean; with one charge there is no neutral box."""
     box = Box(lengths)
     targets = np.linspace(0.1, 0.5, 3)[:, None] * np.ones(len(lengths))
@@ -156,9 +165,8 @@ def test_forces_are_minus_the_gradient_of_the_energy():
     [
         cf.Coulomb(1),
         cf.Plummer(1, 0.1),
-        cf.Plummer(3, 0.2),
         cf.Plummer(4.5, 0.2),
-        cf.Plummer(1, 0.1) + 2.0 * cf.Plummer(4, 0.3),
+        cf.Plummer(1, 0.1) + 2.0 * cf.Plummer(3, 0.3),
     ],
     ids=str,
 )
@@ -192,6 +200,7 @@ def of_modes(targets, charges, side, count=200_000):
     return phi, e[:, None]
 
 
+@pytest.mark.slow
 def test_sheets_in_a_line_are_those_of_their_fourier_series():
     rng = np.random.default_rng(0)
     charges, targets = cf.Charges(rng.random((7, 1)) * 5 - 1, rng.standard_normal(7)), rng.random((5, 1)) * 9
@@ -279,7 +288,7 @@ def test_charges_of_a_plane_need_no_third_axis():
     rng = np.random.default_rng(0)
     flat = np.column_stack([rng.random((10, 2)), np.full(10, 0.25)])
     weights = rng.standard_normal(10)
-    kernel, charges = cf.Plummer(4, 0.2), cf.Charges(flat, weights)
+    kernel, charges = cf.Plummer(7, 0.3), cf.Charges(flat, weights)
     found = periodic.potential_and_field(flat, charges, kernel, Box((1.0, 1.0, None), (True, True, False)), rtol=1e-8)
     two = cf.Charges(np.ascontiguousarray(flat[:, :2]), weights)
     expected = periodic.potential_and_field(two.positions, two, kernel, Box((1.0, 1.0)), rtol=1e-8)
@@ -289,9 +298,17 @@ def test_charges_of_a_plane_need_no_third_axis():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("rtol", [1e-2, 1e-4])
-@pytest.mark.parametrize("kernel", [cf.Coulomb(1), cf.Coulomb(2.5), cf.Plummer(3, 0.01)], ids=str)
+@pytest.mark.parametrize(
+    ("kernel", "dtype"),
+    [
+        (cf.Coulomb(1), np.float32),
+        (cf.Coulomb(1), np.float64),
+        (cf.Coulomb(2.5), np.float64),
+        (cf.Plummer(3, 0.01), np.float32),
+    ],
+    ids=str,
+)
 def test_rtol_is_kept(kernel, rtol, dtype):
     charges, _ = cloud(3000, (1.0, 1.0, 1.0), dtype=dtype)
     box = Box((1.0, 1.0, 1.0))
@@ -400,8 +417,8 @@ def test_the_unit_of_length_changes_nothing(exponent, scale):
         pytest.skip("the kernel's powers themselves leave it")
     scaled = cf.Charges(charges.positions * scale, charges.weights)
     kernel, box = cf.Plummer(exponent, 0.2 * scale), Box([length * scale for length in lengths])
-    expected = periodic.potential_and_field(targets, charges, whole, Box(lengths))
-    found = periodic.potential_and_field(targets * scale, scaled, kernel, box)
+    expected = periodic.potential_and_field(targets, charges, whole, Box(lengths), rtol=1e-8)
+    found = periodic.potential_and_field(targets * scale, scaled, kernel, box, rtol=1e-8)
     for values, power, right in zip(found, (exponent, exponent + 1), expected, strict=True):
         assert np.abs(values * scale**power - right).max() < 1e-5 * np.abs(right).max()
 

@@ -138,6 +138,7 @@ def test_rtol_is_kept(seed):
     assert np.all(found <= case.request.rtol), f"{case.label}: {found}, measured {measured}"
 
 
+@pytest.mark.slow
 def test_first_attempts_reach_the_tolerance_without_much_excess():
     ratios = []
     for seed in range(40):

@@ -120,6 +120,7 @@ def test_float32_stays_within_the_tolerance(cloud):
         assert max(errors(request, tree.approximate(request, tolerance))) <= 2 * tolerance
 
 
+@pytest.mark.slow
 @given(count=st.integers(300, 900), seed=seeds, dimension=st.sampled_from([1, 2]))
 @settings(max_examples=10)
 def test_the_error_follows_the_tolerance(count, seed, dimension):
@@ -468,6 +469,7 @@ def test_a_forked_child_sums_like_its_parent():
     assert ours.recv_bytes() == expected.tobytes()
 
 
+@pytest.mark.slow
 def test_two_threads_sum_at_once_whatever_layer_numba_has():
     script = "import threading, test_sums_tree as t\n" + "threads = [threading.Thread(target=t.summed) for _ in '12']\n"
     script += "[thread.start() for thread in threads]; [thread.join() for thread in threads]"

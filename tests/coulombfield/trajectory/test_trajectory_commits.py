@@ -53,6 +53,7 @@ with Writer(sys.argv[1], potential=True) as writer:
 """
 
 
+@pytest.mark.slow
 def test_a_killed_run_leaves_a_readable_file_that_resumes_bit_for_bit(tmp_path):
     path = tmp_path / "killed.h5md"
     ready = tmp_path / "killed.h5md.ready"

@@ -236,6 +236,7 @@ def test_a_frame_is_an_integer_or_a_slice(tmp_path, frame):
         trajectory[frame]
 
 
+@pytest.mark.slow
 def test_whatever_is_damaged_the_error_begins_with_the_path(tmp_path):
     """Bytes of a file overwritten, or its end cut off: what can't be read is a ValueError that names the file."""
     whole, path = tmp_path / "whole.h5md", tmp_path / "a.h5md"

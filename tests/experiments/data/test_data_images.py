@@ -446,6 +446,7 @@ def test_hdf5_images_are_the_same_in_any_chunks(tmp_path, monkeypatch, chunks):
         assert stored.read(index[:0]).shape == (0, 8, 8, 3)
 
 
+@pytest.mark.slow
 def test_chunks_are_decompressed_once(tmp_path):
     """Those that h5py picks, which hold thin pieces of thousands of images: else an image takes as long as all."""
     values = np.random.default_rng(0).integers(0, 16, (6_000, 32, 32, 3), dtype=np.uint8)

@@ -143,6 +143,7 @@ def test_grey_is_each_colour_and_bytes_become_minus_one_to_one():
     assert inception.prepared(np.zeros((1, 1, 1, 1), np.uint8)).max() == -1
 
 
+@pytest.mark.slow
 def test_features_of_images(ours, monkeypatch):
     monkeypatch.setattr(inception, "BATCH", 2)
     network = inception.InceptionFeatures(ours)
@@ -158,6 +159,7 @@ def test_features_of_images(ours, monkeypatch):
         network.measure(images[..., :2])
 
 
+@pytest.mark.slow
 def test_weights_are_those_of_the_argument_or_of_the_environment(ours, monkeypatch, tmp_path):
     files = pytest.importorskip("experiments.weight_files")
     monkeypatch.delenv(inception.VARIABLE, raising=False)

@@ -111,6 +111,7 @@ def run(tmp_path):
     return folder
 
 
+@pytest.mark.slow
 def test_a_run_is_measured_by_samples_of_its_generator(tmp_path, capsys, images, run):
     """Those that ``sample`` draws, over several blocks."""
     capsys.readouterr()

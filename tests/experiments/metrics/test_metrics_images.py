@@ -249,6 +249,7 @@ def test_a_bad_setting_names_its_key(data):
         frechet.Config(features="nothing").build(data, Streams(0))
 
 
+@pytest.mark.slow
 def test_a_run_reports_the_distance_under_the_networks_name(tmp_path, capsys):
     sets = [
         "training.updates=2",

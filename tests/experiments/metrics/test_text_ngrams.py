@@ -267,6 +267,7 @@ print(counted.counted(StoredText(Path(sys.argv[1]))).lines)
 """
 
 
+@pytest.mark.slow
 def test_a_process_waits_for_another_that_counts(tmp_path):
     path = prepared(tmp_path, sentences(100))
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}

@@ -37,6 +37,7 @@ def python(code: str, **environment: str) -> tuple[int, str]:
     return result.returncode, result.stderr
 
 
+@pytest.mark.slow
 def test_one_process_does_not_import_mpi():
     code = "import sys; from experiments.__main__ import main; main(['list']); assert 'mpi4py' not in sys.modules"
     assert python(code) == (0, "")

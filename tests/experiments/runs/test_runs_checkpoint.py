@@ -47,6 +47,7 @@ def simple(step: int, value: float = 1.0) -> Checkpoint:
     return Checkpoint(step, "seed = 1\n", {"a": {"x": np.full(50, value), "text": "word"}, "n": 3})
 
 
+@pytest.mark.slow
 @given(state=STATES, step=st.integers(0, 10**12), text=TEXTS)
 @settings(max_examples=60)
 def test_what_is_saved_comes_back(tmp_path_factory, state, step, text):
@@ -57,6 +58,7 @@ def test_what_is_saved_comes_back(tmp_path_factory, state, step, text):
     assert same(loaded.state, state)
 
 
+@pytest.mark.slow
 @given(where=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7))
 @settings(max_examples=150)
 def test_a_flipped_bit_never_changes_what_is_loaded(tmp_path_factory, where, bit):

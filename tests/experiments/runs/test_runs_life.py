@@ -97,6 +97,7 @@ def assert_extended(longer: Path, whole: Path, step: int) -> None:
     assert json.loads((longer / "summary.json").read_text())["planned_updates"] == step
 
 
+@pytest.mark.slow
 def test_a_finished_run_goes_on_to_what_it_would_have_been(tmp_path):
     assert tiny(tmp_path) == 0
     assert tiny(tmp_path, "training.updates=85", out="whole") == 0
@@ -105,6 +106,7 @@ def test_a_finished_run_goes_on_to_what_it_would_have_been(tmp_path):
     assert "85 updates in" in (tmp_path / "run" / "report.html").read_text()
 
 
+@pytest.mark.slow
 def test_a_gan_with_constant_schedules_goes_on_to_the_same_bits(tmp_path):
     assert small(tmp_path, 7, "run") == 0
     assert small(tmp_path, 12, "whole") == 0
@@ -189,6 +191,7 @@ def test_a_finished_run_whose_period_is_to_change_says_that_it_can_t_and_stays_a
     assert bytes_of(tmp_path / "run") == before
 
 
+@pytest.mark.slow
 def test_threads_may_change_with_a_warning(tmp_path, capsys):
     assert tiny(tmp_path) == 0
     assert resume(tmp_path / "run", "training.updates=70", "training.blas_threads=1") == 0
@@ -237,6 +240,7 @@ def parameters(path: Path, step: int) -> dict[str, np.ndarray]:
     return {name: state[name]["parameters"] for name in ("generator", "discriminator")}
 
 
+@pytest.mark.slow
 def test_a_run_starts_from_the_parameters_of_another_with_other_settings(tmp_path, capsys):
     assert small(tmp_path, 7, "run") == 0
     source = tmp_path / "run" / "checkpoints" / "step-000000007.h5"

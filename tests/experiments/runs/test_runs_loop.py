@@ -71,6 +71,7 @@ class Killed(BaseException):
     """Stands for kill -9 inside the process."""
 
 
+@pytest.mark.slow
 @given(calls=st.lists(st.integers(1, 16), min_size=1, max_size=2))
 @settings(max_examples=6)
 def test_a_kill_between_any_two_writes_changes_nothing(tmp_path_factory, uninterrupted, calls):
@@ -163,6 +164,7 @@ def test_a_signal_saves_and_says_how_to_continue(tmp_path, uninterrupted, number
     assert_same_result(tmp_path, uninterrupted)
 
 
+@pytest.mark.slow
 def test_a_signal_outside_the_loop_is_no_traceback(tmp_path, uninterrupted, monkeypatch, capsys):
     monkeypatch.setattr(
         "experiments.runs.report.publish", lambda *_: os.kill(os.getpid(), signal.SIGTERM) or time.sleep(5)
@@ -262,6 +264,7 @@ def test_a_finished_run_says_so_and_rewrites_a_missing_report(tmp_path, uninterr
     assert_same_result(tmp_path, uninterrupted)
 
 
+@pytest.mark.slow
 def test_an_older_report_does_not_pass_for_the_final_one(tmp_path, uninterrupted, monkeypatch):
     """The run had a report of an earlier state when it went on, and dies before it writes the last one."""
     assert run(tmp_path) == 0
@@ -347,6 +350,7 @@ def test_a_checkpoint_follows_the_metrics_of_its_step(tmp_path, monkeypatch):
     assert order == [(1, "metrics"), (2, "metrics"), (2, "metrics"), "sync", (2, "checkpoint")]
 
 
+@pytest.mark.slow
 def test_away_from_a_terminal_there_is_a_line_now_and_then_and_no_bar(tmp_path, monkeypatch, capsys):
     assert run(tmp_path) == 0
     assert capsys.readouterr().err == ""

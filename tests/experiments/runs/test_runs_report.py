@@ -97,6 +97,7 @@ def test_an_unfinished_run_says_so(tmp_path):
     assert "30 of 60 updates (not finished)" in Page(build_page(tmp_path, done=30)[1]).words
 
 
+@pytest.mark.slow
 def test_a_report_of_a_run_has_its_figures_and_summary(tmp_path):
     assert main(["run", str(write_preset(tmp_path)), "--out", str(tmp_path / "run")]) == 0
     text = (tmp_path / "run" / "report.html").read_text()
@@ -107,6 +108,7 @@ def test_a_report_of_a_run_has_its_figures_and_summary(tmp_path):
     assert f"{distance:.4g}" in Page(text).words
 
 
+@pytest.mark.slow
 def test_the_csv_has_every_recorded_number_in_a_row_for_each_step(tmp_path):
     assert main(["run", str(write_preset(tmp_path)), "--out", str(tmp_path / "run")]) == 0
     with open(tmp_path / "run" / "metrics.csv", newline="") as file:
@@ -216,6 +218,7 @@ def test_a_report_without_the_data_is_made_of_what_the_folder_holds(tmp_path, ca
     assert (folder / "metrics.csv").exists()
 
 
+@pytest.mark.slow
 def test_a_report_of_an_unfinished_run_without_the_data(tmp_path, moved):
     """Stopped before its first report: there are only checkpoints, lines and snapshots."""
     folder = tmp_path / "run"
@@ -269,6 +272,7 @@ def test_a_run_that_went_on_shows_the_same_samples_over_time(tmp_path, moved):
     assert (tmp_path / "run/figures/evolution.png").read_bytes() == first
 
 
+@pytest.mark.slow
 def test_data_without_variety_have_no_noise_and_still_a_report(tmp_path):
     """The energy's noise floor is 0 there, of which no logarithm can be taken."""
     pictures = tmp_path / "pictures"

@@ -21,6 +21,8 @@ from source_files import (
 
 from experiments.__main__ import main
 from experiments.sources import celeba, cifar10
+from experiments.sources.npz import NumPySource
+from experiments.sources.source import ImageError
 
 TRUNCATIONS = [0, 0.02, 0.1, 0.3, 0.5, 0.7, 0.9, 0.97, 0.99, -1]
 """What is left of a file: a share of it, or all but so many bytes."""
@@ -325,3 +327,19 @@ def test_undamaged_they_are_read(tmp_path, monkeypatch, kind):
     made = makers[kind](folder)
     source = made if kind in ("npz", "hdf5") else folder
     assert main(["data", "prepare", kind, str(source), str(tmp_path / "a.h5")]) == 0
+
+
+def test_a_damaged_member_of_a_zip_leaves_no_file_open(tmp_path, monkeypatch):
+    opened = []
+
+    class Watched(zipfile.ZipFile):
+        def __init__(self, *arguments):
+            super().__init__(*arguments)
+            opened.append(self)
+
+    source = NumPySource(npz(tmp_path))
+    flipped(source.path, 0)  # the directory at the end is whole
+    monkeypatch.setattr(zipfile, "ZipFile", Watched)
+    with pytest.raises(ImageError, match=r"a\.npz: can't be read as a NumPy file"):
+        list(source.items(0, source.count))
+    assert [archive.fp for archive in opened] == [None]

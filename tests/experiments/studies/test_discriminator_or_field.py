@@ -93,6 +93,7 @@ def test_a_run_tells_what_the_sentence_is_worth_on_each_data_set(tmp_path):
     } <= (summary.keys())
 
 
+@pytest.mark.slow
 def test_stored_images_are_learned_from_where_they_are_given(tmp_path):
     images = tmp_path / "images.h5"
     with h5py.File(images, "w") as file:
@@ -194,6 +195,7 @@ def test_the_ways_differ_in_what_moves_the_generator_alone():
     assert (gans["minibatch"].real, gans["minibatch"].softening) == ("minibatch", gans["coulomb"].softening)
 
 
+@pytest.mark.slow
 def test_metrics_fit_together():
     experiment = built()
     assert experiment.evaluate().keys() == experiment.metrics.keys()

@@ -340,6 +340,7 @@ def test_frames_keep_the_first_and_the_last_step():
         assert len(kept) <= 10
 
 
+@pytest.mark.slow
 def test_an_animation_drops_frames_until_it_fits_but_never_the_last(tmp_path):
     figure, rng = new_figure(2, 2), np.random.default_rng(0)
     axes = figure.subplots()

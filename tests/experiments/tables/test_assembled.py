@@ -107,6 +107,7 @@ def test_bad_arguments_are_one_line(tmp_path, monkeypatch, capsys, arguments, me
     assert message in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_figure_2_shows_samples_of_what_has_been_run(tmp_path, capsys):
     with h5py.File(tmp_path / "images.h5", "w") as file:
         file["images"] = np.random.default_rng(0).integers(0, 256, (60, 32, 32, 3), np.uint8)

@@ -184,6 +184,7 @@ def test_an_out_that_is_a_file_is_refused(tmp_path, capsys):
     assert "--out: expected a folder" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_comparing_reads_and_writes_nothing_into_the_runs(tmp_path, capsys):
     pretend(tmp_path / "a")
     before = sorted(tmp_path.rglob("*"))
@@ -262,6 +263,7 @@ def sweep(folder: Path, text: str, *options: str) -> int:
     return main([*arguments, *options])
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("undrawn")
 def test_several_seeds_are_runs_of_their_own_and_a_page(tmp_path, capsys):
     assert sweep(tmp_path, "0-1,5") == 0
@@ -275,6 +277,7 @@ def test_several_seeds_are_runs_of_their_own_and_a_page(tmp_path, capsys):
     assert json.loads((tmp_path / "alone/summary.json").read_text())["distance"] == distances[2]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("undrawn")
 def test_seeds_go_on_after_a_kill_and_reuse_what_is_finished(tmp_path, monkeypatch, capsys):
     class Killed(BaseException):

@@ -77,6 +77,7 @@ def test_a_table_is_made_and_made_again_from_what_is_there(tmp_path, capsys):
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("checkpoints/*")} == before
 
 
+@pytest.mark.slow
 def test_a_stopped_table_saves_its_runs_and_goes_on(tmp_path):
     more = ["--set", "training.updates=100000", "--set", "training.checkpoint_every=100000"]
     process = subprocess.Popen(

@@ -486,7 +486,7 @@ def test_numpys_integers_are_counts():
     assert network.layout.shapes == coulomb_generator(16, 3, 1, width=32).layout.shapes
 
 
-@pytest.mark.parametrize("width", [True, 1.5, math.nan, "8", None, np.timedelta64(8)])
+@pytest.mark.parametrize("width", [True, 1.5, math.nan, "8", None, np.timedelta64(8, "s")])
 def test_an_mlp_names_the_width_that_is_none(width):
     with pytest.raises(TypeError, match=r"^widths\[1\]: expected an integer, got"):
         architectures.mlp((2, width, 1), LeakyReLU)
