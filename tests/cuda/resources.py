@@ -31,7 +31,7 @@ KERNEL = re.compile(
 
 
 class Multiprocessor(NamedTuple):
-    """Limits of an architecture: table "Technical Specifications per Compute Capability" of NVIDIA's programming guide."""
+    """Limits of an architecture: "Technical Specifications per Compute Capability" in NVIDIA's programming guide."""
 
     threads: int
     blocks: int

@@ -10,7 +10,7 @@ using Index = long long;
 
 // Charges that a loop takes at once: more where a pair takes less, and few enough that no register is spilt
 // (tests/cuda/resources.py).
-constexpr int UNROLLED = sizeof(Real) == 8 ? 2 : DIMENSION == 1 ? 8 : 4;
+constexpr int UNROLLED = sizeof(Real) == 8 ? 1 : DIMENSION == 1 ? 8 : 4;
 
 constexpr int OUTPUTS = POTENTIAL + FIELD * DIMENSION;  // the potential, if it is wanted, then the field over -2
 
