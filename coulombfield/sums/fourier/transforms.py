@@ -186,12 +186,12 @@ def _plan(
     if on_host:
         plan = module.Plan(*what, **options)
     else:
-        kept = vars(_kept)
+        kept, name = vars(_kept), f"type_{kind}"
         key = (*what, oversampling, array_api_compat.device(like))
-        if kind not in kept or kept[kind][0] != key:
-            kept.pop(kind, None)  # first, or memory would have to hold both grids
-            kept[kind] = key, module.Plan(*what, **options)
-        plan = kept[kind][1]
+        if name not in kept or kept[name][0] != key:
+            kept.pop(name, None)  # first, or memory would have to hold both grids
+            kept[name] = key, module.Plan(*what, **options)
+        plan = kept[name][1]
     plan.setpts(*angles)
     return plan
 
