@@ -191,7 +191,9 @@ class BatchNorm(Normalization):
             if self._exchange is not None:
                 parts = module_of(x).moveaxis(self._exchange.gathered(statistics), 0, -1)
                 return pooled(parts, self.epsilon, self._weights(x))[..., 0]
-        statistics[2] = (statistics[2] + self.epsilon) ** -0.5
+        variance = statistics[2]  # a view
+        variance += self.epsilon
+        variance **= -0.5
         return statistics
 
     def _average(self, sums: Array, x: Array) -> Array:

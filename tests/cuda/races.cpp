@@ -59,10 +59,29 @@ double largest_error(Index targets, Index charges, bool exclude_self) {
   return worst / std::numeric_limits<Real>::epsilon();
 }
 
+// Largest error of 1 / sqrt(u), relative, in units of rounding, over the numbers whose squares of the root are normal.
+double largest_error_of_roots() {
+  std::mt19937 generator(8);
+  using Limits = std::numeric_limits<Real>;
+  std::uniform_real_distribution<double> exponent(Limits::min_exponent, Limits::max_exponent - 4), mantissa(1, 2);
+  long double worst = 0;
+  for (int i = 0; i < 100000; ++i) {
+    const Real u = std::ldexp(Real(mantissa(generator)), int(exponent(generator)));
+    worst = std::max(worst, std::abs(inverse_root(u) * std::sqrt((long double)u) - 1));
+  }
+  return double(worst) / Limits::epsilon();
+}
+
 }  // namespace
 
 int main() {
+  constexpr Real infinite = std::numeric_limits<Real>::infinity();
   if (inverse_root(Real(1)) != Real(1)) return std::puts("k(a, a) is not exact where rsqrt is rough"), 1;
+  if (inverse_root(Real(0)) != infinite || inverse_root(infinite) != Real(0)) return std::puts("wrong limits of roots"), 1;
+  if (!std::isnan(inverse_root(std::numeric_limits<Real>::quiet_NaN()))) return std::puts("NaN has a root"), 1;
+  const double roots = largest_error_of_roots();
+  std::printf("largest error of roots: %.2f units of rounding\n", roots);
+  if (!(roots < 1)) return 1;
   double worst = 0;
   // Around the ends of the tiles of charges and of the blocks of targets.
   for (const Index charges : {1, BLOCK - 1, BLOCK, BLOCK + 1, SUPERBLOCK - 1, SUPERBLOCK, SUPERBLOCK + 1}) {

@@ -12,6 +12,7 @@ from __future__ import annotations
 import importlib
 import itertools
 import math
+import threading
 from typing import Any
 
 import array_api_compat
@@ -172,13 +173,28 @@ def _plan(
     oversampling: float,
     angles: list[Array],
 ) -> Any:
+    """A plan at these points; on a GPU the last one of its kind, where only the points are others."""
     name = str(np.dtype(like.dtype))
     options: dict[str, Any] = {"upsampfac": oversampling}
-    if array_api_compat.is_numpy_array(like):
+    on_host = array_api_compat.is_numpy_array(like)
+    if on_host:
         grid = math.prod(grid_size(size, oversampling) for size in shape) * like.dtype.itemsize
         options |= {"nthreads": 1, "showwarn": 0, "spread_sort": int(grid > LARGEST_UNSORTED[kind])}
     tolerance = min(0.1, max(tolerance, SMALLEST_TOLERANCE[name]))
     module = importlib.import_module(PACKAGES[library(type(like))])
-    plan = module.Plan(kind, shape, sets, tolerance, -1 if kind == 1 else 1, name, **options)
+    what = kind, shape, sets, tolerance, -1 if kind == 1 else 1, name
+    if on_host:
+        plan = module.Plan(*what, **options)
+    else:
+        kept, name = vars(_kept), f"type_{kind}"
+        key = (*what, oversampling, array_api_compat.device(like))
+        if name not in kept or kept[name][0] != key:
+            kept.pop(name, None)  # first, or memory would have to hold both grids
+            kept[name] = key, module.Plan(*what, **options)
+        plan = kept[name][1]
     plan.setpts(*angles)
     return plan
+
+
+# By kind, of each thread: making one takes allocations, a plan of the FFT and a table, transforming may take less.
+_kept = threading.local()

@@ -8,6 +8,10 @@
 
 using Index = long long;
 
+// Charges that a loop takes at once: more where a pair takes less, and few enough that no register is spilt
+// (tests/cuda/resources.py).
+constexpr int UNROLLED = sizeof(Real) == 8 ? 1 : DIMENSION == 1 ? 8 : 4;
+
 constexpr int OUTPUTS = POTENTIAL + FIELD * DIMENSION;  // the potential, if it is wanted, then the field over -2
 
 // Adds the terms of a tile's charges to the sums of this thread's targets. `own` is the place in the tile of the charge
@@ -15,7 +19,7 @@ constexpr int OUTPUTS = POTENTIAL + FIELD * DIMENSION;  // the potential, if it 
 template <bool OWN, class Body, class Profile>
 __device__ inline void add_tile(Real (&sums)[LANES][OUTPUTS], const Body (&targets)[LANES], const Body* tile, int count,
                                 const Profile& profile, const Index (&own)[LANES]) {
-#pragma unroll 4
+#pragma unroll UNROLLED
   for (int j = 0; j < count; ++j) {
     const Body charge = tile[j];
 #pragma unroll

@@ -3,6 +3,8 @@
 import functools
 import importlib.util
 import math
+import sys
+import threading
 
 import numba
 import numpy as np
@@ -12,6 +14,7 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from coulombfield import Coulomb, Gaussian, Laplace, Plummer
+from coulombfield.arrays import backend, to_numpy
 from coulombfield.profiles import GradientSize, Laplacian, Magnitude
 from coulombfield.sums import direct, selection
 from coulombfield.sums.fourier import error_scale, nufft, planning, series, transforms
@@ -409,3 +412,45 @@ def test_time_grows_with_points_and_modes():
         times.append(nufft.seconds(request._replace(rtol=1e-6)))
     assert 0 < times[0] < times[1] < times[2] < 60
     assert planning.plan(request, 1e-9, 1e-6) is None
+
+
+class Cufinufft:
+    """Stands for the package cufinufft, and counts plans."""
+
+    made = 0
+
+    class Plan:
+        """A plan of finufft for CuPy arrays."""
+
+        def __init__(self, *what, **options):
+            import finufft
+
+            Cufinufft.made += 1
+            self.plan = finufft.Plan(*what, **options, nthreads=1)
+
+        def setpts(self, *angles):
+            self.plan.setpts(*map(to_numpy, angles))
+
+        def execute(self, data):
+            return backend(array=data).asarray(self.plan.execute(to_numpy(data)))
+
+
+def test_plans_of_cupy_are_kept_while_only_points_change(library, monkeypatch):
+    if library.name != "cupy":
+        pytest.skip("plans are kept on a GPU alone")
+    monkeypatch.setitem(sys.modules, "cufinufft", Cufinufft)
+    monkeypatch.setattr(transforms, "_kept", threading.local())
+    rng = np.random.default_rng(0)
+    made = []
+    for count, shape in ((40, (9, 7)), (40, (9, 7)), (25, (9, 7)), (25, (7, 7)), (25, (9, 7))):
+        angles = [rng.uniform(-np.pi, np.pi, count) for _ in shape]
+        weights, modes = rng.standard_normal(count) + 0j, rng.standard_normal((2, *shape)) + 0j
+        on_device = [library.put(x) for x in angles]
+        Cufinufft.made = 0
+        found = transforms.to_modes(on_device, library.put(weights), shape, 1e-9, 2.0)
+        expected = transforms.to_modes(angles, weights, shape, 1e-9, 2.0)
+        np.testing.assert_allclose(library.get(found), expected, atol=1e-12)
+        found = transforms.to_points(library.put(modes), on_device, 1e-9, 2.0)
+        np.testing.assert_allclose(library.get(found), transforms.to_points(modes, angles, 1e-9, 2.0), atol=1e-12)
+        made.append(Cufinufft.made)
+    assert made == [2, 0, 0, 2, 2]
