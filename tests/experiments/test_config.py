@@ -78,7 +78,7 @@ def test_a_configuration_survives_toml(original):
         ("training.updates=" + "[" * 3000, "training.updates: expected an integer, got '[[["),
         ("training.updates=" + "[" * 400 + "]" * 400, "training.updates: expected an integer, got [[["),
         ("training.updates=" + "1" * 5000, "training.updates: expected an integer, got '111"),
-        ("training" + ".a" * 5000 + "=1", "training.a: unknown key (with value tables too deep to show); expected one"),
+        ("training" + ".a" * 5000 + "=1", "training.a: unknown key (with value "),  # too deep for some Pythons to show
     ],
 )
 def test_a_bad_override_is_named_with_what_was_expected(tmp_path, override, message):
