@@ -39,7 +39,8 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Mapping
+import operator
+from collections.abc import Mapping, Sequence
 from importlib import resources
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -91,15 +92,15 @@ class DeviceGenerator:
         self._end: Mapping[str, Any] = {}
         self._kind: Kind | None = None
 
-    def standard_normal(self, size: int | tuple[int, ...], dtype: np.typing.DTypeLike = np.float64) -> Array:
+    def standard_normal(self, size: int | Sequence[int], dtype: np.typing.DTypeLike = np.float64) -> Array:
         """Normal numbers, of float32 or float64."""
         return self._take(Kind("standard_normal", _real(dtype)), size)
 
-    def random(self, size: int | tuple[int, ...], dtype: np.typing.DTypeLike = np.float64) -> Array:
+    def random(self, size: int | Sequence[int], dtype: np.typing.DTypeLike = np.float64) -> Array:
         """Uniform numbers in [0, 1), of float32 or float64."""
         return self._take(Kind("random", _real(dtype)), size)
 
-    def integers(self, low: int, high: int, size: int | tuple[int, ...]) -> Array:
+    def integers(self, low: int, high: int, size: int | Sequence[int]) -> Array:
         """Integers from ``low`` to below ``high``, int64.
 
         Raises
@@ -107,11 +108,14 @@ class DeviceGenerator:
         ValueError
             If there are none, or 2**32 of them or more.
         """
+        low, high = operator.index(low), operator.index(high)
         if not 0 < high - low < 2**32:
             raise ValueError(f"high: expected from 1 to 2**32 - 1 more than low = {low}, got {high}")
+        if low < -(2**63) or high > 2**63:
+            raise ValueError(f"high: expected a range of int64, got from {low} to {high}")
         if high - low == 1:  # nothing to draw
-            return self._xp.full(size, low, np.int64)
-        return self._take(Kind("integers", np.dtype(np.int64), (int(low), int(high))), size)
+            return self._xp.full(_shape(size), low, np.int64)
+        return self._take(Kind("integers", np.dtype(np.int64), (low, high)), size)
 
     def host(self) -> np.random.Generator:
         """The generator itself, in the state behind the last number that has been drawn."""
@@ -123,15 +127,16 @@ class DeviceGenerator:
             self._block = None
         return self._generator
 
-    def _take(self, kind: Kind, size: int | tuple[int, ...]) -> Array:
-        count = math.prod(size) if isinstance(size, tuple) else size
+    def _take(self, kind: Kind, size: int | Sequence[int]) -> Array:
+        shape = _shape(size)
+        count = math.prod(shape)
         if count == 0:
-            return self._xp.empty(size, kind.dtype)
+            return self._xp.empty(shape, kind.dtype)
         if self._block is None or kind != self._kind or self._used + count > self._length:
             self._draw_ahead(kind, count)
         assert self._block is not None
         self._used += count
-        return self._block[self._used - count : self._used].reshape(size)
+        return self._block[self._used - count : self._used].reshape(shape)
 
     def _draw_ahead(self, kind: Kind, count: int) -> None:
         """Begin a block where the last number was, of a length that calls of this size use up."""
@@ -251,6 +256,17 @@ _EMPTY = {
     "uinteger": 0,
 }
 _FIELDS = (("counter", 4), ("key", 2), ("buffer", 4), ("buffer_pos", 1), ("has_uint32", 1), ("uinteger", 1))
+
+
+def _shape(size: int | Sequence[int]) -> tuple[int, ...]:
+    given = size if isinstance(size, tuple | list) else (size,)
+    try:
+        shape = tuple(map(operator.index, given))
+    except TypeError:
+        raise TypeError(f"size: expected an integer or a sequence of integers, got {size!r:.60}") from None
+    if min(shape, default=0) < 0:
+        raise ValueError(f"size: expected numbers that are not negative, got {size}")
+    return shape
 
 
 def _real(dtype: np.typing.DTypeLike) -> np.dtype:

@@ -8,6 +8,7 @@ instead, with the same bits, see :mod:`coulombfield.philox`.
 from __future__ import annotations
 
 import hashlib
+import operator
 from collections.abc import Mapping
 from typing import Any, Literal, overload
 
@@ -71,7 +72,7 @@ class Streams:
             raise ValueError(f"seed: expected a non-negative integer, got {seed}")
         if not isinstance(branch, str):
             raise TypeError(f"branch: expected a string, got {type(branch).__name__}")
-        if bit_generator not in BIT_GENERATORS:
+        if bit_generator not in tuple(BIT_GENERATORS):
             raise ValueError(f"bit_generator: expected {' or '.join(BIT_GENERATORS)}, got {bit_generator!r}")
         self.seed, self.branch, self.bit_generator = int(seed), branch, bit_generator
         self._generators: dict[str, np.random.Generator] = {}
@@ -96,6 +97,10 @@ class Streams:
         -----
         Numbers drawn on the host and on a device follow each other, if each time the generator is got anew from here.
         """
+        if not isinstance(name, str):
+            raise TypeError(f"name: expected a string, got {type(name).__name__}")
+        if device is not None and not isinstance(device, Device):
+            raise TypeError(f"device: expected a Device or None, got {type(device).__name__}")
         if name not in self._generators:
             sequence = _seed_sequence(self.seed, name, self.branch)
             self._generators[name] = np.random.Generator(BIT_GENERATORS[self.bit_generator](sequence))
@@ -126,7 +131,9 @@ class Streams:
         """
         names: dict[str, Any] = {generator.__name__: name for name, generator in BIT_GENERATORS.items()}
         try:
-            seed, bit_generator, saved = state["seed"], state["bit_generator"], dict(state["streams"])
+            seed, bit_generator, saved = state["seed"], state["bit_generator"], state["streams"]
+            if not isinstance(saved, Mapping):
+                raise TypeError(f"streams: expected a mapping, got {type(saved).__name__}")
             if bit_generator not in names:
                 raise ValueError(f"expected the bit generator {' or '.join(names)}, got {bit_generator}")
             streams = cls(seed, state.get("branch", ""), bit_generator=names[bit_generator])
@@ -163,15 +170,17 @@ def _to_plain(state: Mapping[str, Any]) -> dict[str, Any]:
 
 def _from_plain(bit_generator: str, plain: Mapping[str, Any]) -> dict[str, Any]:
     def words(name: str, count: int) -> np.ndarray:
-        array = np.array(plain[name], dtype=np.uint64)
+        array = np.array([operator.index(word) for word in plain[name]], dtype=np.uint64)
         if array.shape != (count,):
             raise ValueError(f"{name}: expected {count} words, got {plain[name]}")
         return array
 
-    rest = {name: int(plain[name]) for name in ("has_uint32", "uinteger")}
+    rest = {name: operator.index(plain[name]) for name in ("has_uint32", "uinteger")}
+    if rest["has_uint32"] not in (0, 1):
+        raise ValueError(f"has_uint32: expected 0 or 1, got {rest['has_uint32']}")
     if bit_generator == "SFC64":
         return {"bit_generator": bit_generator, "state": {"state": words("words", 4)}, **rest}
-    position = int(plain["buffer_pos"])
+    position = operator.index(plain["buffer_pos"])
     if not 0 <= position <= 4:
         raise ValueError(f"buffer_pos: expected from 0 to 4, got {position}")
     return {

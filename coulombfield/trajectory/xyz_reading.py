@@ -21,11 +21,11 @@ TRUTHS |= {"F": False, "False": False, "FALSE": False, "false": False, "0": Fals
 
 
 def _plain(number: type) -> Callable[[str], Any]:
-    """What turns a text into such a number, without the underscores between digits that Python takes."""
+    """What turns a text into such a number, without the underscores and other alphabets' digits that Python takes."""
 
     def convert(text: str) -> Any:
-        if "_" in text:
-            raise ValueError(f"expected digits without underscores, got {text!r:.60}")
+        if "_" in text or not text.isascii():
+            raise ValueError(f"expected a number in ASCII without underscores, got {text!r:.60}")
         return number(text)
 
     return convert
@@ -149,7 +149,7 @@ def _columns(path: Path, text: str, line: int) -> list[_Column]:
     """What ``Properties`` says: names, kinds and widths in turn."""
     parts, columns, first = text.split(":"), [], 0
     for name, kind, width in zip(parts[::3], parts[1::3], parts[2::3], strict=False):
-        if kind not in KINDS or not width.isdecimal() or not 0 < int(width) < 1000:
+        if kind not in KINDS or not (width.isascii() and width.isdecimal()) or not 0 < int(width) < 1000:
             raise ValueError(f"{path}: expected R, I, S or L and a width of {name} in line {line}, got {kind}:{width}")
         columns.append(_Column(name, kind, first, int(width)))
         first += int(width)
@@ -179,6 +179,8 @@ def _made(values: dict[str, np.ndarray], keys: dict[str, str], number: int) -> F
     """The frame of these columns and keys; errors are without path and line."""
     lowered = {name.lower(): text for name, text in keys.items()}
     step = _WHOLE(lowered.get("step", lowered.get("timestep", str(number))))
+    if abs(step) >= 2**63:
+        raise ValueError(f"expected a step of 64 bits, got {step}")
     time = _REAL(lowered.get("time", "nan"))
     dimension = _WHOLE(keys.get("dimension", "3"))
     if not 1 <= dimension <= 3:
@@ -235,6 +237,8 @@ def _box(keys: dict[str, str], dimension: int) -> Box | None:
     if cell.shape != (9,) or not np.isfinite(cell).all():
         raise ValueError(f"expected nine finite numbers as Lattice, got {lattice!r}")
     edges = cell.reshape(3, 3)[:dimension, :dimension]
+    if (np.diag(edges)[periodic] < 0).any():
+        raise ValueError(f"expected edges that are not negative, got Lattice {lattice!r}")
     if not all(edges[axis].any() for axis, each in enumerate(periodic) if each):
         raise ValueError(f"expected an edge along each axis that repeats, got Lattice {lattice!r}")
     diagonal = np.diag(edges)

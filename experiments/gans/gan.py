@@ -327,7 +327,10 @@ class GAN:
 def streams_of(state: Mapping[str, Any]) -> list[dict[str, Any]]:
     """States of the random streams in a GAN's state, one for each rank."""
     streams = json.loads(state["streams"])
-    return streams if isinstance(streams, list) else [streams]
+    found = streams if isinstance(streams, list) else [streams]
+    if not found or not all(isinstance(each, dict) and "seed" in each for each in found):
+        raise ValueError(f"streams: expected states of random streams, got {state['streams']:.60}")
+    return found
 
 
 def sample(

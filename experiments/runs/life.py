@@ -384,7 +384,7 @@ def _altered(setup: Setup, folder: RunFolder, overrides: Sequence[str], say: Say
     if altered.config.training.updates != setup.config.training.updates and tied:
         raise ConfigError(
             f"training.updates: can't be changed where it decides what other settings mean: {', '.join(tied)}; start a "
-            "new run with --from"
+            "new run, with --from if it has parameters to start from"
         )
     before, now = setup.config.training.blas_threads, altered.config.training.blas_threads
     if before != now:

@@ -17,11 +17,16 @@ from .study import Study
 FRAMES = 60
 
 
+LEAST, MOST = 1e-30, 1e30  # of any setting
+
+
 def check_numbers(config: Any, *positive: str) -> None:
-    """Raise unless the named settings are positive, and the seed is not negative."""
+    """Raise unless the named settings are positive, with room for their powers, and the seed is not negative."""
     for name in positive:
-        if not getattr(config, name) > 0:
-            raise ValueError(f"{name}: expected a positive number, got {getattr(config, name)}")
+        if not LEAST <= getattr(config, name) <= MOST:
+            raise ValueError(
+                f"{name}: expected a positive number from {LEAST:g} to {MOST:g}, got {getattr(config, name)}"
+            )
     if config.seed < 0:
         raise ValueError(f"seed: expected a number that is not negative, got {config.seed}")
 

@@ -255,7 +255,8 @@ class OneComponentPlasma(Bodies):
         known = {"internal_energy": energy, "energy_of_pairs": energy, "temperature": 1.0, **crystals}
         settled = self._settled()
         means = {"internal_energy": settled[:, 1], "energy_of_pairs": self._of_pairs, "temperature": settled[:, 2]}
-        return known | {name + DEVIATION: standard_error(values) for name, values in means.items()}
+        errors = {name + DEVIATION: standard_error(values) for name, values in means.items()}
+        return known | {name: error for name, error in errors.items() if error}  # 0 where there are too few to tell
 
     def figures(self, folder: Path) -> list[Figure]:
         """Pair distribution and energy, the crystals, and the bodies."""
@@ -280,15 +281,15 @@ class OneComponentPlasma(Bodies):
         right.legend(fontsize=7, frameon=False)
         save(figure, path)
         count, peak = len(self._flow.positions), _peak(r, g)
-        words = {
-            name: f"{found[name]:.{digits}f} ± {known[name + DEVIATION]:.{digits}f}"
-            for name, digits in (("internal_energy", 4), ("energy_of_pairs", 3))
-        }
+        words = {}
+        for name, digits in (("internal_energy", 4), ("energy_of_pairs", 3)):
+            error = known.get(name + DEVIATION)
+            words[name] = f"{found[name]:.{digits}f}" + ("" if error is None else f" ± {error:.{digits}f}")
         text = (
             f"{count} bodies, Γ = {self.config.coupling:g}. U / N k T is {words['internal_energy']}, and from g(r) up "
-            f"to half the box {words['energy_of_pairs']}, with standard errors by blocks. Known for infinitely many: "
-            f"{known['internal_energy']:.4f}; a box of {count} differs by a part of order 1/{count}. The first peak of "
-            f"g(r) is at {peak[0]:.2f}, of height {peak[1]:.3f}."
+            f"to half the box {words['energy_of_pairs']}, with standard errors by blocks where there are enough steps. "
+            f"Known for infinitely many: {known['internal_energy']:.4f}; a box of {count} differs by a part of order "
+            f"1/{count}. The first peak of g(r) is at {peak[0]:.2f}, of height {peak[1]:.3f}."
         )
         return Figure(path, "Pair distribution and energy", text)
 

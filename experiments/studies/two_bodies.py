@@ -60,8 +60,8 @@ class Config:
     dtype: Literal["float32", "float64"] = "float64"
 
     def __post_init__(self) -> None:
-        if not 0 < self.eccentricity < 1:
-            raise ValueError(f"eccentricity: expected a number between 0 and 1, got {self.eccentricity}")
+        if not 0.001 <= self.eccentricity <= 0.999:
+            raise ValueError(f"eccentricity: expected a number from 0.001 to 0.999, got {self.eccentricity}")
         check_numbers(self, "step", "softening")
         # Where softened gravity bends less than a circle of their speed there, they start at the pericentre.
         longest = (1 + self.eccentricity) * math.sqrt((1 - self.eccentricity) ** (-2 / 3) - 1)

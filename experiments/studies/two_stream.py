@@ -27,6 +27,8 @@ from .study import KNOWN_AS as KNOWN_AS
 
 SIDE = 2 * math.pi  # of the box; its longest wave has the wave number 1
 LINEAR = 0.03  # amplitude up to which growth is measured
+SLOWEST = 0.3  # streams: the wave of slower ones ends at less than that amplitude
+LEAST_AMPLITUDES = {"float32": 1e-4, "float64": 1e-6}
 SHOWN = 4000  # points of a picture
 MOMENTS = 4  # of the picture of phase space
 
@@ -67,10 +69,17 @@ class Config:
         if self.sheets < 4 or self.sheets % 2:
             raise ValueError(f"sheets: expected an even number of at least 4, got {self.sheets}")
         check_numbers(self, "speed", "amplitude", "step")
-        if self.speed >= 1:
-            raise ValueError(f"speed: expected less than 1, where the wave grows, got {self.speed}")
-        if self.amplitude >= LINEAR / 2:
-            raise ValueError(f"amplitude: expected less than {LINEAR / 2}, got {self.amplitude}")
+        if not SLOWEST <= self.speed < 1:
+            raise ValueError(
+                f"speed: expected from {SLOWEST}, below which sheets meet before the wave is measured, to less than 1, "
+                f"where it grows, got {self.speed}"
+            )
+        least = LEAST_AMPLITUDES[self.dtype]
+        if not least <= self.amplitude < LINEAR / 2:
+            raise ValueError(
+                f"amplitude: expected from {least:g}, which rounding leaves alone in {self.dtype}, to less than "
+                f"{LINEAR / 2}, got {self.amplitude}"
+            )
 
 
 def build(config: Config, device: Device, streams: Streams) -> TwoStream:
@@ -85,12 +94,14 @@ def growth_rate(drift: float) -> float:
 
     .. math:: 1 = \frac12 \Bigl(\frac{1}{(\omega - K)^2} + \frac{1}{(\omega + K)^2}\Bigr)
         \quad\Rightarrow\quad \gamma^2 = -\omega^2 = \tfrac12 \sqrt{1 + 8 K^2} - \tfrac12 - K^2
+        = K^2\, \frac{3 - \sqrt{1 + 8 K^2}}{1 + \sqrt{1 + 8 K^2}}
 
     The kernel −\|x\|/2 has the Fourier transform 1/k², so that :math:`\omega_p^2 = n q^2 / m` for all k. The largest
     rate is :math:`1/\sqrt 8`, at :math:`K^2 = 3/8`. C. K. Birdsall, A. B. Langdon, *Plasma Physics via Computer
     Simulation*, 1985, section 5-6; O. Buneman, Physical Review 115, 1959.
     """
-    return math.sqrt(0.5 * math.sqrt(1 + 8 * drift * drift) - 0.5 - drift * drift)
+    root = math.sqrt(1 + 8 * drift * drift)
+    return drift * math.sqrt((3 - root) / (1 + root))
 
 
 def streams_with_wave(config: Config) -> dict[str, Group]:

@@ -245,6 +245,12 @@ def test_numbers_of_a_block_are_the_callers_own_cupy(cupy):
         (lambda rng: rng.standard_normal(3, dtype="f2"), TypeError, "dtype: expected float32 or float64, got float16"),
         (lambda rng: rng.integers(3, 3, 5), ValueError, "high: expected from 1 to .* low = 3, got 3"),
         (lambda rng: rng.integers(0, 2**32, 5), ValueError, "high: expected from 1 to .* got 4294967296"),
+        (lambda rng: rng.integers(np.uint8(200), np.uint8(10), 5), ValueError, "low = 200, got 10"),
+        (lambda rng: rng.integers(2**63 - 5, 2**63 + 5, 5), ValueError, "high: expected a range of int64, got from 9"),
+        (lambda rng: rng.random(-1), ValueError, "size: expected numbers that are not negative, got -1"),
+        (lambda rng: rng.random((-2, -3)), ValueError, r"size: expected numbers that are not negative, got \(-2, -3\)"),
+        (lambda rng: rng.random("3"), TypeError, "size: expected an integer or a sequence of integers, got '3'"),
+        (lambda rng: rng.random(None), TypeError, "size: expected an integer or a sequence of integers, got None"),
     ],
 )
 def test_bad_arguments_are_refused(call, error, message):

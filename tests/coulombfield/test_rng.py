@@ -102,9 +102,12 @@ def test_a_foreign_state_is_refused(change):
     [
         ({"counter": [1, 2, 3]}, "counter: expected 4 words, got "),
         ({"key": [1, -2]}, "OverflowError"),
-        ({"buffer": [[1, 2], [3, 4]]}, "buffer: expected 4 words, got "),
+        ({"buffer": [[1, 2], [3, 4]]}, "TypeError: 'list'"),
         ({"buffer_pos": 5}, "buffer_pos: expected from 0 to 4, got 5"),
         ({"buffer_pos": -1}, "buffer_pos: expected from 0 to 4, got -1"),
+        ({"buffer_pos": 1.9}, "TypeError: 'float'"),
+        ({"counter": [1.5, 0, 0, 0]}, "TypeError: 'float'"),
+        ({"has_uint32": 2}, "has_uint32: expected 0 or 1, got 2"),
     ],
 )
 def test_a_damaged_state_of_philox_is_refused(change, message):
@@ -114,6 +117,25 @@ def test_a_damaged_state_of_philox_is_refused(change, message):
     state["streams"]["a"] |= change
     with pytest.raises(ValueError, match=rf"^state: .*{message}"):
         Streams.restore(state)
+
+
+@pytest.mark.parametrize("streams", [[], {1: {}}, "latent"])
+def test_a_state_without_streams_by_name_is_refused(streams):
+    with pytest.raises(ValueError, match=r"^state: not a state of random streams \("):
+        Streams.restore(Streams(0).state() | {"streams": streams})
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda: Streams(0, bit_generator=["philox"]), ValueError, "bit_generator: expected sfc64 or philox, got"),
+        (lambda: Streams(0).stream(1), TypeError, "name: expected a string, got int"),
+        (lambda: Streams(0).stream("a", "cpu"), TypeError, "device: expected a Device or None, got str"),
+    ],
+)
+def test_bad_arguments_are_refused_by_name(call, error, message):
+    with pytest.raises(error, match=f"^{message}"):
+        call()
 
 
 def test_a_state_of_another_bit_generator_is_refused():

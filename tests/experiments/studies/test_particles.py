@@ -151,7 +151,13 @@ def test_metrics_schedules_and_samples_fit_together(preset):
         ("dimension", "settings.fall=1", "settings.fall"),
         ("dimension", "seed=-1", "seed"),
         ("two-bodies", "eccentricity=1", "eccentricity"),
+        ("two-bodies", "eccentricity=0.9999999999999999", "eccentricity"),
         ("two-bodies", "softening=0", "softening"),
+        ("two-bodies", "softening=1e-300", "softening"),
+        ("plummer-sphere", "softening=1e200", "softening"),
+        ("one-component-plasma", "coupling=1e-320", "coupling"),
+        ("two-stream", "speed=0.29", "speed"),
+        ("two-stream", "amplitude=1e-17", "amplitude"),
         ("two-bodies", "softening=1.16", "softening"),
         ("two-bodies", "method=euler", "method"),
         ("plummer-sphere", "bodies=1", "bodies"),
@@ -299,7 +305,7 @@ def test_an_error_is_that_of_a_mean():
     assert standard_error(values[:10]) == 0
 
 
-@pytest.mark.parametrize("speed", [0.55, 0.6123724356957945, 0.9])
+@pytest.mark.parametrize("speed", [0.3, 0.6123724356957945, 0.9])
 def test_a_wave_grows_in_two_streams_as_linear_theory_says(speed):
     roots = np.roots([1, 0, -(2 * speed**2 + 1), 0, speed**4 - speed**2])
     assert growth_rate(speed) == pytest.approx(roots.imag.max())
@@ -307,7 +313,7 @@ def test_a_wave_grows_in_two_streams_as_linear_theory_says(speed):
     for _ in range(240):
         study.step()
     found = study.evaluate()
-    assert found["growth_rate"] == pytest.approx(growth_rate(speed), rel=3e-3)
+    assert found["growth_rate"] == pytest.approx(growth_rate(speed), rel=7e-3)
     assert found["energy_error"] < 5e-3
     assert abs(found["momentum"]) < 1e-9
 
