@@ -34,7 +34,7 @@ SIMPLE = (
     InversePower4(*[1.0] * 6),
     SquaredExponential(-1.0),
     Exponential(-1.0, 1.0),
-    Rising(-0.5, 1e-24, 0.5),
+    Rising(-0.5, 1e-24),
 )
 NESTED = (profiles.Added(profiles.Scaled(0.5, SIMPLE[1]), profiles.Added(SIMPLE[5], SIMPLE[6])),)
 OUTPUTS = ({"potential": True, "field": False}, {"potential": False, "field": True}, {"potential": True, "field": True})
