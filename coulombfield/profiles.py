@@ -86,6 +86,16 @@ class Profile:
     is_power: ClassVar[bool] = False
     """Whether it is an inverse power itself, with the fields of ``kernels/inverse_power.py``."""
 
+    def __eq__(self, other: object) -> bool:
+        """As tuples of one type: those of others may have the same numbers."""
+        return type(self) is type(other) and tuple(self) == tuple(other)  # type: ignore[arg-type]
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    def __hash__(self) -> int:
+        return hash((type(self), *self))  # type: ignore[misc]
+
     @property
     def length(self) -> float | None:
         """Length over which f varies [length]; None if it has none of its own."""

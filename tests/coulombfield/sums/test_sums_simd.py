@@ -49,6 +49,19 @@ def assert_as_exact_as_the_dtype(asked):
         assert np.all(abs(one - other) <= (tolerance if one.ndim == 1 else tolerance[:, None]))
 
 
+def test_kernels_with_the_same_numbers_are_told_apart_by_their_types():
+    """What is known of one, such as its formula for compiled loops, is not taken for another's."""
+    rng, kernel = np.random.default_rng(5), Plummer(3.0, 0.25)
+    asked = request(rng.standard_normal((4, 3)), rng.standard_normal((9, 3)), np.ones(9), kernel, field=False)
+    kinds = Magnitude(kernel.profile), GradientSize(kernel.profile), Magnitude(kernel.profile)
+    assert len(set(kinds)) == 2
+    assert kinds[0] != kinds[1]
+    assert kinds[0] == kinds[2]
+    for kind in kinds:
+        found, expected = (engine.evaluate(asked._replace(profile=kind)).potential for engine in (simd, direct))
+        np.testing.assert_allclose(found, expected, rtol=1e-13)
+
+
 SHAPES = {
     "scattered": lambda rng, n, m: rng.standard_normal((n, m)),
     "collinear": lambda rng, n, m: rng.standard_normal((n, 1)) * np.ones(m),
