@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import gc
+import importlib
 import os
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -81,6 +82,14 @@ def library(request: pytest.FixtureRequest) -> Library:
     if found is None:
         pytest.skip(f"{request.param} is not installed or has no device")
     return found
+
+
+@pytest.fixture(scope="session")
+def cupy() -> ModuleType:
+    """CuPy itself, for tests of nothing else; they are skipped where it can't compute."""
+    if _library("cupy") is None:
+        pytest.skip("CuPy is not installed or has no device")
+    return importlib.import_module("cupy")
 
 
 DEVICES = {"numpy": "cpu", "cupy": "cuda"}

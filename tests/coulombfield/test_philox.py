@@ -29,14 +29,6 @@ kinds = st.sampled_from(list(KINDS))
 REALS = [np.dtype(np.float32), np.dtype(np.float64)]
 
 
-@pytest.fixture(scope="module")
-def cupy():
-    cupy = pytest.importorskip("cupy")
-    if not cupy.cuda.is_available():
-        pytest.skip("CuPy has no device")
-    return cupy
-
-
 def pair(cupy, bit_generator):
     """The generator on the host, and its twin on the device."""
     twin = np.random.Philox()

@@ -151,10 +151,7 @@ def test_training_lowers_the_energy():
     assert experiment.evaluate()["energy"] < 0.5 * before
 
 
-def test_an_experiment_on_cupy_does_what_it_does_on_numpy(tmp_path):
-    cupy = pytest.importorskip("cupy")
-    if not cupy.cuda.is_available():
-        pytest.skip("CuPy has no device")
+def test_an_experiment_on_cupy_does_what_it_does_on_numpy(cupy, tmp_path):
     settings = config.resolve("gaussian-mixture-quick", [*SMALL, "dtype=float64"]).config
     runs = [gan_training.build(settings, device, Streams(0)) for device in (Device(np, "cpu"), Device(cupy, "cuda:0"))]
     for _ in range(5):

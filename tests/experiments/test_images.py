@@ -198,10 +198,7 @@ def test_a_folder_and_an_hdf5_file_of_the_same_images_train_alike(tmp_path, chan
     assert losses[0] == losses[1]
 
 
-def test_an_experiment_on_cupy_does_what_it_does_on_numpy(tmp_path):
-    cupy = pytest.importorskip("cupy")
-    if not cupy.cuda.is_available():
-        pytest.skip("CuPy has no device")
+def test_an_experiment_on_cupy_does_what_it_does_on_numpy(cupy, tmp_path):
     runs = [experiment("dtype=float64", device=device) for device in (Device(np, "cpu"), Device(cupy, "cuda:0"))]
     for _ in range(3):
         losses = [{name: float(loss) for name, loss in run.step().items()} for run in runs]

@@ -22,10 +22,7 @@ PRESETS = {
 
 
 @pytest.fixture(scope="module")
-def devices():
-    cupy = pytest.importorskip("cupy")
-    if not cupy.cuda.is_available():
-        pytest.skip("CuPy has no device")
+def devices(cupy):
     return {"numpy": Device(np, "cpu"), "cupy": Device(cupy, "cuda:0")}
 
 

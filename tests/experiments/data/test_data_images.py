@@ -85,10 +85,7 @@ def test_drawing_leaves_the_images_as_they_are():
     np.testing.assert_array_equal(values, pixels(4, 4, 1))
 
 
-def test_a_minibatch_on_cupy_is_that_on_numpy():
-    cupy = pytest.importorskip("cupy")
-    if not cupy.cuda.is_available():
-        pytest.skip("CuPy has no device")
+def test_a_minibatch_on_cupy_is_that_on_numpy(cupy):
     stored = InMemory("", pixels(6, 4, 3), 127.5)
     ours, theirs = (
         ImageSet(stored, np.arange(6), device, "float32", flip=True).draw(5, np.random.default_rng(0))

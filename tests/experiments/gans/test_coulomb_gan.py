@@ -52,16 +52,6 @@ def build(seed, device, dtype="float64", *, batch=6, latent=3, m=2, l2=0.0, **po
     )
 
 
-@pytest.fixture(scope="module", params=["numpy", "cupy"])
-def device(request):
-    if request.param == "numpy":
-        return Device(np, "cpu")
-    cupy = pytest.importorskip("cupy")
-    if not cupy.cuda.is_available():
-        pytest.skip("CuPy has no device")
-    return Device(cupy, "cuda:0")
-
-
 def draw(gan, seed):
     z = np.random.default_rng(seed).standard_normal((gan.batch, gan.generator.latent)).astype(gan.data.dtype)
     return gan.device.put(z), gan.device.put(gan.data.first(gan.batch))
@@ -280,10 +270,7 @@ def test_learned_potential_undoes_the_scale(device):
         np.testing.assert_allclose(to_numpy(slope)[:, axis], to_numpy(difference), atol=1e-8)
 
 
-def test_cupy_takes_the_same_steps_as_numpy():
-    cupy = pytest.importorskip("cupy")
-    if not cupy.cuda.is_available():
-        pytest.skip("CuPy has no device")
+def test_cupy_takes_the_same_steps_as_numpy(cupy):
     there, here = build(9, Device(cupy, "cuda:0")), build(9, Device(np, "cpu"))
     for _ in range(5):
         theirs, ours = there.step(), here.step()
