@@ -4,8 +4,7 @@ A profile is a named tuple of floats with the methods ``value``, ``slope`` and `
 is the namespace of their library; a loop compiled by Numba inlines the same method for a scalar s, with ``xp`` = NumPy.
 So that both work, and a float32 stays one, a formula has no branch, writes numbers by
 :func:`~coulombfield.elementary.literal`, and calls another formula by :func:`value_at`, :func:`slope_at` or
-:func:`curvature_at`. Only the type of a profile is compiled in: its numbers may
-change at every training step for free.
+:func:`curvature_at`. Only the type of a profile is compiled in: its numbers may change at every training step for free.
 
 What engines want to know of a profile it answers itself (:class:`Profile`). Those of the kernels are in the kernels'
 files (:mod:`coulombfield.kernels`).
@@ -90,7 +89,7 @@ class Profile:
         """As tuples of one type: those of others may have the same numbers."""
         return type(self) is type(other) and tuple(self) == tuple(other)  # type: ignore[arg-type]
 
-    def __ne__(self, other: object) -> bool:
+    def __ne__(self, other: object) -> bool:  # or it would be the tuples'
         return not self == other
 
     def __hash__(self) -> int:

@@ -23,8 +23,6 @@ from .schema import ConfigError, is_tables, load, to_dict
 
 PRESETS = Path(__file__).with_name("presets")
 HEADER = ("experiment", "title", "notes", "results")
-
-
 OF_DATA = "data itself"
 """What an experiment's reference is called whose module has no ``KNOWN_AS``: the metrics of real samples."""
 

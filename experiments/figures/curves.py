@@ -13,6 +13,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 
+from ..config import OF_DATA
 from ..metrics.metric import Column
 from .style import CURVES, FEW, REFERENCE, new_figure, save
 
@@ -22,7 +23,7 @@ def training_curves(
     records: Iterable[Mapping[str, Any]],
     metrics: Mapping[str, Column],
     reference: Mapping[str, float],
-    called: str = "data itself",
+    called: str = OF_DATA,
 ) -> None:
     """Losses, schedules and metrics over the updates; dashed, the metrics of a reference where they are known.
 
@@ -185,7 +186,7 @@ def compared_curves(path: Path, panels: Sequence[Panel]) -> None:
     for axes in grid[len(panels) :]:
         axes.set_visible(False)
     if reference is not None:
-        handles["data itself"] = reference
+        handles[OF_DATA] = reference
     if len(handles) <= NAMED + 1:
         figure.legend(
             list(handles.values()), list(handles), loc="outside lower center", ncols=3, fontsize=8, frameon=False

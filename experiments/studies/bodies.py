@@ -15,8 +15,6 @@ from .moving import Flow, Frames
 from .study import Study
 
 FRAMES = 60
-
-
 LEAST, MOST = 1e-30, 1e30  # of any setting
 
 

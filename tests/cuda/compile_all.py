@@ -100,6 +100,14 @@ def failures(jobs, results):
             yield f"{name} sm_{architecture} {' '.join(options)}\n{log}"
 
 
+def end(jobs, failed, start):
+    """Say what failed, and end with a status that says whether anything did, or there was nothing to do."""
+    print(f"{len(jobs)} instances in {time.perf_counter() - start:.0f} s, {len(failed)} of them failed")
+    for failure in failed[:3]:
+        print(failure)
+    raise SystemExit(bool(failed) or not jobs)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--every", type=int, default=1, help="of the sums, compile only each N-th instance")
@@ -108,11 +116,7 @@ def main():
     chosen = list(instances())[::every]
     jobs = [(ARCHITECTURES[i % len(ARCHITECTURES)], *instance) for i, instance in enumerate(chosen)]
     jobs += [*of_networks(), *of_random_numbers()]
-    failed = list(failures(jobs, compiled_all(jobs)))
-    print(f"{len(jobs)} instances in {time.perf_counter() - start:.0f} s, {len(failed)} of them failed")
-    for failure in failed[:3]:
-        print(failure)
-    raise SystemExit(bool(failed) or not jobs)
+    end(jobs, list(failures(jobs, compiled_all(jobs))), start)
 
 
 if __name__ == "__main__":

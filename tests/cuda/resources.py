@@ -11,7 +11,7 @@ import re
 import time
 from typing import NamedTuple
 
-from compile_all import ARCHITECTURES, NESTED, SIMPLE, compiled_all, failures, of_networks
+from compile_all import ARCHITECTURES, NESTED, SIMPLE, compiled_all, end, failures, of_networks
 
 from coulombfield.kernels.inverse_power import InversePower2, InversePower4
 from coulombfield.sums.pairs import cuda
@@ -127,11 +127,8 @@ def main():
     print(*(f"{f'sm_{architecture}':<16}" for architecture in ARCHITECTURES))
     for row, cells in table.items():
         print(*(f"{cells.get(architecture, ''):<16}" for architecture in ARCHITECTURES), row)
-    failed = [*spilling, *failures(jobs, results)]
-    print(f"{len(jobs)} instances in {time.perf_counter() - start:.0f} s, {len(failed)} of them failed")
-    for failure in failed[:3]:
-        print(failure)
-    raise SystemExit(bool(failed) or not table)
+    unread = [] if table else ["no report of the compiler could be read"]
+    end(jobs, [*unread, *spilling, *failures(jobs, results)], start)
 
 
 if __name__ == "__main__":

@@ -186,12 +186,12 @@ def _plan(
     if on_host:
         plan = module.Plan(*what, **options)
     else:
-        kept, name = vars(_kept), f"type_{kind}"
+        kept, slot = vars(_kept), f"type_{kind}"
         key = (*what, oversampling, array_api_compat.device(like))
-        if name not in kept or kept[name][0] != key:
-            kept.pop(name, None)  # first, or memory would have to hold both grids
-            kept[name] = key, module.Plan(*what, **options)
-        plan = kept[name][1]
+        if slot not in kept or kept[slot][0] != key:
+            kept.pop(slot, None)  # first, or memory would have to hold both grids
+            kept[slot] = key, module.Plan(*what, **options)
+        plan = kept[slot][1]
     plan.setpts(*angles)
     return plan
 
