@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import os
+import stat
 import sys
 import time
 import traceback
@@ -158,9 +159,29 @@ def _tell(line: str) -> None:
 
 
 def _abort(comm: Any, status: int) -> None:
-    """End all processes, this one too: with some libraries Abort returns before the end has come."""
+    """End all processes, this one too: with some libraries Abort returns before the end has come.
+
+    MPICH's mpiexec throws away what it has not read from a process by then (``findings/mpich_abort_loses_output.sh``),
+    so that this one waits, if not for long, until what it said has been taken.
+    """
+    deadline = time.monotonic() + PATIENCE
+    while _unread(sys.stderr.fileno()) and time.monotonic() < deadline:
+        time.sleep(0.001)
     comm.Abort(status)
     os._exit(status)
+
+
+def _unread(file: int) -> int:
+    """Bytes in a pipe that nobody has read yet; 0 for what is no pipe, and where the system can't tell."""
+    if not stat.S_ISFIFO(os.fstat(file).st_mode):
+        return 0
+    try:
+        import fcntl
+        import termios
+
+        return int.from_bytes(fcntl.ioctl(file, termios.FIONREAD, bytes(4)), sys.byteorder)
+    except (ImportError, OSError):
+        return 0
 
 
 @functools.cache

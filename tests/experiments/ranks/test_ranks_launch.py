@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 import ranks_support
@@ -75,3 +76,19 @@ def test_one_process_has_the_whole_of_everything():
     assert ALONE.shares(7) == Shares((7,), 0)
     assert ALONE.shares(7).weights == (1.0,)
     assert ALONE.first
+
+
+def test_the_others_are_ended_when_what_was_said_has_been_read(monkeypatch):
+    """MPICH throws away what it has not read by then."""
+    reads, writes = os.pipe()
+    found = []
+
+    def abort(status):
+        found.append((status, os.read(reads, 99) if launch._unread(writes) else b""))
+
+    monkeypatch.setattr(launch.sys, "stderr", SimpleNamespace(fileno=lambda: writes))
+    monkeypatch.setattr(launch.os, "_exit", lambda status: None)
+    monkeypatch.setattr(launch.time, "sleep", lambda seconds: found.append(os.read(reads, 3)))
+    os.write(writes, b"a bug\n")
+    launch._abort(SimpleNamespace(Abort=abort), 1)
+    assert found == [b"a b", b"ug\n", (1, b"")]
