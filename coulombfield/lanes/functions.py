@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.core.errors import TypingError
+from numba.core.registry import cpu_target
 
-from .vectors import FUSE, call, cast, common, intrinsic, splat, undefined
+from .vectors import FUSE, Lanes, call, cast, common, intrinsic, splat, undefined
+
+TABLE_SIZE = 16
+"""Numbers of a table that lies in registers."""
 
 
 @intrinsic
@@ -236,3 +242,60 @@ def next_powers(typing_context, y, power):
         return context.make_tuple(builder, signature.return_type, results)
 
     return types.UniTuple(y, 3)(y, power), generate
+
+
+@functools.cache
+def can_look_up() -> bool:
+    """Whether compiled code may use :func:`lookup`: on processors with AVX-512."""
+    return "+avx512f" in cpu_target.target_context.codegen().magic_tuple()[2]
+
+
+@intrinsic
+def significand_and_places(typing_context, x):
+    """Parts of lanes x ≥ 1: m, j, e and h, with x = 2^e m, j = 16 (m − 1) and h = e / 16, j and h rounded to integers.
+
+    e is such that j is from 0 to 15: m is from 1 − 1/64 to 2 − 1/32, j to the nearest integer and h downwards. They
+    are places for :func:`lookup`, which takes them modulo 16.
+    """
+    bits, significand = _layout(x)
+    places = Lanes(types.int64 if bits == 64 else types.int32, x.count)
+
+    def generate(context, builder, signature, values):
+        kind = values[0].type
+        integers, whole = _integers(kind)
+        given = builder.bitcast(values[0], integers)
+        one = int(np.array(1.0, f"f{bits // 8}").view(f"i{bits // 8}"))
+        # bits of x less those of 1, to the nearest 1/16 of the significand
+        shifted = builder.add(given, whole(2 ** (significand - 5) - one))
+        powers = builder.and_(shifted, whole(-(2**significand)))
+        m = builder.bitcast(builder.sub(given, powers), kind)
+        found = [builder.lshr(shifted, whole(significand + by)) for by in (-4, 0, 4)]
+        return context.make_tuple(builder, signature.return_type, [m, *found])
+
+    return types.Tuple((x, places, places, places))(x), generate
+
+
+@intrinsic
+def lookup(typing_context, table, places):
+    """For each lane the number of the table, a tuple of 16 kept in registers, at its place modulo 16."""
+    count, bits = places.count, places.dtype.bitwidth
+
+    def generate(context, builder, signature, values):
+        width = 512 // bits
+        scalar = context.get_value_type(table.dtype)
+        kind = ir.VectorType(scalar, width)
+        parts = []
+        for start in range(0, TABLE_SIZE, width):
+            part = undefined(kind)
+            for k in range(width):
+                number = builder.extract_value(values[0], start + k)
+                part = builder.insert_element(part, number, ir.Constant(ir.IntType(32), k))
+            parts.append(part)
+        name = "llvm.x86.avx512.vpermi2var.pd.512" if len(parts) == 2 else "llvm.x86.avx512.permvar.sf.512"
+        index = ir.VectorType(ir.IntType(bits), width)
+        kinds = [kind, index, kind] if len(parts) == 2 else [kind, index]
+        function = cgutils.get_or_insert_function(builder.module, ir.FunctionType(kind, kinds), name)
+        pieces = [builder.call(function, [parts[0], piece, *parts[1:]]) for piece in _pieces(builder, values[1], width)]
+        return _joined(builder, pieces)
+
+    return Lanes(table.dtype, count)(table, places), generate

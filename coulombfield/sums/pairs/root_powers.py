@@ -24,6 +24,7 @@ from numba.extending import overload
 
 from ...elementary import power_from_one
 from ...lanes import (
+    can_look_up,
     fused,
     like,
     next_powers,
@@ -43,6 +44,7 @@ from ...profiles import (
     slope_at,
     value_at,
 )
+from .tabled_powers import LARGEST_POWER, tabled_power
 
 LARGEST_EXPONENT = 12  # of an integer power; beyond, pow() is no slower than the products
 # Binary orders of magnitude that a power of y may fall below 1, in float32 and in float64: what is left to the smallest
@@ -252,6 +254,8 @@ def _quick_power(profile, scalar, largest, derivatives):
         return _plain(profile, scalar)
     if (2 * exponent).is_integer() and exponent <= LARGEST_EXPONENT:
         return Scales(*scales, HalvedRootPower(scalar(inverse), static_size(int(exponent))))
+    if can_look_up() and half <= LARGEST_POWER:
+        return Scales(*scales, tabled_power(inverse, half, scalar))
     return Scales(*scales, RealPower(scalar(inverse), scalar(-half)))
 
 
