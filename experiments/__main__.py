@@ -84,6 +84,10 @@ def _command(arguments: argparse.Namespace) -> int:
         return _fail(str(error), error.exit_code)
     except UserError as error:
         return _fail(f"error: {error}", error.exit_code, each=getattr(error, "each_rank", False))
+    except BrokenPipeError:  # nobody reads on, as behind "| head"
+        sys.stdout = io.StringIO()  # Python flushes it at its end
+        status = 128 + signal.SIGPIPE
+        return _fail("stopped: nobody reads the output", status) if arguments.command in TOGETHER else status
     except OSError as error:  # what the system refuses, such as too long a name
         file = f"{error.filename}: " if error.filename else ""
         return _fail(f"error: {file}{error.strerror or error}", 1)
