@@ -87,14 +87,13 @@ def calls(size: int, batch: int, names: tuple[str, ...]) -> dict[str, Callable[[
 
 
 def _on_photographs(count: int) -> Iterator[Row]:
-    """Compare with TensorFlow.js, whose rounding is all that is left where ours is float64; in float32 there are two."""
+    """Compare with TensorFlow.js, with real weights."""
     from . import real_weights, tensorflow_js
 
     photographs, tensors = tensorflow_js.ask(count)
-    for dtype, roundings in ((np.float64, 1), (np.float32, 2)):
-        bound = roundings * real_weights.rounding()
-        print(f"largest relative difference from TensorFlow.js, of which rounding explains {bound:.1e}:")
-        yield from compared(real_weights.differences(photographs, tensors, dtype), bound=bound)
+    bound = real_weights.rounding()
+    print(f"largest relative difference from TensorFlow.js with real weights, of which rounding explains {bound:.1e}:")
+    yield from compared(real_weights.differences(photographs, tensors), bound=bound)
 
 
 def _time(size: int, batch: int, seconds: float, peer: bool) -> Row:

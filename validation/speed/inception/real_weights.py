@@ -9,7 +9,7 @@ the rest are 0.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 
@@ -19,33 +19,35 @@ from nets.inference import Branches, Convolution, Step
 
 from ..rows import Difference, relative
 
+OUTPUTS = (*(f"mixed{number}" for number in range(11)), "flatten_1", "dense_1")
+"""What Keras calls results of the eleven blocks, features and logits."""
 OF_KERAS = {"shift": "beta", "mean": "moving_mean", "variance": "moving_variance"}
 
 
-def differences(photographs: np.ndarray, tensors: Mapping[str, np.ndarray], dtype: type) -> list[Difference]:
-    """Differences of resized photographs, each block, features and logits, with ours computed in this dtype.
+def differences(photographs: np.ndarray, tensors: Mapping[str, np.ndarray]) -> Iterator[Difference]:
+    """Differences of resized photographs, each block, features and logits, ours in float64 and in float32.
 
     Parameters
     ----------
     photographs : array of uint8, shape (N, H, W, 3)
     tensors : mapping from str to array of float32
         Weights and outputs, as :func:`.tensorflow_js.ask` says. Both networks take the other program's resized images.
-    dtype : type
-        float32 or float64.
     """
     size = tensors["resized"].shape[1]
+    yield Difference("resized", "float32", relative(bilinear(photographs, size), tensors["resized"]))
+    double, single = (_outputs(tensors, size, dtype) for dtype in (np.float64, np.float32))
+    for (name, exact), rounded, theirs in zip(double.items(), single.values(), OUTPUTS, strict=True):
+        yield Difference(name, "float64", relative(exact, tensors[theirs]))
+        yield Difference(name, "float32", relative(rounded, tensors[theirs]))
+
+
+def _outputs(tensors: Mapping[str, np.ndarray], size: int, dtype: type) -> dict[str, np.ndarray]:
+    """Ours, in the order of ``OUTPUTS``."""
     network = inception.Inception(parameters_of(tensors, dtype), size)
     x = tensors["resized"].astype(dtype) / dtype(255)
-    blocks = [(name, found) for name, found in network.blocks(x) if name.startswith("Mixed")]
+    blocks = {name: found for name, found in network.blocks(x) if name.startswith("Mixed")}
     features, logits = network(x)
-    ours = [
-        ("resized", "resized", bilinear(photographs, size)),
-        *((name, f"mixed{number}", found) for number, (name, found) in enumerate(blocks)),
-        ("features", "flatten_1", features),
-        ("logits", "dense_1", logits[:, : tensors["dense_1"].shape[1]]),
-    ]
-    quantity = f"{np.dtype(dtype).name}, real weights"
-    return [Difference(name, quantity, relative(found, tensors[theirs])) for name, theirs, found in ours]
+    return blocks | {"features": features, "logits": logits[:, : tensors["dense_1"].shape[1]]}
 
 
 def parameters_of(tensors: Mapping[str, np.ndarray], dtype: type) -> dict[str, np.ndarray]:
@@ -63,14 +65,14 @@ def parameters_of(tensors: Mapping[str, np.ndarray], dtype: type) -> dict[str, n
 
 
 def rounding() -> float:
-    r"""Relative difference that rounding to float32 explains.
+    r"""Relative difference of two programs that rounding to float32 explains.
 
     A sum of K products is off by about :math:`u \sqrt K` of its size, :math:`u = 2^{-24}`, as a walk of K steps of
     either sign. Errors of layers one after the other make one longer walk, so that those of the longest chain of
-    convolutions and of the logits amount to :math:`u \sqrt{\sum K}`.
+    convolutions and of the logits amount to :math:`u \sqrt{\sum K}`, on either side.
     """
     steps = [step for stage in inception.stages() for step in stage.steps.values()]
-    return float(2.0**-24 * math.sqrt(_products(steps) + inception.FEATURES))
+    return 2 * 2.0**-24 * math.sqrt(_products(steps) + inception.FEATURES)
 
 
 def _products(steps: Iterable[Step]) -> int:
