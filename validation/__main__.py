@@ -13,6 +13,7 @@ from typing import Any
 
 import validation.speed
 from coulombfield.arrays import select_device
+from experiments import UserError
 from experiments.files import print_whatever_comes
 
 from .arguments import output_file, positive
@@ -50,7 +51,11 @@ def main(arguments: list[str] | None = None) -> int:
         except RuntimeError as error:
             print(f"error: {error}", file=sys.stderr)
             return 2
-    rows: list[dict[str, Any]] = benchmark.run(given.pop("seconds"), **given)
+    try:
+        rows: list[dict[str, Any]] = benchmark.run(given.pop("seconds"), **given)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
     if file is not None:
         file.write_text(json.dumps(rows, indent=2, allow_nan=False) + "\n", encoding="utf-8")
     return int(any(row.get("table") == "agreement" and row["note"] for row in rows))

@@ -57,7 +57,7 @@ class Row(NamedTuple):
     """Highest memory of two updates in a fresh process, over that with all packages."""
     peer_mb: float | None = None
     difference: float | None = None
-    """Largest relative difference between this package and PyTorch, float64."""
+    """Largest relative difference between this package and its peer."""
     note: str = ""
     device: str = "cpu"
     """Where it was timed; the following are of a GPU."""
@@ -74,7 +74,7 @@ class Row(NamedTuple):
 
 
 class Difference(NamedTuple):
-    """Largest difference between this package's numbers and PyTorch's, over the largest of PyTorch's."""
+    """Largest difference between this package's numbers and a peer's, over the largest of the peer's."""
 
     name: str
     quantity: str

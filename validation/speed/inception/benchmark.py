@@ -1,13 +1,14 @@
 """The Inception network's forward pass against eager PyTorch, in one process: time, memory and agreement.
 
 PyTorch's side is :mod:`validation.speed.inception.torch_peer` in inference mode and in both memory formats, of which
-the better counts. Both sides have the same random parameters.
+the better counts. Both sides have the same random parameters. With real ones, the network is compared with
+TensorFlow.js.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -24,10 +25,17 @@ BATCH, QUICK_BATCH = 50, 3
 QUICK_SIZE, QUICK_SECONDS = 107, 0.03
 BOUNDS = {np.float32: 1e-4, np.float64: 1e-10}
 """Largest relative difference from PyTorch by dtype."""
+PHOTOGRAPHS, QUICK_PHOTOGRAPHS = 8, 2
 
 
 def run(
-    seconds: float, *, batch: int = BATCH, quick: bool = False, agreement: bool = False, memory: bool = False
+    seconds: float,
+    *,
+    batch: int = BATCH,
+    quick: bool = False,
+    agreement: bool = False,
+    photographs: bool = False,
+    memory: bool = False,
 ) -> list[dict[str, Any]]:
     """Time, print, and return one row for each timing.
 
@@ -39,8 +47,14 @@ def run(
         Images of a pass.
     quick : bool
         Few and small images, for a look at whether all works.
-    agreement, memory : bool
-        Also compare all blocks with PyTorch's, in both precisions, and measure peak memory in fresh processes.
+    agreement, photographs, memory : bool
+        Also compare all blocks with PyTorch's, in both precisions; with TensorFlow.js's, with real weights on
+        photographs; and measure peak memory in fresh processes.
+
+    Raises
+    ------
+    UserError
+        If photographs are asked for, and npm or Node.js is missing or fails.
     """
     size, count = (QUICK_SIZE, QUICK_BATCH) if quick else (inception.SIZE, batch)
     peer = has_torch()
@@ -51,6 +65,8 @@ def run(
         for dtype, bound in BOUNDS.items():
             print(f"largest relative difference from PyTorch, {np.dtype(dtype).name}:")
             rows.extend(compared(differences(dtype, size), bound=bound))
+    if photographs:
+        rows.extend(_on_photographs(QUICK_PHOTOGRAPHS if quick else PHOTOGRAPHS))
     return [row._asdict() for row in rows]
 
 
@@ -68,6 +84,16 @@ def calls(size: int, batch: int, names: tuple[str, ...]) -> dict[str, Callable[[
 
             found[name] = forward_pass(of, x, channels_last=FORMATS[name])
     return found
+
+
+def _on_photographs(count: int) -> Iterator[Row]:
+    """Compare with TensorFlow.js, with real weights."""
+    from . import real_weights, tensorflow_js
+
+    photographs, tensors = tensorflow_js.ask(count)
+    bound = real_weights.rounding()
+    print(f"largest relative difference from TensorFlow.js with real weights, of which rounding explains {bound:.1e}:")
+    yield from compared(real_weights.differences(photographs, tensors), bound=bound)
 
 
 def _time(size: int, batch: int, seconds: float, peer: bool) -> Row:
