@@ -58,7 +58,7 @@ def potential(
     method : str
         'auto', the fastest; or an engine by name. Exact: 'simd' (NumPy, m ≤ 8), 'gram' (NumPy and CuPy, many
         dimensions), 'cuda' (CuPy, m ≤ 8), 'direct' (any library). To ``rtol``, for m ≤ 3: 'nufft' (ε not far below the
-        extent of the points), 'split' (small ε), 'tree' (NumPy, also for clusters).
+        extent of the points), 'split' (small ε), both with NumPy and CuPy, 'tree' (NumPy, also for clusters).
 
     Returns
     -------
@@ -292,7 +292,7 @@ def _without_overflow(result: Result, request: Request) -> Result:
     rows = np.flatnonzero(to_numpy(wrong))
     for values, again in zip(result, like(evaluate(double.at(rows), "auto")[0], request), strict=True):
         if values is not None:
-            values[wrong] = again
+            values[xp.asarray(rows)] = again
     return result
 
 
