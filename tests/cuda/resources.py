@@ -1,7 +1,8 @@
 """What each CUDA kernel takes of a multiprocessor: a table by the compiler's reports, for which no GPU is needed.
 
 The sums of potential and field for each profile, dtype and dimension up to 4, those over neighbours, and the kernels of
-the networks, each for each architecture. It fails if one of the sums spills a register to memory. Needs ``pip install nvidia-cuda-nvrtc``.
+the networks, each for each architecture. It fails if one of the sums spills a register to memory. Needs ``pip install
+nvidia-cuda-nvrtc``.
 """
 
 from __future__ import annotations

@@ -62,8 +62,8 @@ extern "C" __global__ void __launch_bounds__(THREADS)
 
 // `order` and `cells` are those of the sorted targets; `starts` has the first charge of each cell, and their number at the
 // end. `reaches` says how many cells far a row holds charges within r_c, by its distance along both other axes, which is
-// `farthest` at most; -1 for none.
-extern "C" __global__ void __launch_bounds__(THREADS)
+// `farthest` at most; -1 for none. The 1 lets the compiler take what registers it needs, or it spills some.
+extern "C" __global__ void __launch_bounds__(THREADS, 1)
     sum_neighbours(const Real* targets, const Index* order, const int* cells, Index target_count, const Charge* charges,
                    const Index* starts, const Index* places, bool exclude_self, const int* reaches, Index farthest, Grid grid,
                    Remainder<PROFILE> profile, double* potential, double* field) {

@@ -8,18 +8,20 @@ host does hangs on the number of points alone, and it waits for nothing.
 the range of sorted charges there. A warp's 32 targets lie in a few cells side by side, five or so where a cell has six
 charges: most of its loads are of the same charge, or of as many as there are cells, and ranges of nearly one length.
 
-- A charge takes 16 bytes in float32, 16 or 32 in float64, and one load or two. A pair takes about 3 m + 5
-  instructions, and within r_c 15 + 3 m + n more for each of potential and slope with n terms of the smooth part's
-  polynomial, 12, 20 or 33, whose coefficients are operands in constant memory. With five addresses a warp, the level 1
-  cache takes a load in five cycles, in which the multiprocessor issues 20 instructions: less than a pair takes. So the
-  instructions bound the sums, and a tile in shared memory would save nothing: it would hold the neighbourhood of all
-  cells of a block, most of which is beyond r_c of any one target.
+- By the machine code for m = 3, potential and field and compute capability 9.0, a pair takes about 15 instructions, and
+  within r_c 55 more in float32, 75 in float64, with 12 terms of the smooth part's polynomial, or 115 and 155 with 33.
+  The polynomial's coefficients are arguments of the kernel, in constant memory.
+- A charge takes 16 bytes in float32 and one load, in float64 16 or 32 bytes and one load or two. With five addresses a
+  warp, the level 1 cache has a load ready in about five cycles, in which a multiprocessor issues 20 instructions: no
+  more than a pair takes. So the instructions bound the sums, and a tile in shared memory would save nothing: it would
+  hold the neighbourhood of all cells of a block, most of which is beyond r_c of any one target.
 - The branch around pairs beyond r_c is worth its while where all targets of a warp agree, as they mostly do, being
   close together; about half of the pairs that are looked at are beyond.
 - A warp takes as long as the longest range of its cells: with 40 charges in each, about a fifth longer than the mean.
 - With few targets, fewer than some 10,000, part of a large card has nothing to do.
 
-Nothing of this is measured. ``tests/cuda/resources.py`` prints registers and shared memory.
+Nothing of this is measured. With 40 to 115 registers a thread and no spills, a multiprocessor holds 512 to 1536 threads
+(``tests/cuda/resources.py`` prints what each kernel takes).
 
 Memory: 16 to 32 bytes a charge, 24 bytes a target or charge, 8 bytes a cell, and the results in float64.
 """
