@@ -2,7 +2,7 @@ r"""Sums over the pairs closer than r_c on CuPy: cells sorted on the device, and
 
 A point's cell is a number, by which CuPy sorts the points, the order of those in one cell being kept; where each cell
 begins is looked up in what is sorted. The charges are then copied into that order, place and weight together. What the
-host does hangs on the number of points alone, and it waits for nothing.
+host does hangs on the number of points alone: it looks at none of these numbers.
 
 **A thread for each target, in the order of the cells** (``cells.cu``). For each row of cells within r_c it goes through
 the range of sorted charges there. A warp's 32 targets lie in a few cells side by side, five or so where a cell has six
