@@ -1,9 +1,11 @@
-"""What CuPy needs of a GPU and its stand-in lacks, done by the host: transforms by cuFINUFFT, and sorting."""
+"""For tests on CuPy: when the host waits for it, and what its stand-in lacks, done by the host."""
 
 from __future__ import annotations
 
+import importlib
 import sys
 import threading
+import traceback
 from types import ModuleType
 
 import numpy as np
@@ -47,3 +49,11 @@ def sort_by_host(cupy: ModuleType, patch: pytest.MonkeyPatch) -> None:
     except NotImplementedError:
         patch.setattr(cupy, "argsort", lambda a, kind: cupy.asarray(np.argsort(a.get(), kind=kind)))
         patch.setattr(cupy, "searchsorted", lambda a, v: cupy.asarray(np.searchsorted(a.get(), v.get())))
+
+
+def waits(patch: pytest.MonkeyPatch) -> list[str]:
+    """A list that gets a line of code whenever, from now on, CuPy makes the host wait for a number of the device."""
+    seen: list[str] = []
+    detector = importlib.import_module("cupy._core.syncdetect")  # which CuPy calls before it copies to the host
+    patch.setattr(detector, "_declare_synchronize", lambda: seen.append(str(traceback.extract_stack(limit=3)[0])))
+    return seen

@@ -111,7 +111,8 @@ def short_sums(
 
 def source(profile: Any) -> str:
     """The CUDA text of the sums with a profile."""
-    return cuda.joined(profile, resources.files(__package__).joinpath("cells.cu").read_text())
+    own = resources.files(__package__).joinpath("cells.cu").read_text()
+    return cuda.joined(profile, cuda.read("charges.cu"), own)
 
 
 def options(dtype: Any, dimension: int, profile: Any, terms: int, *, potential: bool, field: bool) -> tuple[str, ...]:

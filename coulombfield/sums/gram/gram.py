@@ -19,8 +19,8 @@ On NumPy, points that are mostly zeros, such as one-hot rows, go by gathers wher
 
 Memory: the points once more, the results once more, and a tile: on NumPy (:mod:`.compiled_tiles`) of 2^23 numbers and
 512 rows of its field at most, on other libraries (:mod:`.array_tiles`) some ten arrays of 2^22 numbers. Pairs that need
-differences cost tens of times more than others. In tight clusters they can be many: the matrix products then save
-nothing, but the result is the same.
+differences cost tens of times more than others, but on CuPy. In tight clusters they can be many: the matrix products
+then save nothing, but the result is the same.
 """
 
 from __future__ import annotations
@@ -51,11 +51,12 @@ def refusal(request: Request) -> str:
 def seconds(request: Request) -> float:
     """Time by the numbers of pairs and of coordinates, and by the share of near pairs in a sample.
 
-    Other libraries than NumPy and CuPy get this engine by name only: not all of them can write into arrays.
+    On CuPy near pairs cost little, and the host would wait for a sample. Other libraries than these get this engine by
+    name only: not all of them can write into arrays.
     """
-    if (time := least(request)) < math.inf and request.pairs >= WORTH_A_SAMPLE:
+    if isinstance(request.targets, np.ndarray) and request.pairs >= WORTH_A_SAMPLE:
         return _seconds(request, _near_share(request))
-    return time
+    return least(request)
 
 
 def least(request: Request) -> float:

@@ -55,8 +55,13 @@ def refusal(request: Request) -> str:
         return "it takes CuPy arrays only"
     if targets.shape[1] > MAX_DIMENSION:
         return f"it takes at most {MAX_DIMENSION} dimensions, not {targets.shape[1]}"
-    unknown = sorted({kind.__name__ for kind in kinds_of(request.profile) if "cuda" not in vars(kind)})
+    unknown = without_code(request.profile)
     return f"it has no CUDA code for the profile {', '.join(unknown)}" if unknown else ""
+
+
+def without_code(profile: Any) -> list[str]:
+    """Names of a profile's types that have no CUDA code."""
+    return sorted({kind.__name__ for kind in kinds_of(profile) if "cuda" not in vars(kind)})
 
 
 def seconds(request: Request) -> float:
@@ -112,15 +117,16 @@ def jvp(request: Request, tangent: Tangent) -> Result:
 
 def source(text: str, profile: Any) -> str:
     """The CUDA text of sums with a profile, whose entry point is in the named file."""
-    return joined(profile, _read("pairs.cu"), _read(text))
+    return joined(profile, *map(read, ("charges.cu", "pairs.cu", text)))
 
 
 def joined(profile: Any, *texts: str) -> str:
-    """CUDA texts behind what they need: the types of a profile, charges and their terms."""
-    return "\n".join([_read("profiles.cu"), *structs(profile), _read("charges.cu"), *texts])
+    """CUDA texts behind those of a profile's types."""
+    return "\n".join([read("profiles.cu"), *structs(profile), *texts])
 
 
-def _read(name: str) -> str:
+def read(name: str) -> str:
+    """The text in the named file."""
     return resources.files(__package__).joinpath(name).read_text()
 
 

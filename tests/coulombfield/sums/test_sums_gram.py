@@ -6,6 +6,7 @@ import numba
 import numpy as np
 import pytest
 from charge_clouds import KERNELS, seeds
+from cupy_support import waits
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -14,9 +15,9 @@ from coulombfield.arrays import float32_products
 from coulombfield.calculus import machine_epsilon
 from coulombfield.profiles import GradientSize, Laplacian, Magnitude, cast, slope_at, value_at
 from coulombfield.sums import direct
-from coulombfield.sums.gram import array_tiles, compiled_tiles, gram, tangent_tiles
+from coulombfield.sums.gram import array_tiles, compiled_tiles, cuda_near, gram, tangent_tiles
 from coulombfield.sums.gram.near_pairs import FIELD_PROXIMITY, PROXIMITY, nearness
-from coulombfield.sums.request import Request, Tangent
+from coulombfield.sums.request import Request, Result, Tangent
 
 VERSIONS = {"compiled": compiled_tiles, "arrays": array_tiles}
 
@@ -194,6 +195,34 @@ def test_profiles_with_a_value_only_are_served(version, profile):
     magnitude = in_double(request)._replace(profile=Magnitude(request.profile), weights=abs(in_double(request).weights))
     scale = direct.evaluate(magnitude).potential
     assert np.all(abs(found.potential - exact.potential) <= 16 * machine_epsilon("float32") * scale)
+
+
+@pytest.mark.parametrize(("dimension", "dtype"), [(9, "float64"), (300, "float32")])
+@pytest.mark.parametrize("field", [False, True])
+def test_near_pairs_on_a_gpu_are_summed_where_they_are_cupy(cupy, monkeypatch, dimension, dtype, field):
+    """Without a look at how many they are; with tiles that cut them apart, and rows without any."""
+    rng = np.random.default_rng(15)
+    kernel = Plummer(3.0, softening=1e-3)
+    asked = request_for(rng, near_duplicates, 70, 150, dimension, dtype, kernel, same=False, field=field)
+    asked.targets[:20] += 1e3
+    on_device = asked._replace(**{name: cupy.asarray(getattr(asked, name)) for name in Request._fields[:3]})
+    monkeypatch.setattr(array_tiles, "TILE_ROWS", 64)
+    monkeypatch.setattr(array_tiles, "TILE_COLUMNS", 140)
+    seen = waits(monkeypatch)
+    gram.seconds(on_device)
+    result = gram.evaluate(on_device)
+    assert seen == []
+    found = Result(*(x if x is None else x.get() for x in result))
+    assert len(seen) == 1 + field
+    with monkeypatch.context() as patch:
+        patch.setattr(cuda_near, "add", lambda *given: None)
+        without = gram.evaluate(on_device).potential.get()
+    assert np.count_nonzero(found.potential != without) >= 40
+    if field:
+        check(asked, found)
+    else:
+        exact = direct.evaluate(in_double(asked)).potential
+        assert np.allclose(found.potential, exact, rtol=1e-5, atol=1e-5 * np.abs(exact).max())
 
 
 @pytest.mark.parametrize("derivative", [False, True])
