@@ -25,7 +25,7 @@ from coulombfield.kernels.sheets import Rising
 from coulombfield.sums.ewald import cuda_cells
 from coulombfield.sums.ewald.split import MAX_DIMENSION
 from coulombfield.sums.ewald.splitting import LENGTHS
-from coulombfield.sums.gram import cuda_near
+from coulombfield.sums.gram import cuda_tiles
 from coulombfield.sums.pairs import cuda
 from nets.primitives import cuda as of_nets
 
@@ -60,7 +60,7 @@ def instances():
             options = cuda_cells.options(dtype, dimension, profile, terms, **outputs)
             yield "cells.cu", cuda_cells.source(profile), options
     for dtype, profile, field in itertools.product(("float32", "float64"), SIMPLE + NESTED, (False, True)):
-        yield "near.cu", cuda_near.source(profile), cuda_near.options(dtype, profile, field=field)
+        yield "tile.cu", cuda_tiles.source(profile), cuda_tiles.options(dtype, profile, field=field)
 
 
 def of_networks():

@@ -1,8 +1,8 @@
 """What each CUDA kernel takes of a multiprocessor: a table by the compiler's reports, for which no GPU is needed.
 
-The sums of potential and field for each profile, dtype and dimension up to 4, those over neighbours, and the kernels of
-the networks, each for each architecture. It fails if one of the sums spills a register to memory. Needs ``pip install
-nvidia-cuda-nvrtc``.
+The sums of potential and field for each profile, dtype and dimension up to 4, those over neighbours and over Gram
+tiles, and the kernels of the networks, each for each architecture. It fails if one of the sums spills a register to
+memory. Needs ``pip install nvidia-cuda-nvrtc``.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from coulombfield.kernels.inverse_power import InversePower2, InversePower4
 from coulombfield.sums.ewald import cuda_cells
 from coulombfield.sums.ewald.split import MAX_DIMENSION
 from coulombfield.sums.ewald.splitting import LENGTHS
+from coulombfield.sums.gram import cuda_tiles
 from coulombfield.sums.pairs import cuda
 from nets.primitives import cuda as of_nets
 
@@ -113,9 +114,20 @@ def of_neighbours():
             yield name, (architecture, "cells.cu", cuda_cells.source(profile), options)
 
 
+def of_tiles():
+    """Name and job of sums over Gram tiles."""
+    for profile, dtype in itertools.product(PROFILES, ("float32", "float64")):
+        options = cuda_tiles.options(dtype, profile, field=True)
+        for architecture in ARCHITECTURES:
+            yield (
+                f"tile {cuda.type_of(profile)} {dtype}",
+                (architecture, "tile.cu", cuda_tiles.source(profile), options),
+            )
+
+
 def main():
     start = time.perf_counter()
-    sums, networks = [*of_sums(), *of_neighbours()], list(of_networks())
+    sums, networks = [*of_sums(), *of_neighbours(), *of_tiles()], list(of_networks())
     jobs = [job for _, job in sums] + networks
     results = compiled_all(jobs)
     table: dict[str, dict[int, str]] = {}
@@ -129,7 +141,7 @@ def main():
 
     for (row, (architecture, *_)), (_, log) in zip(sums, results[: len(sums)], strict=True):
         kernels = read(log)
-        kernel = kernels.get("sum_pairs") or kernels.get("sum_neighbours")
+        kernel = next((kernels[name] for name in ("sum_pairs", "sum_neighbours", "add_tile") if name in kernels), None)
         if kernel is None:
             continue  # it does not compile, which is told below
         add(row, architecture, kernel, cuda.THREADS)

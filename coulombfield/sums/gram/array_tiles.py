@@ -1,10 +1,9 @@
-"""Gram tiles in plain array code, for any library: CuPy's path, and what the compiled one is tested against.
+"""Gram tiles in plain array code, for any library, also CuPy if a kernel has no CUDA code; others are tested by it.
 
-Near pairs leave the tile's sums and are added as differences, on CuPy by a kernel of their own (:mod:`.cuda_near`).
-Elsewhere, and with kernels that have no CUDA code, it is one pair a row at a time: the first near column of each row is
-found by ``argmax``, so that nothing is sorted, scattered or of a size that depends on the values. Each round costs a
-pass over the tile and one over its targets. There are as many rounds as the target that has most of them has near
-charges.
+Near pairs leave the tile's sums and are added as differences, one pair a row at a time: the first near column of each
+row is found by ``argmax``, so that nothing is sorted, scattered or of a size that depends on the values. Each round
+costs a pass over the tile and one over its targets. There are as many rounds as the target that has most of them has
+near charges.
 """
 
 from __future__ import annotations
@@ -18,7 +17,6 @@ import numpy as np
 from ...arrays import Array
 from ...profiles import slope_at, value_at
 from ..request import Request, Result
-from . import cuda_near
 from .near_pairs import Nearness, nearness
 
 TILE_ROWS, TILE_COLUMNS = 2048, 2048
@@ -50,13 +48,11 @@ def sums(request: Request) -> Result:
                 near = near_pairs(xp, s, norms, request.profile, criterion, (value_at, slope_at)[: 1 + request.field])
                 if itself is not None:
                     near = near & ~itself
-                points = targets[rows, :], positions[columns, :], weights[columns]
-                part = _Part(xp, *points, request.profile, request.field)
+                part = _Part(
+                    xp, targets[rows, :], positions[columns, :], weights[columns], request.profile, request.field
+                )
                 part.add_far(s, near if itself is None else near | itself, a[rows, :], b[columns, :])
-                if cuda_near.serves(near, request.profile):
-                    cuda_near.add(near, *points, request.profile, part.potential, part.field)
-                else:
-                    part.add_near(near)
+                part.add_near(near)
                 potential = part.potential if potential is None else potential + part.potential
                 field = part.field if field is None else field + part.field
             potentials.append(potential)
