@@ -31,7 +31,6 @@ from __future__ import annotations
 import dataclasses
 import functools
 import math
-from importlib import resources
 from typing import Any
 
 import numpy as np
@@ -111,8 +110,7 @@ def short_sums(
 
 def source(profile: Any) -> str:
     """The CUDA text of the sums with a profile."""
-    own = resources.files(__package__).joinpath("cells.cu").read_text()
-    return cuda.joined(profile, cuda.read("charges.cu"), own)
+    return cuda.joined(profile, cuda.read("charges.cu"), cuda.read("cells.cu", __package__))
 
 
 def options(dtype: Any, dimension: int, profile: Any, terms: int, *, potential: bool, field: bool) -> tuple[str, ...]:

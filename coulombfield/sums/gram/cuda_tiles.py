@@ -3,18 +3,16 @@ r"""Gram tiles on CuPy: a product by cuBLAS, one CUDA kernel for all that follow
 The kernel (``tile.cu``) makes of a tile's products the squared distances, tells near pairs, adds up the terms of the
 others, and writes W = −2 q f′(s) in the products' place. A block has one target. Near pairs, and terms of charges with
 themselves, go by differences in the same launch, all threads taking some axes of one pair; the host need not know how
-many they are. As plain array code, all this would be some sixty launches, each going over the tile's memory.
+many they are. As plain array code, all this would be more than sixty launches, most of which go over the tile's memory.
 
-A pair is read once, 4 bytes in float32, and written once for a field; its formula takes about 25 instructions, which at
-the rates of recent cards is about as long as reading 8 to 16 bytes. So it takes as long as some tens of axes do in the
-product: of images, the products take nearly all. A near pair of m axes reads 8 m bytes, mostly from the level 2 cache,
-and takes a sum over the block of seven steps. Nothing of this is measured.
+A pair is read once, 4 bytes in float32, and for a field written once; it takes some 25 to 40 instructions, as many as
+some tens of axes in the product: of images, the products take nearly all. A near pair of m axes reads 8 m bytes, mostly
+from the level 2 cache, and takes a sum over the block of seven steps. Nothing of this is measured.
 """
 
 from __future__ import annotations
 
 import functools
-from importlib import resources
 from typing import Any
 
 import numpy as np
@@ -66,7 +64,7 @@ def sums(request: Request) -> Result:
 
 def source(profile: Any) -> str:
     """The CUDA text for a profile."""
-    return cuda.joined(profile, resources.files(__package__).joinpath("tile.cu").read_text())
+    return cuda.joined(profile, cuda.read("tile.cu", __package__))
 
 
 def options(dtype: Any, profile: Any, *, field: bool) -> tuple[str, ...]:

@@ -125,9 +125,10 @@ def joined(profile: Any, *texts: str) -> str:
     return "\n".join([read("profiles.cu"), *structs(profile), *texts])
 
 
-def read(name: str) -> str:
-    """The text in the named file."""
-    return resources.files(__package__).joinpath(name).read_text()
+@functools.cache
+def read(name: str, package: str = __package__) -> str:
+    """The text in a package's file, which is read once."""
+    return resources.files(package).joinpath(name).read_text()
 
 
 def structs(profile: Any) -> list[str]:
