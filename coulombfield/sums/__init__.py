@@ -58,7 +58,7 @@ def potential(
     method : str
         'auto', the fastest; or an engine by name. Exact: 'simd' (NumPy, m ≤ 8), 'gram' (NumPy and CuPy, many
         dimensions), 'cuda' (CuPy, m ≤ 8), 'direct' (any library). To ``rtol``, for m ≤ 3: 'nufft' (ε not far below the
-        extent of the points), 'split' (small ε), 'tree' (NumPy, also for clusters).
+        extent of the points), 'split' (small ε), both with NumPy and CuPy, 'tree' (NumPy, also for clusters).
 
     Returns
     -------
@@ -204,6 +204,29 @@ def explain(
     return result.asked_for, explanation
 
 
+def unwatched(
+    function: Callable[..., R], targets: Any, charges: Charges, kernel: RadialKernel, *, exclude_self: bool = False
+) -> R:
+    """Call a function of this module for a loop on a GPU that goes on while its arrays are computed.
+
+    Nothing looks at a number of CuPy arrays, for which the host would have to wait. So the unit of length goes by the
+    kernel alone, and a float32 sum stays what it is: far terms that float32 can't hold are 0 or NaN, which the loop has
+    to notice by what it makes of them. On other libraries it is the function itself.
+
+    Parameters
+    ----------
+    function : callable
+        :func:`potential`, :func:`field` or :func:`potential_and_field`; the other parameters are its own.
+    """
+    if library(type(charges.positions)) != "cupy":
+        return function(targets, charges, kernel, exclude_self=exclude_self)
+    check_explained(function, potential, field, potential_and_field)
+    wanted = {"potential": function is not field, "field": function is not potential}
+    request = checked_request(targets, charges, kernel, exclude_self, None, **wanted)
+    scaled, factor = rescaled(request, int(request.field), reach=0.0)
+    return in_old_unit(evaluate(scaled, "auto", explain=False)[0], request, factor).asked_for
+
+
 def energy(
     charges: Charges,
     kernel: RadialKernel,
@@ -292,7 +315,7 @@ def _without_overflow(result: Result, request: Request) -> Result:
     rows = np.flatnonzero(to_numpy(wrong))
     for values, again in zip(result, like(evaluate(double.at(rows), "auto")[0], request), strict=True):
         if values is not None:
-            values[wrong] = again
+            values[xp.asarray(rows)] = again
     return result
 
 

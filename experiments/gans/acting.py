@@ -7,6 +7,7 @@ from typing import Any
 
 from coulombfield import Charges, Plummer
 from coulombfield.arrays import Array, module_of
+from coulombfield.sums import unwatched
 
 
 def at_own(
@@ -30,7 +31,7 @@ def at_own(
     Returns
     -------
     array of shape (own,), or two of shapes (own,) and (own, m)
-        What ``sum_over`` gives.
+        What ``sum_over`` gives; on a GPU nothing waits for its numbers, and a loss shows where they are not finite.
 
     Notes
     -----
@@ -39,11 +40,12 @@ def at_own(
     """
     positions, weights = charges.positions, charges.weights
     if own == slice(0, len(positions)):
-        return sum_over(positions, charges, kernel, exclude_self=exclude_self)
+        return unwatched(sum_over, positions, charges, kernel, exclude_self=exclude_self)
     if not exclude_self:
-        return sum_over(positions[own], charges, kernel)
-    mine = sum_over(positions[own], Charges(positions[own], weights[own]), kernel, exclude_self=True)
-    others = sum_over(positions[own], Charges(_without(positions, own), _without(weights, own)), kernel)
+        return unwatched(sum_over, positions[own], charges, kernel)
+    mine = unwatched(sum_over, positions[own], Charges(positions[own], weights[own]), kernel, exclude_self=True)
+    rest = Charges(_without(positions, own), _without(weights, own))
+    others = unwatched(sum_over, positions[own], rest, kernel)
     if isinstance(mine, tuple):
         return tuple(one + other for one, other in zip(mine, others, strict=True))
     return mine + others

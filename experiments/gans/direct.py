@@ -49,6 +49,7 @@ from coulombfield import (
     real_charges,
 )
 from coulombfield.arrays import Array
+from coulombfield.sums import unwatched
 
 from ..data.dataset import Source
 from ..players.optimizer import ScheduleConfig
@@ -187,7 +188,7 @@ class Direct(GAN):
         # Means over ranks have the shares of generated samples; this makes of them those of real ones.
         share = self._real_shares.own * self.whole / (self._real_shares.whole * self.batch)
         of_data = 0.5 * self._others(acting.whole) * at_real.mean() * share
-        return of_data, *potential_and_field(x, charges, self.kernel)
+        return of_data, *unwatched(potential_and_field, x, charges, self.kernel)
 
 
 class DirectOfAll(Direct):
@@ -246,7 +247,10 @@ class SummedField:
         phi, field, count = 0.0, 0.0, 0
         for block in self._data.blocks():
             charges = real_charges(block.reshape(len(block), -1))
-            of_block, field_of_block = potential_and_field(points, charges, self.kernel, rtol=self._rtol)
+            if self._rtol is None:
+                of_block, field_of_block = unwatched(potential_and_field, points, charges, self.kernel)
+            else:
+                of_block, field_of_block = potential_and_field(points, charges, self.kernel, rtol=self._rtol)
             phi, field = phi + len(block) * of_block, field + len(block) * field_of_block
             count += len(block)
         return phi / count, field / count

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+from types import ModuleType
+from typing import Any
+
 import numpy as np
 
 from coulombfield.arrays import Array, Primitive, jit, module_of
@@ -53,3 +57,20 @@ def _gaussians_part(s, w, rates):
                 f[j] += less
                 w[i, j] += rate * (less + one)
         s[i] = f
+
+
+@gaussians.version("cupy")
+def _gaussians_cupy(s, rates):
+    xp = module_of(s)
+    return _kernel(xp, len(rates))(s, *rates, s, xp.empty_like(s))
+
+
+@functools.cache
+def _kernel(xp: ModuleType, count: int) -> Any:
+    """One launch for all Gaussians; their rates are arguments."""
+    names = [f"r{number}" for number in range(count)]
+    # d and f are one number in memory
+    terms = [f"less = expm1(s * -{rate}); f += less; w += {rate} * (less + T(1));" for rate in names]
+    taken = ", ".join(f"T {name}" for name in ("d", *names))
+    body = f"const T s = d; T less; f = w = T(0); {' '.join(terms)}"
+    return xp.ElementwiseKernel(taken, "T f, T w", body, "gaussians")

@@ -22,6 +22,10 @@ from coulombfield.kernels.gaussian import SquaredExponential
 from coulombfield.kernels.inverse_power import InversePower, InversePower1, InversePower2, InversePower3, InversePower4
 from coulombfield.kernels.laplace import Exponential
 from coulombfield.kernels.sheets import Rising
+from coulombfield.sums.ewald import cuda_cells
+from coulombfield.sums.ewald.split import MAX_DIMENSION
+from coulombfield.sums.ewald.splitting import LENGTHS
+from coulombfield.sums.gram import cuda_tiles
 from coulombfield.sums.pairs import cuda
 from nets.primitives import cuda as of_nets
 
@@ -36,6 +40,7 @@ SIMPLE = (
     Exponential(-1.0, 1.0),
     Rising(-0.5, 1e-24),
 )
+POWERS = tuple(profile for profile in SIMPLE if profile.is_power)
 NESTED = (profiles.Added(profiles.Scaled(0.5, SIMPLE[1]), profiles.Added(SIMPLE[5], SIMPLE[6])),)
 OUTPUTS = ({"potential": True, "field": False}, {"potential": False, "field": True}, {"potential": True, "field": True})
 DIMENSIONS = range(1, cuda.MAX_DIMENSION + 1)
@@ -49,6 +54,13 @@ def instances():
         sizes = profiles.Magnitude(profile), profiles.GradientSize(profile)
         for derived in (profiles.Laplacian.of(profile, dimension), *sizes):
             yield "sums.cu", cuda.source("sums.cu", derived), cuda.options(dtype, dimension, derived, **OUTPUTS[0])
+    summed = profiles.Added(profiles.Scaled(0.5, POWERS[0]), POWERS[1])
+    for dtype, profile, terms in itertools.product(("float32", "float64"), (*POWERS, summed), LENGTHS):
+        for dimension, outputs in itertools.product(range(1, MAX_DIMENSION + 1), OUTPUTS):
+            options = cuda_cells.options(dtype, dimension, profile, terms, **outputs)
+            yield "cells.cu", cuda_cells.source(profile), options
+    for dtype, profile, field in itertools.product(("float32", "float64"), SIMPLE + NESTED, (False, True)):
+        yield "tile.cu", cuda_tiles.source(profile), cuda_tiles.options(dtype, profile, field=field)
 
 
 def of_networks():

@@ -1,7 +1,8 @@
 """What each CUDA kernel takes of a multiprocessor: a table by the compiler's reports, for which no GPU is needed.
 
-The sums of potential and field for each profile, dtype and dimension up to 4, and the kernels of the networks, each for
-each architecture. It fails if one of the sums spills a register to memory. Needs ``pip install nvidia-cuda-nvrtc``.
+The sums of potential and field for each profile, dtype and dimension up to 4, those over neighbours and over Gram
+tiles, and the kernels of the networks, each for each architecture. It fails if one of the sums spills a register to
+memory. Needs ``pip install nvidia-cuda-nvrtc``.
 """
 
 from __future__ import annotations
@@ -14,10 +15,15 @@ from typing import NamedTuple
 from compile_all import ARCHITECTURES, NESTED, SIMPLE, compiled_all, end, failures, of_networks
 
 from coulombfield.kernels.inverse_power import InversePower2, InversePower4
+from coulombfield.sums.ewald import cuda_cells
+from coulombfield.sums.ewald.split import MAX_DIMENSION
+from coulombfield.sums.ewald.splitting import LENGTHS
+from coulombfield.sums.gram import cuda_tiles
 from coulombfield.sums.pairs import cuda
 from nets.primitives import cuda as of_nets
 
 DIMENSIONS = range(1, 5)
+OUTPUTS = {"potential": True, "field": True}
 PROFILES = [profile for profile in SIMPLE + NESTED if type(profile) not in (InversePower2, InversePower4)]
 """All but two that are others with a product more or less."""
 REGISTERS = 65536  # of a multiprocessor, on each of these architectures
@@ -91,15 +97,37 @@ def read(log: str) -> dict[str, Resources]:
 def of_sums():
     """Name and job of each of the sums."""
     for profile, dtype, dimension in itertools.product(PROFILES, ("float32", "float64"), DIMENSIONS):
-        options = cuda.options(dtype, dimension, profile, potential=True, field=True)
+        options = cuda.options(dtype, dimension, profile, **OUTPUTS)
         name = f"{cuda.type_of(profile)} {dtype} m={dimension}"
         for architecture in ARCHITECTURES:
             yield name, (architecture, "sums.cu", cuda.source("sums.cu", profile), options)
 
 
+def of_neighbours():
+    """Name and job of sums over neighbours, whose kernel is the largest with the longest polynomial."""
+    powers = [profile for profile in PROFILES if profile.is_power]
+    dimensions = range(1, MAX_DIMENSION + 1)
+    for profile, dtype, dimension in itertools.product(powers, ("float32", "float64"), dimensions):
+        options = cuda_cells.options(dtype, dimension, profile, LENGTHS[-1], **OUTPUTS)
+        name = f"neighbours {cuda.type_of(profile)} {dtype} m={dimension}"
+        for architecture in ARCHITECTURES:
+            yield name, (architecture, "cells.cu", cuda_cells.source(profile), options)
+
+
+def of_tiles():
+    """Name and job of sums over Gram tiles."""
+    for profile, dtype in itertools.product(PROFILES, ("float32", "float64")):
+        options = cuda_tiles.options(dtype, profile, field=True)
+        for architecture in ARCHITECTURES:
+            yield (
+                f"tile {cuda.type_of(profile)} {dtype}",
+                (architecture, "tile.cu", cuda_tiles.source(profile), options),
+            )
+
+
 def main():
     start = time.perf_counter()
-    sums, networks = list(of_sums()), list(of_networks())
+    sums, networks = [*of_sums(), *of_neighbours(), *of_tiles()], list(of_networks())
     jobs = [job for _, job in sums] + networks
     results = compiled_all(jobs)
     table: dict[str, dict[int, str]] = {}
@@ -112,7 +140,8 @@ def main():
         table.setdefault(row, {})[architecture] = f"{kernel.registers} {kernel.shared} {threads}{local}{spills}"
 
     for (row, (architecture, *_)), (_, log) in zip(sums, results[: len(sums)], strict=True):
-        kernel = read(log).get("sum_pairs")
+        kernels = read(log)
+        kernel = next((kernels[name] for name in ("sum_pairs", "sum_neighbours", "add_tile") if name in kernels), None)
         if kernel is None:
             continue  # it does not compile, which is told below
         add(row, architecture, kernel, cuda.THREADS)

@@ -46,6 +46,7 @@ from ..pairs.root_powers import merged
 from ..pairs.tiles import plain
 
 CELLS_A_POINT = 4
+MOST_CELLS = 2**31 - 1  # so that an int holds their numbers
 CELLS_A_REACH = {1: (8, 4, 2), 2: (4, 3, 2), 3: (3, 2)}
 """How many cells r_c may be long, by the dimension: small cells hold fewer pairs that are too far apart, but their
 neighbourhood is copied for the fewer targets."""
@@ -68,7 +69,7 @@ class Grid(NamedTuple):
             side = reach / number
             if np.prod((high - low) / side + 1) * CHARGES_A_CELL <= points:
                 break
-        while np.prod(np.floor((high - low) / side) + 1) > CELLS_A_POINT * points + 64:
+        while np.prod(np.floor((high - low) / side) + 1) > min(CELLS_A_POINT * points + 64, MOST_CELLS):
             side *= 1.25
         shape = [int(extent / side) + 1 for extent in high - low] + [1] * (3 - len(low))
         return Grid(low, side, (shape[0], shape[1], shape[2]))
@@ -131,7 +132,7 @@ def short_sums(
         table.reshape(-1),
         sources.starts,
         place,
-        _reaches(math.sqrt(split.cutoff), grid.side),
+        row_reaches(math.sqrt(split.cutoff), grid.side),
         grid.shape,
         real(0.25 * np.finfo(real).max),  # a coordinate out of reach, whose square need not be finite
         merged(split.profile, real, split.cutoff, int(field)),  # terms beyond the cutoff may be anything
@@ -152,7 +153,7 @@ def short_sums(
     return out[0] if potential else None, out[int(potential) :].T if field else None
 
 
-def _reaches(reach: float, side: float) -> np.ndarray:
+def row_reaches(reach: float, side: float) -> np.ndarray:
     """How many cells far a row holds points within r_c, by the row's distance along both other axes; −1 for none."""
     width = int(reach / side) + 1
     gaps = np.maximum(np.arange(width + 1) - 1.0, 0.0) * side

@@ -9,15 +9,16 @@ from __future__ import annotations
 import math
 from typing import Any, NamedTuple
 
+import array_api_compat
 import numpy as np
 
 from ...rng import Streams
-from ..costs import table
-from ..fourier.error_scale import Sample, mean_of_axes, sample
+from ..costs import Costs, table
+from ..fourier.error_scale import Sample, mean_of_axes, sample, taken
 from ..fourier.periodic import Budget, Layout, box_of, layout
 from ..fourier.planning import Facts
 from ..request import OutOfReachError, Request
-from . import neighbour_cells
+from . import cuda_cells, neighbour_cells
 from .splitting import Split, split
 
 MOST_GRID_POINTS = 2**25  # 512 MiB
@@ -74,25 +75,31 @@ class Plan(NamedTuple):
         return self.split.smooth(s) / self.peak
 
 
+def costs_of(request: Request) -> Costs:
+    """The table of costs that holds where a request's arrays are."""
+    return table() if isinstance(request.targets, np.ndarray) else cuda_cells.costs(request.targets)
+
+
 def scene(request: Request, room: float = 1.0) -> Scene | None:
     """The scene of a request, in a box ``room`` times as large as that of its points.
 
     None if something is not finite, or there are no weights, no distances or no kernel but 0.
     """
     targets, positions, weights = request.targets, request.positions, request.weights
+    xp = array_api_compat.array_namespace(targets)
     centre, extents = box_of(targets, positions)
     extents = room * extents
-    largest = float(np.max(np.abs(weights), initial=0.0))
+    largest = float(xp.max(xp.abs(weights))) if weights.shape[0] else 0.0
     if not can_be_told(request, centre, extents, largest):
         return None
     # A charge's term with itself is too rare in a sample and too large to be left to chance.
     same = targets is positions
     pairs = sample(request._replace(exclude_self=request.exclude_self or same), largest)
-    own = math.sqrt(float(np.mean(np.square(weights, dtype=np.float64)))) / largest
-    total = float(np.sum(np.abs(weights), dtype=np.float64)) / largest
+    own = math.sqrt(float(xp.mean(xp.square(xp.astype(weights, xp.float64, copy=False))))) / largest
+    total = float(xp.sum(xp.abs(weights), dtype=xp.float64)) / largest
     low = centre - extents / 2
     stream = Streams(seed=0).stream("cells")
-    drawn = [x[stream.integers(x.shape[0], size=CENSUS)].astype(np.float64) - low for x in (targets, positions)]
+    drawn = [taken(x, stream.integers(x.shape[0], size=CENSUS)) - low for x in (targets, positions)]
     facts = Facts(targets.shape[0], positions.shape[0], centre, extents, largest, own, total, pairs)
     return scene_of(request, facts, same, (drawn[0], drawn[1]))
 
@@ -153,7 +160,7 @@ def planned(wanted: Request, scene: Scene, tolerance: float) -> Plan:
 
 def best_reach(wanted: Request, scene: Scene, tolerance: float) -> tuple[float, float]:
     """The range r_c that should be fastest, and the time it should take; inf if none will do."""
-    dimension, costs = len(scene.extents), table()
+    dimension, costs = len(scene.extents), costs_of(wanted)
     reaches = REACHES * float(np.max(scene.extents))
     transforms_made = 1 + (wanted.potential + dimension * wanted.field + 1) // 2
     fixed = costs.split_call + costs.split_point * (scene.targets + scene.charges)

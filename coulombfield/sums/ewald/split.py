@@ -2,8 +2,9 @@ r"""Fast sums of inverse powers in up to three dimensions, also for ε far below
 
 The kernel is split (:mod:`.ewald.splitting`) into a smooth part, summed by non-uniform Fourier transforms
 (:mod:`.fourier.periodic`), and a part that ends at a range r_c, summed over pairs of neighbours
-(:mod:`.ewald.neighbour_cells`). Any r_c gives the same sums; the one taken is that for which both parts together
-should be fastest. The time does not depend on ε, and grows with the density where charges cluster.
+(:mod:`.ewald.neighbour_cells`, and for CuPy arrays on their GPU, :mod:`.ewald.cuda_cells`). Any r_c gives the same
+sums; the one taken is that for which both parts together should be fastest. The time does not depend on ε, and grows
+with the density where charges cluster.
 
 Sums over few pairs are left to an exact engine, which is faster than these preparations: there k(a, a) is exact to the
 last bit, and the field of a coincident pair exactly 0. Elsewhere both hold up to the error of the smooth part at
@@ -18,14 +19,15 @@ import math
 from collections.abc import Callable, Mapping
 from functools import cached_property, partial
 
+import array_api_compat
 import numpy as np
 
+from ...arrays import library, to_numpy
 from ..costs import table
 from ..fourier import transforms
 from ..fourier.periodic import Coefficients, constant, plan_numbers, plan_of_numbers, sums
-from ..pairs.tiles import unfit
 from ..request import OutOfReachError, Request, Result
-from . import neighbour_cells, planning
+from . import cuda_cells, neighbour_cells, planning
 
 MAX_DIMENSION = 3
 SMALL = 2**22  # pairs: simd sums them in the milliseconds that preparations take here
@@ -33,14 +35,17 @@ SMALL = 2**22  # pairs: simd sums them in the milliseconds that preparations tak
 
 def refusal(request: Request) -> str:
     """Why this engine can't serve the arrays or the kernel, or an empty string if it can."""
-    if reason := unfit(request.targets, MAX_DIMENSION):
-        return reason
+    name = library(type(request.targets))
+    if name not in transforms.PACKAGES:
+        return "it takes NumPy and CuPy arrays only"
+    if (dimension := request.targets.shape[1]) > MAX_DIMENSION:
+        return f"it takes at most {MAX_DIMENSION} dimensions, not {dimension}"
     terms = request.profile.inverse_powers()
     if not terms:
         return "it takes inverse powers and their sums only"
     if not request.exclude_self and any(term.shift == 0 for term in terms):
         return "it takes a bare inverse power with exclude_self only"
-    return transforms.missing("numpy")
+    return transforms.missing(name)
 
 
 def needless(request: Request) -> str:
@@ -50,7 +55,7 @@ def needless(request: Request) -> str:
 
 def least(request: Request) -> float:
     """Time of the points alone [s]."""
-    costs = table()
+    costs = planning.costs_of(request)
     return costs.split_call + costs.split_point * (request.targets.shape[0] + request.positions.shape[0])
 
 
@@ -144,17 +149,19 @@ def approximate(request: Request, tolerance: float, known: Plan | None = None) -
         If they would take too many modes, or their sizes are 0 or leave the range of a double.
     """
     targets, positions, weights = request.targets, request.positions, request.weights
+    xp = array_api_compat.array_namespace(targets)
     nothing = constant(targets, math.nan, math.nan, request.potential, request.field)
-    finite = np.isfinite(targets).all(axis=1)
-    if not finite.all():
-        if targets is positions or request.exclude_self or not finite.any():
+    finite = xp.all(xp.isfinite(targets), axis=1)
+    if not bool(xp.all(finite)):
+        if targets is positions or request.exclude_self or not bool(xp.any(finite)):
             return nothing
-        part = approximate(request._replace(targets=targets[finite]), tolerance)
+        rows = np.flatnonzero(to_numpy(finite))
+        part = approximate(request.at(rows), tolerance)
         for whole, values in zip(nothing, part, strict=True):
             if whole is not None:
-                whole[finite] = values
+                whole[xp.asarray(rows)] = values
         return nothing
-    if not (np.any(weights) and any(np.any(x != positions[0]) for x in (targets, positions))):
+    if not (bool(xp.any(weights != 0)) and any(bool(xp.any(x != positions[:1, :])) for x in (targets, positions))):
         return _at_one_place(request)
     if known is None:
         scene = planning.scene(request)
@@ -166,7 +173,7 @@ def approximate(request: Request, tolerance: float, known: Plan | None = None) -
         kernel = Coefficients.of(found.radial, found.layout)
     else:
         found, kernel = known.parts, known.kernel
-    near = neighbour_cells.short_sums(
+    near = (neighbour_cells if isinstance(targets, np.ndarray) else cuda_cells).short_sums(
         targets, positions, weights, found.split, found.grid, request.exclude_self, request.potential, request.field
     )
     far = sums(
@@ -182,15 +189,16 @@ def approximate(request: Request, tolerance: float, known: Plan | None = None) -
     )
     for whole, one, other in zip(nothing, near, far, strict=True):
         if whole is not None:
-            whole[...] = one + found.peak * other.astype(np.float64)
+            whole[...] = one + found.peak * xp.astype(other, xp.float64)
     return nothing
 
 
 def _at_one_place(request: Request) -> Result:
     """The sums where all points are the same, or all charges 0; NaN reaches them from either."""
-    at_zero = float(request.profile.value(np, np.zeros(1))[0])
-    total = float(np.sum(request.weights, dtype=np.float64)) + 0.0 * float(np.sum(request.positions[0]))
+    xp, at_zero = array_api_compat.array_namespace(request.weights), float(request.profile.value(np, np.zeros(1))[0])
+    total = float(xp.sum(request.weights, dtype=xp.float64)) + 0.0 * float(xp.sum(request.positions[0, :]))
     result = constant(request.targets, at_zero * total, 0.0 * total, request.potential, request.field)
     if request.potential and request.exclude_self:
-        result.potential[:] = at_zero * (total - request.weights[: request.targets.shape[0]].astype(np.float64))
+        own = xp.astype(request.weights[: request.targets.shape[0]], xp.float64)
+        result.potential[:] = at_zero * (total - own)
     return result

@@ -82,8 +82,8 @@ def sample(request: Request, scale: float) -> Sample:
     stream = Streams(seed=0).stream("sizes")
     rows = _draw(stream, request.targets.shape[0], TARGETS)
     columns = _draw(stream, request.positions.shape[0], CHARGES)
-    targets, places = _taken(request.targets, rows), _taken(request.positions, columns)
-    weights = np.broadcast_to(_taken(request.weights, columns) / scale, (len(rows), len(columns)))
+    targets, places = taken(request.targets, rows), taken(request.positions, columns)
+    weights = np.broadcast_to(taken(request.weights, columns) / scale, (len(rows), len(columns)))
     if request.exclude_self:
         weights = np.where(rows[:, None] == columns[None, :], 0.0, weights)
     return paired(targets, places, weights, request.positions.shape[0] / len(columns))
@@ -111,7 +111,8 @@ def _draw(stream: np.random.Generator, total: int, wanted: int) -> np.ndarray:
     return np.arange(total) if total <= wanted else np.sort(stream.integers(total, size=wanted))
 
 
-def _taken(array: Array, rows: np.ndarray) -> np.ndarray:
+def taken(array: Array, rows: np.ndarray) -> np.ndarray:
+    """Some rows of an array, in float64 on the host."""
     xp, device = array_api_compat.array_namespace(array), array_api_compat.device(array)
     return to_numpy(xp.take(array, xp.asarray(rows, device=device), axis=0)).astype(np.float64)
 

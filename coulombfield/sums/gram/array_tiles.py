@@ -1,4 +1,4 @@
-"""Gram tiles in plain array code, for any library: CuPy's path, and what the compiled one is tested against.
+"""Gram tiles in plain array code, for any library, also CuPy if a kernel has no CUDA code; others are tested by it.
 
 Near pairs leave the tile's sums and are added as differences, one pair a row at a time: the first near column of each
 row is found by ``argmax``, so that nothing is sorted, scattered or of a size that depends on the values. Each round

@@ -18,9 +18,9 @@ On NumPy, points that are mostly zeros, such as one-hot rows, go by gathers wher
 (:mod:`.sparse_tiles`); other libraries multiply all.
 
 Memory: the points once more, the results once more, and a tile: on NumPy (:mod:`.compiled_tiles`) of 2^23 numbers and
-512 rows of its field at most, on other libraries (:mod:`.array_tiles`) some ten arrays of 2^22 numbers. Pairs that need
-differences cost tens of times more than others. In tight clusters they can be many: the matrix products then save
-nothing, but the result is the same.
+512 rows of its field at most, on CuPy (:mod:`.cuda_tiles`) of 2^22 numbers, on other libraries (:mod:`.array_tiles`)
+some ten arrays of as many. Pairs that need differences cost tens of times more than others. In tight clusters they can
+be many: the matrix products then save nothing, but the result is the same.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from ...profiles import slope_at, value_at
 from .. import direct
 from ..costs import table
 from ..request import Request, Result, Tangent
-from . import array_tiles, sparse_tiles, tangent_tiles
+from . import array_tiles, cuda_tiles, sparse_tiles, tangent_tiles
 from .near_pairs import nearness
 
 SAMPLE = 32  # targets and charges whose distances tell how many pairs are near
@@ -51,11 +51,12 @@ def refusal(request: Request) -> str:
 def seconds(request: Request) -> float:
     """Time by the numbers of pairs and of coordinates, and by the share of near pairs in a sample.
 
-    Other libraries than NumPy and CuPy get this engine by name only: not all of them can write into arrays.
+    On CuPy near pairs cost little, and the host would wait for a sample. Other libraries than these get this engine by
+    name only: not all of them can write into arrays.
     """
-    if (time := least(request)) < math.inf and request.pairs >= WORTH_A_SAMPLE:
+    if isinstance(request.targets, np.ndarray) and request.pairs >= WORTH_A_SAMPLE:
         return _seconds(request, _near_share(request))
-    return time
+    return least(request)
 
 
 def least(request: Request) -> float:
@@ -86,7 +87,9 @@ def evaluate(request: Request) -> Result:
         zeros = xp.zeros_like(targets)
         return Result(xp.sum(zeros, axis=1) if request.potential else None, zeros if request.field else None)
     with _exact_products(targets):
-        return (sparse_tiles if isinstance(targets, np.ndarray) else array_tiles).sums(request)
+        if isinstance(targets, np.ndarray):
+            return sparse_tiles.sums(request)
+        return (cuda_tiles if cuda_tiles.serves(targets, request.profile) else array_tiles).sums(request)
 
 
 def jvp(request: Request, tangent: Tangent) -> Result:

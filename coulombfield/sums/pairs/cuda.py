@@ -55,20 +55,30 @@ def refusal(request: Request) -> str:
         return "it takes CuPy arrays only"
     if targets.shape[1] > MAX_DIMENSION:
         return f"it takes at most {MAX_DIMENSION} dimensions, not {targets.shape[1]}"
-    unknown = sorted({kind.__name__ for kind in kinds_of(request.profile) if "cuda" not in vars(kind)})
+    unknown = without_code(request.profile)
     return f"it has no CUDA code for the profile {', '.join(unknown)}" if unknown else ""
+
+
+def without_code(profile: Any) -> list[str]:
+    """Names of a profile's types that have no CUDA code."""
+    return sorted({kind.__name__ for kind in kinds_of(profile) if "cuda" not in vars(kind)})
 
 
 def seconds(request: Request) -> float:
     """Time by the instructions of a pair and the speed of the device."""
     count, dimension = request.targets.shape
-    attributes = gpu_attributes(request.targets)
-    clock = 1e3 * (attributes["ClockRate"] or USUAL_CLOCK)
-    if request.targets.dtype == np.float64:
-        clock /= attributes["SingleToDoublePrecisionPerfRatio"] or USUAL_DOUBLE_RATIO
     slots = -(-count // (THREADS * LANES)) * (THREADS * LANES)  # the lanes of a block are busy also without targets
     instructions = slots * request.positions.shape[0] * (INSTRUCTIONS_A_PAIR + INSTRUCTIONS_AN_AXIS * dimension)
-    return table().cuda_launch + instructions / (clock * attributes["MultiProcessorCount"] * SINGLE_PRECISION_LANES)
+    return table().cuda_launch + instructions / instruction_rate(request.targets)
+
+
+def instruction_rate(like: Array) -> float:
+    """Instructions of single threads in the dtype of an array that its GPU should get through in a second."""
+    attributes = gpu_attributes(like)
+    clock = 1e3 * (attributes["ClockRate"] or USUAL_CLOCK)
+    if like.dtype == np.float64:
+        clock /= attributes["SingleToDoublePrecisionPerfRatio"] or USUAL_DOUBLE_RATIO
+    return clock * attributes["MultiProcessorCount"] * SINGLE_PRECISION_LANES
 
 
 def evaluate(request: Request) -> Result:
@@ -107,9 +117,18 @@ def jvp(request: Request, tangent: Tangent) -> Result:
 
 def source(text: str, profile: Any) -> str:
     """The CUDA text of sums with a profile, whose entry point is in the named file."""
-    folder = resources.files(__package__)
-    of_file = {name: folder.joinpath(name).read_text() for name in ("profiles.cu", "pairs.cu", text)}
-    return "\n".join([of_file["profiles.cu"], *structs(profile), of_file["pairs.cu"], of_file[text]])
+    return joined(profile, *map(read, ("charges.cu", "pairs.cu", text)))
+
+
+def joined(profile: Any, *texts: str) -> str:
+    """CUDA texts behind those of a profile's types."""
+    return "\n".join([read("profiles.cu"), *structs(profile), *texts])
+
+
+@functools.cache
+def read(name: str, package: str = __package__) -> str:
+    """The text in a package's file, which is read once."""
+    return resources.files(package).joinpath(name).read_text()
 
 
 def structs(profile: Any) -> list[str]:
@@ -140,9 +159,9 @@ def type_of(profile: Any) -> str:
     return type(profile).__name__ + (f"<{','.join(nested)}>" if nested else "")
 
 
-def packed(profile: Any, dtype: Any) -> np.ndarray:
-    """The numbers of a profile as its struct."""
-    numbers = tuple(profile.cuda_numbers())
+def packed(profile: Any, dtype: Any, *others: float) -> np.ndarray:
+    """The numbers of a profile as its struct, or as one that has others behind them."""
+    numbers = (*profile.cuda_numbers(), *others)
     return np.array(numbers, dtype=[(f"number{i}", dtype) for i in range(len(numbers))])
 
 

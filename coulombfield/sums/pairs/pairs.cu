@@ -4,15 +4,11 @@
 // A tile of BLOCK charges is added up in Real, the tiles of a superblock in double, and so are the superblocks, by
 // `finish`: each in the order of the charges, so that the sums depend on neither the launch nor the other targets.
 //
-// DIMENSION, POTENTIAL (0 or 1), FIELD (0 or 1), THREADS, LANES, BLOCK, SUPERBLOCK: numbers.
-
-using Index = long long;
+// THREADS, LANES, BLOCK, SUPERBLOCK: numbers.
 
 // Charges that a loop takes at once: more where a pair takes less, and few enough that no register is spilt
 // (tests/cuda/resources.py).
 constexpr int UNROLLED = sizeof(Real) == 8 ? 1 : DIMENSION == 1 ? 8 : 4;
-
-constexpr int OUTPUTS = POTENTIAL + FIELD * DIMENSION;  // the potential, if it is wanted, then the field over -2
 
 // Adds the terms of a tile's charges to the sums of this thread's targets. `own` is the place in the tile of the charge
 // that a target leaves out, and OWN says whether there may be one.

@@ -1,11 +1,6 @@
-// Terms of the potential, q f(s), and of the field over -2, q f'(s) (a - b).
+// Sums of potential and field over all pairs.
 //
 // PROFILE: the type of f.
-
-struct alignas(16) Charge {
-  Real position[DIMENSION];
-  Real weight;  // of no meaning in a target
-};
 
 struct Charges {
   using Body = Charge;
@@ -20,21 +15,12 @@ struct Charges {
   }
 };
 
-template <int OUTPUTS, class Profile>
+template <class Profile>
 __device__ inline void add_term(Real (&sums)[OUTPUTS], const Charge& target, const Charge& charge,
                                 const Profile& profile) {
-  Real difference[DIMENSION], s = Real(0);
-  for (int axis = 0; axis < DIMENSION; ++axis) {
-    difference[axis] = target.position[axis] - charge.position[axis];
-    s = fma(difference[axis], difference[axis], s);
-  }
-  if constexpr (POTENTIAL) sums[0] += charge.weight * profile.value(s);
-  if constexpr (FIELD) {
-    const Real slope = charge.weight * profile.slope(s);
-    for (int axis = 0; axis < DIMENSION; ++axis) {
-      sums[POTENTIAL + axis] = fma(slope, difference[axis], sums[POTENTIAL + axis]);
-    }
-  }
+  Real difference[DIMENSION];
+  const Real s = separate(target, charge, difference);
+  add(sums, s, difference, charge.weight, profile);
 }
 
 extern "C" __global__ void __launch_bounds__(THREADS)

@@ -32,7 +32,7 @@ struct MovingCharges {
   }
 };
 
-template <int OUTPUTS, class Profile>
+template <class Profile>
 __device__ inline void add_term(Real (&sums)[OUTPUTS], const MovingCharge& target, const MovingCharge& charge,
                                 const Profile& profile) {
   Real difference[DIMENSION], velocity[DIMENSION], s = Real(0), approach = Real(0);

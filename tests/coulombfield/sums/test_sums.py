@@ -17,7 +17,7 @@ from charge_clouds import (
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coulombfield import Charges, Coulomb, Laplace, Plummer, field, laplacian, potential
+from coulombfield import Charges, Coulomb, Laplace, Plummer, field, laplacian, potential, potential_and_field
 from coulombfield.calculus import (
     best_step,
     difference_tolerance,
@@ -26,6 +26,7 @@ from coulombfield.calculus import (
     random_direction,
     second_directional_derivative,
 )
+from coulombfield.sums import unwatched
 
 OPERATIONS = {"potential": potential, "field": field, "laplacian": laplacian}
 PLUMMER = KERNELS["plummer"]
@@ -256,3 +257,23 @@ def test_a_kernel_out_of_the_range_of_float32_is_refused_there_only(kernel):
     with pytest.raises(ValueError, match=r"^kernel: .* leaves the range of float32"):
         potential(single.positions, single, kernel, exclude_self=True)
     assert potential(CHARGES.positions, CHARGES, kernel, exclude_self=True).shape == (3,)
+
+
+@pytest.mark.parametrize("function", [potential, field, potential_and_field])
+@pytest.mark.parametrize("softening", [1.0, 1e-5])
+def test_sums_that_nobody_watches_are_those_of_the_function(library, dtype, function, softening):
+    """Also where the unit of length is another."""
+    positions, weights = cloud(np.random.default_rng(5), 9, 2, dtype)
+    charges, kernel = charges_in(library, positions, weights), Plummer(1.0, softening)
+    given = charges.positions, charges, kernel
+    found, expected = unwatched(function, *given, exclude_self=True), function(*given, exclude_self=True)
+    pairs = zip(found, expected, strict=True) if isinstance(found, tuple) else [(found, expected)]
+    assert all(np.array_equal(library.get(one), library.get(other)) for one, other in pairs)
+
+
+def test_only_functions_that_are_known_go_unwatched_cupy(cupy):
+    charges = Charges(cupy.zeros((2, 2)), cupy.ones(2))
+    with pytest.raises(
+        TypeError, match="function: expected potential, field or potential_and_field, got <function lap"
+    ):
+        unwatched(laplacian, charges.positions, charges, Plummer())

@@ -6,6 +6,7 @@ import numba
 import numpy as np
 import pytest
 from charge_clouds import KERNELS, seeds
+from cupy_support import waits
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -14,9 +15,9 @@ from coulombfield.arrays import float32_products
 from coulombfield.calculus import machine_epsilon
 from coulombfield.profiles import GradientSize, Laplacian, Magnitude, cast, slope_at, value_at
 from coulombfield.sums import direct
-from coulombfield.sums.gram import array_tiles, compiled_tiles, gram, tangent_tiles
+from coulombfield.sums.gram import array_tiles, compiled_tiles, cuda_tiles, gram, tangent_tiles
 from coulombfield.sums.gram.near_pairs import FIELD_PROXIMITY, PROXIMITY, nearness
-from coulombfield.sums.request import Request, Tangent
+from coulombfield.sums.request import Request, Result, Tangent
 
 VERSIONS = {"compiled": compiled_tiles, "arrays": array_tiles}
 
@@ -196,6 +197,37 @@ def test_profiles_with_a_value_only_are_served(version, profile):
     assert np.all(abs(found.potential - exact.potential) <= 16 * machine_epsilon("float32") * scale)
 
 
+@pytest.mark.parametrize(
+    ("name", "dtype", "dimension"),
+    [("plummer 3", "float32", 300), ("plummer", "float64", 9), ("laplace", "float32", 9), ("sum", "float64", 130)],
+)
+@pytest.mark.parametrize("cloud", [near_duplicates, far_from_the_origin, clusters, far_apart])
+def test_tiles_on_a_gpu_are_one_launch_and_what_direct_gives_cupy(cupy, monkeypatch, name, dtype, dimension, cloud):
+    """With tiles that cut near pairs apart, and without a look at how many these are."""
+    rng = np.random.default_rng(15)
+    t, n = (6, 150) if cloud is near_duplicates else (10, 20)  # few near pairs, which take the stand-in long
+    monkeypatch.setattr(array_tiles, "TILE_ROWS", t - 2)
+    monkeypatch.setattr(array_tiles, "TILE_COLUMNS", n - 8)
+    for same, exclude_self in ((False, False), (True, False), (True, True)):
+        asked = request_for(rng, cloud, t, n, dimension, dtype, KERNELS[name], same=same, exclude_self=exclude_self)
+        if exclude_self:  # targets may be the first of the charges
+            asked = asked._replace(targets=asked.targets[:t])
+        positions = cupy.asarray(asked.positions)
+        targets = positions if asked.targets is asked.positions else cupy.asarray(asked.targets)
+        there = asked._replace(targets=targets, positions=positions, weights=cupy.asarray(asked.weights))
+        with monkeypatch.context() as patch:
+            seen = waits(patch)
+            gram.seconds(there._replace(targets=cupy.broadcast_to(targets[:1], (4000, dimension))))
+            result = gram.evaluate(there)
+            assert seen == []
+        check(asked, Result(*(x.get() for x in result)))
+        alone = gram.evaluate(there._replace(field=False))
+        assert alone.field is None
+        if "plummer" in name:  # whose field has other near pairs, and where both have them, one sum
+            scale = sizes(in_double(asked))[0]
+            assert np.all(abs((alone.potential - result.potential).get()) <= 64 * machine_epsilon(dtype) * scale)
+
+
 @pytest.mark.parametrize("derivative", [False, True])
 def test_products_on_a_gpu_are_exact_whatever_others_are(device, monkeypatch, derivative):
     """Rounded factors would take from near points what is left of their distance."""
@@ -205,13 +237,14 @@ def test_products_on_a_gpu_are_exact_whatever_others_are(device, monkeypatch, de
 
     seen = []
 
-    find = array_tiles.near_pairs
+    tiles, name = (tangent_tiles, "near_pairs") if derivative else (cuda_tiles, "_function")
+    find = getattr(tiles, name)
 
     def spy(*given):
         seen.append(_core.get_compute_type(np.float32))
         return find(*given)
 
-    monkeypatch.setattr(tangent_tiles if derivative else array_tiles, "near_pairs", spy)
+    monkeypatch.setattr(tiles, name, spy)
     usual = _core.get_compute_type(np.float32)
     arrays = [device.put(np.ones(shape, np.float32)) for shape in ((3, 9), (4, 9), (4,))]
     request = Request(*arrays, Plummer().profile, False, True, True)

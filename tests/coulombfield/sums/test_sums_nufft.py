@@ -3,18 +3,16 @@
 import functools
 import importlib.util
 import math
-import sys
-import threading
 
 import numba
 import numpy as np
 import pytest
 from charge_clouds import KERNELS, seeds
+from cupy_support import Cufinufft, transform_by_host
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from coulombfield import Coulomb, Gaussian, Laplace, Plummer
-from coulombfield.arrays import backend, to_numpy
 from coulombfield.profiles import GradientSize, Laplacian, Magnitude
 from coulombfield.sums import direct, selection
 from coulombfield.sums.fourier import error_scale, nufft, planning, series, transforms
@@ -414,32 +412,10 @@ def test_time_grows_with_points_and_modes():
     assert planning.plan(request, 1e-9, 1e-6) is None
 
 
-class Cufinufft:
-    """Stands for the package cufinufft, and counts plans."""
-
-    made = 0
-
-    class Plan:
-        """A plan of finufft for CuPy arrays."""
-
-        def __init__(self, *what, **options):
-            import finufft
-
-            Cufinufft.made += 1
-            self.plan = finufft.Plan(*what, **options, nthreads=1)
-
-        def setpts(self, *angles):
-            self.plan.setpts(*map(to_numpy, angles))
-
-        def execute(self, data):
-            return backend(array=data).asarray(self.plan.execute(to_numpy(data)))
-
-
 def test_plans_of_cupy_are_kept_while_only_points_change(library, monkeypatch):
     if library.name != "cupy":
         pytest.skip("plans are kept on a GPU alone")
-    monkeypatch.setitem(sys.modules, "cufinufft", Cufinufft)
-    monkeypatch.setattr(transforms, "_kept", threading.local())
+    transform_by_host(monkeypatch)
     rng = np.random.default_rng(0)
     made = []
     for count, shape in ((40, (9, 7)), (40, (9, 7)), (25, (9, 7)), (25, (7, 7)), (25, (9, 7))):

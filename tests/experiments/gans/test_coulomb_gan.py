@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from cupy_support import waits
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -276,6 +277,26 @@ def test_cupy_takes_the_same_steps_as_numpy(cupy):
         theirs, ours = there.step(), here.step()
     for name in ours:
         assert float(theirs[name]) == pytest.approx(float(ours[name]), rel=1e-9)
+
+
+@pytest.mark.parametrize("settings", [{}, {"m": 12}, {"m": 12, "exclude_self": True}, {"field_weight": 0.5}])
+def test_an_update_on_cupy_copies_nothing_to_the_host(cupy, monkeypatch, settings):
+    gan = build(9, Device(cupy, "cuda:0"), "float32", **settings)
+    seen = waits(monkeypatch)
+    losses = gan.step()
+    assert seen == []
+    assert np.isfinite([float(loss) for loss in losses.values()]).all()
+    assert len(seen) == 2
+
+
+@pytest.mark.parametrize("m", [2, 12])
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_what_is_not_finite_shows_in_the_losses(device, m, bad):
+    """On a GPU nothing else looks at the potential, and losses are what is checked where they are logged."""
+    gan = build(9, device, "float32", m=m)
+    z, real = draw(gan, 2)
+    real[1, 0] = bad
+    assert not np.isfinite(float(gradients(gan, z, real)[0]["discriminator"]))
 
 
 @pytest.mark.parametrize(
