@@ -211,7 +211,7 @@ def receive(
         for row in range(incoming_first[cell], incoming_first[cell + 1]):
             begin, end = incoming[row, 1], incoming[row, 2]
             sources = np.empty((len(axes) + 1, end - begin), charges.dtype)
-            _copy_charges(charges, weights, begin, end, origin, sources, 0)
+            _copy_charges(charges, weights, begin, end, origin, sources, np.int64(0))
             for a in range(count):
                 x, y = places[0, a], places[len(axes) - 1, a]
                 potential[cell, a] += _potential_at(profile, axes, x, y, sources, 0, end - begin)
