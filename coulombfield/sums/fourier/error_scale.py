@@ -16,7 +16,7 @@ from typing import NamedTuple
 import array_api_compat
 import numpy as np
 
-from ...arrays import Array, to_numpy
+from ...arrays import Array, namespace, to_numpy
 from ...rng import Streams
 from ..request import Request
 
@@ -112,7 +112,7 @@ def _draw(stream: np.random.Generator, total: int, wanted: int) -> np.ndarray:
 
 
 def _taken(array: Array, rows: np.ndarray) -> np.ndarray:
-    xp, device = array_api_compat.array_namespace(array), array_api_compat.device(array)
+    xp, device = namespace(array), array_api_compat.device(array)
     return to_numpy(xp.take(array, xp.asarray(rows, device=device), axis=0)).astype(np.float64)
 
 

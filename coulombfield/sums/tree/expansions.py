@@ -207,8 +207,8 @@ def _add_products(rows, used, columns, out, cell):
             out[cell, r * order + j] += total
 
 
-# Arrays go into these loops one by one: a named tuple of them takes Numba many times as long. A literal integer would be
-# a type of its own, for which what is called were compiled once more.
+# Arrays go into these loops one by one: a named tuple of them takes Numba many times as long. A literal integer would
+# be a type of its own, for which what is called were compiled once more.
 
 
 @jit
