@@ -14,6 +14,7 @@ from ...lanes import (
     add_to_rows,
     compiled_once,
     dot,
+    lanes_of,
     load_rows,
     row_of,
     static_size,
@@ -65,7 +66,7 @@ def energy(positions: np.ndarray, weights: np.ndarray, profile: Any, exclude_sel
 @jit
 def _energies(start, stop, positions, weights, profile, axes, exclude_self, parts):
     """Energy of each tile's charges in the potential of those before them, and in half of their own."""
-    lanes = LANE_BYTES // positions.itemsize
+    lanes = lanes_of(positions)
     count = positions.shape[0]
     tile = np.empty((len(axes), lanes), positions.dtype)
     before, own = np.empty((1, lanes)), np.empty((1, lanes))

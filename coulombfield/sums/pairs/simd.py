@@ -24,6 +24,7 @@ from ...lanes import (
     add_to_rows,
     compiled_once,
     dot,
+    lanes_of,
     load_rows,
     multiply_each,
     row_of,
@@ -162,7 +163,7 @@ def _sum_tiles(
     field,
 ):
     """Potential and field of the tiles from ``start`` to ``stop``."""
-    lanes = LANE_BYTES // targets.itemsize
+    lanes = lanes_of(targets)
     tile = np.empty((len(axes), lanes), targets.dtype)
     sums = np.empty((len(value_axes) + len(field_axes), lanes))
     of_run = np.empty((len(value_axes) + len(field_axes), lanes))
@@ -197,10 +198,11 @@ def _sum_runs(
     start, stop, targets, positions, weights, profile, axes, value_axes, field_axes, exclude_self, run_length, sums
 ):
     """Sums of the runs from ``start`` to ``stop``, counted through all tiles."""
-    tile = np.empty((len(axes), sums.shape[3]), targets.dtype)
+    lanes = lanes_of(targets)
+    tile = np.empty((len(axes), lanes), targets.dtype)
     for index in range(start, stop):
         row, run = divmod(index, sums.shape[1])
-        first = row * sums.shape[3]
+        first = row * lanes
         load_tile(first, targets, tile)
         _add_run(
             first,

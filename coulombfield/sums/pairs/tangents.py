@@ -12,6 +12,7 @@ from ...lanes import (
     add_to_rows,
     compiled_once,
     dot,
+    lanes_of,
     load_rows,
     multiply_each,
     row_of,
@@ -135,7 +136,7 @@ def _add_terms(first, tile, moved_tile, charges, moves, profile, axes, value_axe
 def _derivatives(start, stop, arrays, moves, profile, axes, value_axes, field_axes, exclude_self, potential, field):
     """The derivatives for the tiles from ``start`` to ``stop``."""
     targets, positions, weights = arrays
-    lanes = LANE_BYTES // targets.itemsize
+    lanes = lanes_of(targets)
     tile, moved_tile = np.empty((len(axes), lanes), targets.dtype), np.empty((len(axes), lanes), targets.dtype)
     sums = np.empty((len(value_axes) + len(field_axes), lanes))
     for first in range(start * lanes, stop * lanes, lanes):
