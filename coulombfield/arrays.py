@@ -39,7 +39,8 @@ def jit(function: Callable[..., Any] | None = None, **options: Any) -> Any:
     """
     if function is None:
         return functools.partial(jit, **options)
-    compiled = numba.njit(nogil=True, error_model="numpy", no_cfunc_wrapper=True, **options)(function)
+    options["no_cfunc_wrapper"] = True  # the way in from C, which nothing here takes
+    compiled = numba.njit(nogil=True, error_model="numpy", **options)(function)
     compilations.watch(compiled)
     try:
         compiled._cache = _Cache(function)  # what cache=True does, with a cache that may fail
