@@ -28,7 +28,6 @@ Array = Any
 
 PLAIN = (np.ndarray, np.memmap)
 """NumPy's arrays that are nothing but their numbers."""
-_NUMPY = array_api_compat.array_namespace(np.empty(0))
 _modules: dict[type, ModuleType] = {}
 
 
@@ -40,6 +39,7 @@ def jit(function: Callable[..., Any] | None = None, **options: Any) -> Any:
     """
     if function is None:
         return functools.partial(jit, **options)
+    options["no_cfunc_wrapper"] = True  # the way in from C, which nothing here takes
     compiled = numba.njit(nogil=True, error_model="numpy", **options)(function)
     compilations.watch(compiled)
     try:
@@ -135,7 +135,7 @@ def backend(**arrays: Array) -> ModuleType:
     Returns
     -------
     module
-        The namespace, as array-api-compat gives it: NumPy, CuPy, PyTorch, JAX, array-api-strict, ...
+        NumPy itself, or what array-api-compat gives for another library: CuPy, PyTorch, JAX, array-api-strict, ...
 
     Raises
     ------
@@ -146,16 +146,16 @@ def backend(**arrays: Array) -> ModuleType:
         If a size is not known yet, or two arrays live on different devices.
     """
     if arrays and not set(map(type, arrays.values())).difference(PLAIN):
-        return _NUMPY  # what follows finds nothing wrong with these, in the time of a small sum
+        return np  # what follows finds nothing wrong with these, in the time of a small sum
     for name, array in arrays.items():
         _check_array(name, array)
     if not arrays:
         raise TypeError("backend() needs at least one array")
     (first, reference), *others = arrays.items()
-    xp, device = array_api_compat.array_namespace(reference), array_api_compat.device(reference)
+    xp, device = namespace(reference), array_api_compat.device(reference)
     for name, array in others:
         # Not by their types: what JAX hands to a function that it traces is of another package than its arrays.
-        if array_api_compat.array_namespace(array) is not xp:
+        if namespace(array) is not xp:
             raise TypeError(
                 f"{name}: expected a {library(type(reference))} array like {first}, got one of {library(type(array))}"
             )
@@ -163,6 +163,14 @@ def backend(**arrays: Array) -> ModuleType:
         if other != device and other is not None and device is not None:  # what is traced may be on none yet
             raise ValueError(f"{name}: expected an array on {device} like {first}, got one on {other}")
     return xp
+
+
+def namespace(array: Array) -> Any:
+    """Array-API namespace of one array that :func:`backend` has seen: for many, a part of what it costs.
+
+    NumPy has what the standard wants; array-api-compat's namespace for it would import all of its submodules.
+    """
+    return np if type(array) in PLAIN else array_api_compat.array_namespace(array)
 
 
 def floating(**given: Any) -> tuple[Array, ...]:
@@ -192,7 +200,7 @@ def floating(**given: Any) -> tuple[Array, ...]:
     if all(type(value) in PLAIN and value.dtype.kind == "f" for value in given.values()):
         return tuple(given.values())  # what follows finds nothing to change, in the time of a small sum
     arrays = {
-        name: array_api_compat.array_namespace(value)
+        name: namespace(value)
         for name, value in given.items()
         if array_api_compat.is_array_api_obj(value) and not isinstance(value, np.generic)
     }
@@ -206,7 +214,7 @@ def floating(**given: Any) -> tuple[Array, ...]:
                 value = xp.astype(value, xp.float64 if like is None else _same_dtype(xp, like))
         elif isinstance(value, list | tuple):
             numbers = _numbers(name, value)
-            xp, device = beside or (_NUMPY, None)
+            xp, device = beside or (np, None)
             value = xp.asarray(numbers, dtype=xp.float64 if like is None else _same_dtype(xp, like), device=device)
         found.append(value)
     return tuple(found)

@@ -9,7 +9,7 @@ from typing import Any
 import array_api_compat
 import numpy as np
 
-from .arrays import Array
+from .arrays import Array, namespace
 
 
 def best_step(dtype: Any, derivative: int = 1) -> float:
@@ -124,5 +124,5 @@ def random_direction(rng: np.random.Generator, like: Array) -> Array:
     """Direction of length 1, uniform over the sphere, as an array like the one given."""
     v = rng.standard_normal(like.shape)
     v /= max(float(np.linalg.norm(v)), np.finfo(float).tiny)
-    xp = array_api_compat.array_namespace(like)
+    xp = namespace(like)
     return xp.asarray(v, dtype=like.dtype, device=array_api_compat.device(like))

@@ -7,7 +7,7 @@ from typing import Any
 
 import array_api_compat
 
-from .arrays import Array, backend, floating, library
+from .arrays import Array, backend, floating, library, namespace
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,7 +115,7 @@ def check_points(name: str, points: Array) -> None:
     """Raise unless an array is a set of points: shape (count, m) with m ≥ 1, float32 or float64."""
     if points.ndim != 2 or points.shape[1] == 0:
         raise ValueError(f"{name}: expected shape (count, m) with m >= 1, got {tuple(points.shape)}")
-    xp = array_api_compat.array_namespace(points)
+    xp = namespace(points)
     if points.dtype != xp.float32 and points.dtype != xp.float64:
         raise TypeError(f"{name}: expected dtype float32 or float64, got {points.dtype}")
 
@@ -148,7 +148,7 @@ def kind_of(array: Array) -> str:
 
 def unit_charges(points: Array) -> Charges:
     """Charges of 1: 1/N rounded to float32 would put one and the same relative error on a whole mean."""
-    xp, device = array_api_compat.array_namespace(points), array_api_compat.device(points)
+    xp, device = namespace(points), array_api_compat.device(points)
     return Charges(points, xp.ones((points.shape[0],), dtype=points.dtype, device=device))
 
 
@@ -157,7 +157,7 @@ def shares(name: str, points: Array, count: int) -> Array:
     check_points(name, points)
     if count == 0:
         raise ValueError(f"{name}: expected at least one point, got none")
-    xp, device = array_api_compat.array_namespace(points), array_api_compat.device(points)
+    xp, device = namespace(points), array_api_compat.device(points)
     total = +1.0 if name == "real" else -1.0
     return xp.full((points.shape[0],), total / count, dtype=points.dtype, device=device)
 

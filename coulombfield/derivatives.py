@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import array_api_compat
 
-from .arrays import Array, backend, floating
+from .arrays import Array, backend, floating, namespace
 from .charges import Charges, check_charges, check_points
 from .kernels import RadialKernel
 from .sums import derivative, field, potential
@@ -182,7 +182,7 @@ def field_vjp(
     """
     targets = _checked(targets, charges)
     cotangent = _checked_like("cotangent", cotangent, "targets", targets, tuple(targets.shape))
-    xp, device = array_api_compat.array_namespace(targets), array_api_compat.device(targets)
+    xp, device = namespace(targets), array_api_compat.device(targets)
     options: dict[str, Any] = {"exclude_self": exclude_self, "method": method}
     unit = xp.ones((targets.shape[0],), dtype=targets.dtype, device=device)
     # Seen from the charges, the targets are unit charges that move by c: their field at b_j changes by Σ_i H c_i, and

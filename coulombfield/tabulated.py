@@ -11,7 +11,7 @@ import numpy as np
 import scipy  # whose parts load when they are first used
 
 from .arguments import finite_number
-from .arrays import Array, backend, floating, library, to_numpy
+from .arrays import Array, backend, floating, library, namespace, to_numpy
 from .calculus import machine_epsilon
 from .charges import Charges, check_charges, check_like, check_points
 from .kernels import RadialKernel, check_kernel, value_at_zero
@@ -90,7 +90,7 @@ class TabulatedField:
             raise ValueError("charges: expected finite positions and weights")
         if not math.isfinite(value_at_zero(kernel)):
             raise ValueError(f"kernel: expected one that is finite at 0, got {kernel}")
-        copies = (array_api_compat.array_namespace(one).asarray(one, copy=True) for one in (positions, charges.weights))
+        copies = (namespace(one).asarray(one, copy=True) for one in (positions, charges.weights))
         self.charges = Charges(*copies)  # which the caller can't change
         self._make(host)
 
@@ -188,7 +188,7 @@ class TabulatedField:
 
     def _put(self, values: np.ndarray) -> Array:
         positions = self.charges.positions
-        xp = array_api_compat.array_namespace(positions)
+        xp = namespace(positions)
         return xp.asarray(values, dtype=positions.dtype, device=array_api_compat.device(positions))
 
 

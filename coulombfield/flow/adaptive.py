@@ -10,7 +10,7 @@ import array_api_compat
 import numpy as np
 import scipy.integrate
 
-from ..arrays import Array
+from ..arrays import Array, namespace
 from ..calculus import machine_epsilon
 from .integrator import first_order, span
 from .motion import Kept, Sums
@@ -122,6 +122,6 @@ class _Velocity:
 
     def positions(self, coordinates: np.ndarray) -> Array:
         """Coordinates as an array like the state's."""
-        xp, device = array_api_compat.array_namespace(self._like), array_api_compat.device(self._like)
+        xp, device = namespace(self._like), array_api_compat.device(self._like)
         own = self._motion.own(coordinates.reshape(-1, self._like.shape[1]))
         return xp.asarray(own, dtype=self._like.dtype, device=device)

@@ -10,7 +10,7 @@ import array_api_compat
 import numpy as np
 
 from ..arguments import entries, finite_number
-from ..arrays import Array
+from ..arrays import Array, namespace
 from .parameters import store_number
 
 ActsOn = Literal["charge", "mass", "particle"]
@@ -80,7 +80,7 @@ class HarmonicTrap:
     def potential(self, positions: Array, time: float) -> Array:
         """φ at each position."""
         away = self._away(positions)
-        xp = array_api_compat.array_namespace(positions)
+        xp = namespace(positions)
         return 0.5 * xp.sum(_row("stiffness", self.stiffness, positions) * away * away, axis=1)
 
     def field(self, positions: Array, time: float) -> Array:
@@ -120,14 +120,12 @@ class UniformField:
 
     def potential(self, positions: Array, time: float) -> Array:
         """φ at each position."""
-        xp = array_api_compat.array_namespace(positions)
+        xp = namespace(positions)
         return -xp.sum(_row("strength", self.strength, positions) * positions, axis=1)
 
     def field(self, positions: Array, time: float) -> Array:
         """−∇φ at each position."""
-        return _row("strength", self.strength, positions) + array_api_compat.array_namespace(positions).zeros_like(
-            positions
-        )
+        return _row("strength", self.strength, positions) + namespace(positions).zeros_like(positions)
 
 
 @dataclass(frozen=True)
@@ -195,7 +193,7 @@ def _row(name: str, numbers: float | Sequence[float], positions: Array) -> Any:
         return numbers
     if len(numbers) != positions.shape[1]:
         raise ValueError(f"{name}: expected {positions.shape[1]} numbers, one for each axis, got {len(numbers)}")
-    xp, device = array_api_compat.array_namespace(positions), array_api_compat.device(positions)
+    xp, device = namespace(positions), array_api_compat.device(positions)
     return xp.asarray(numbers, dtype=positions.dtype, device=device)[None, :]
 
 

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import array_api_compat
 import numpy as np
 
-from ..arrays import Array, to_numpy
+from ..arrays import Array, namespace, to_numpy
 from ..charges import Charges
 from ..kernels import RadialKernel, value_at_zero
 from ..sums.keeping import Kept as KeptSums
@@ -106,7 +106,7 @@ class Motion:
 
     def _start(self, system: System, schedule: Schedule | None, energies: bool, integrator: Integrator | None) -> None:
         first = next(iter(self.groups.values())).positions
-        self.xp = xp = array_api_compat.array_namespace(first)
+        self.xp = xp = namespace(first)
         self.system, self.energies, self.integrator = system, energies, integrator
         self.schedule = schedule
         self._kernels: dict[float | None, RadialKernel] = {None: system.kernel}
@@ -348,7 +348,7 @@ class Motion:
             before, count = self._numbers[name]
             parts.append(rows[start + before : start + before + len(group), ...])
             start += count
-        return array_api_compat.array_namespace(rows).concat(parts)
+        return namespace(rows).concat(parts)
 
     def at_fixed(self, rows: Array, time: float) -> tuple[Array, Array]:
         """Potential and field at the fixed charges."""
@@ -456,7 +456,7 @@ def check_finite(name: str, values: Array | None, when: str) -> None:
     """
     if values is None:
         return
-    xp = array_api_compat.array_namespace(values)
+    xp = namespace(values)
     finite = xp.isfinite(values)
     if not bool(xp.all(finite)):
         bad = ~to_numpy(finite)

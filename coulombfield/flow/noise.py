@@ -5,7 +5,7 @@ from __future__ import annotations
 import array_api_compat
 import numpy as np
 
-from ..arrays import Array
+from ..arrays import Array, namespace
 from ..rng import Streams
 
 
@@ -20,7 +20,7 @@ def normals(seed: int, step: int, like: Array, rows: int | None = None) -> Array
         shape = (rows, *shape[1:])
     single = "float32" in str(like.dtype)
     drawn = stream.standard_normal(shape, dtype=np.float32) if single else stream.standard_normal(shape)
-    xp = array_api_compat.array_namespace(like)
+    xp = namespace(like)
     return xp.asarray(drawn, device=array_api_compat.device(like))
 
 

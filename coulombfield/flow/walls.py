@@ -11,7 +11,7 @@ import array_api_compat
 import numpy as np
 
 from ..arguments import entries, is_real
-from ..arrays import Array
+from ..arrays import Array, namespace
 
 
 @dataclass(frozen=True)
@@ -60,14 +60,14 @@ class Walls:
         if positions.shape[1] != len(self.lower):
             raise ValueError(f"walls: expected {positions.shape[1]} numbers, one for each axis, got {len(self.lower)}")
         outside = self._outside(positions)
-        xp = array_api_compat.array_namespace(positions)
+        xp = namespace(positions)
         if bool(xp.any(outside)):
             row = int(xp.argmax(xp.astype(xp.any(outside, axis=1), xp.int8)))
             raise ValueError(f"{name}: expected positions between the walls, got one beyond them in row {row}")
 
     def reflect(self, positions: Array, velocities: Array | None) -> tuple[Array, Array | None]:
         """Positions beyond walls mirrored back, with velocities turned once for each bounce."""
-        xp = array_api_compat.array_namespace(positions)
+        xp = namespace(positions)
         outside = self._outside(positions)
         if not bool(xp.any(outside)):
             return positions, velocities
@@ -102,5 +102,5 @@ class Walls:
 
     @staticmethod
     def _row(numbers: Any, positions: Array) -> Array:
-        xp, device = array_api_compat.array_namespace(positions), array_api_compat.device(positions)
+        xp, device = namespace(positions), array_api_compat.device(positions)
         return xp.asarray(list(map(float, numbers)), dtype=positions.dtype, device=device)[None, :]

@@ -8,13 +8,12 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-import array_api_compat
 import numba
 import numpy as np
 from numba.core.dispatcher import Dispatcher
 from numba.extending import overload
 
-from ..arrays import Array, jit, library
+from ..arrays import Array, jit, library, namespace
 from ..lanes import Lanes, each_lane, like
 from ..profiles import Profile, Work
 from .kernel import RadialKernel, check_derivatives
@@ -79,7 +78,7 @@ class Function:
             found = function(s)
             if getattr(found, "shape", None) != s.shape:
                 found = 0 * s + found  # a constant
-            return found if found.dtype == s.dtype else array_api_compat.array_namespace(s).astype(found, s.dtype)
+            return found if found.dtype == s.dtype else namespace(s).astype(found, s.dtype)
         except Exception as error:  # whatever a user's function may raise
             if numpy and not self.uncompiled(s.dtype):  # it is one of single numbers, with branches or of math
                 return _each(self.compiled, np.ascontiguousarray(s).reshape(-1)).reshape(s.shape)

@@ -148,6 +148,27 @@ def _constant(kind, number):
 
 
 @intrinsic
+def size_bits(typing_context, x):
+    """The bits of |x| as an integer, which is the larger the larger |x| is, and largest for a NaN."""
+    integer = types.Integer.from_bitwidth(x.bitwidth, signed=True)
+
+    def generate(context, builder, signature, values):
+        return builder.bitcast(call(builder, "fabs", values[0]), context.get_value_type(integer))
+
+    return integer(x), generate
+
+
+@intrinsic
+def number_of(typing_context, bits, like):
+    """The number of the type of ``like`` that has these bits."""
+
+    def generate(context, builder, signature, values):
+        return builder.bitcast(values[0], values[1].type)
+
+    return like(bits, like), generate
+
+
+@intrinsic
 def wide_polynomial(typing_context, x, coefficients):
     """:func:`polynomial` by Estrin's rule: neighbours in pairs, whose operations don't wait for each other."""
 

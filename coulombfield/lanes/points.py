@@ -23,6 +23,16 @@ def _vector_pointer(context, builder, array_type, array, row, count):
 
 
 @intrinsic
+def lanes_of(typing_context, array):
+    """How many of an array's numbers fill such a vector, as a constant for LLVM, unlike what ``itemsize`` gives."""
+
+    def generate(context, builder, signature, values):
+        return context.get_constant(types.intp, LANE_BYTES * 8 // array.dtype.bitwidth)
+
+    return types.intp(array), generate
+
+
+@intrinsic
 def load_rows(typing_context, array, axes):
     """A tuple of lanes, one for each row of a C-contiguous array (len(axes), LANE_BYTES / itemsize)."""
     count = LANE_BYTES * 8 // array.dtype.bitwidth

@@ -18,11 +18,10 @@ import functools
 import math
 from typing import Any
 
-import array_api_compat
 import numpy as np
 
 from ..arguments import finite_number
-from ..arrays import Array, library
+from ..arrays import Array, library, namespace
 from ..charges import Charges, check_charges
 from ..kernels import RadialKernel, check_kernel
 from ..kernels.inverse_power import InversePower
@@ -214,7 +213,7 @@ def _request(
 
 def _usual_rtol(positions: Array) -> float:
     """The error allowed where none is given."""
-    return max(RTOL, 16 * float(array_api_compat.array_namespace(positions).finfo(positions.dtype).eps))
+    return max(RTOL, 16 * float(namespace(positions).finfo(positions.dtype).eps))
 
 
 def request_in_box(

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import array_api_compat
 import numpy as np
 
-from ..arrays import Array
+from ..arrays import Array, namespace
 from .costs import table
 from .request import Request, Result, Tangent
 
@@ -123,7 +123,7 @@ class _Block(NamedTuple):
 def _sum(block_sum: Callable[[_Block], Array], request: Request) -> Array:
     """Add up ``block_sum`` over blocks of charges, for one tile of targets after the other."""
     targets, positions = request.targets, request.positions
-    xp, device = array_api_compat.array_namespace(targets), array_api_compat.device(targets)
+    xp, device = namespace(targets), array_api_compat.device(targets)
     count, dimension = positions.shape
     width = max(1, min(BLOCK, TILE_NUMBERS // dimension))
     height = max(1, TILE_NUMBERS // (width * dimension))

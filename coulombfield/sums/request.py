@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Protocol
 import array_api_compat
 import numpy as np
 
-from ..arrays import Array
+from ..arrays import Array, namespace
 
 
 class Request(NamedTuple):
@@ -40,12 +40,12 @@ class Request(NamedTuple):
     @property
     def finite(self) -> bool:
         """Whether all coordinates and charges are."""
-        xp = array_api_compat.array_namespace(self.targets)
+        xp = namespace(self.targets)
         return all(bool(xp.all(xp.isfinite(array))) for array in (self.targets, self.positions, self.weights))
 
     def at(self, rows: np.ndarray) -> Request:
         """The same sums at some of the targets, by their numbers, none twice."""
-        xp, device = array_api_compat.array_namespace(self.targets), array_api_compat.device(self.targets)
+        xp, device = namespace(self.targets), array_api_compat.device(self.targets)
         targets = xp.take(self.targets, xp.asarray(rows, device=device), axis=0)
         if not self.exclude_self:
             return self._replace(targets=targets)
@@ -57,7 +57,7 @@ class Request(NamedTuple):
 
     def in_double(self) -> Request:
         """The request with its numbers in float64."""
-        xp = array_api_compat.array_namespace(self.targets)
+        xp = namespace(self.targets)
         positions = xp.astype(self.positions, xp.float64, copy=False)
         same = self.targets is self.positions
         targets = positions if same else xp.astype(self.targets, xp.float64, copy=False)
@@ -93,7 +93,7 @@ class Tangent(NamedTuple):
 
     def moved(self, factor: float, request: Request) -> Tangent:
         """The tangent for points that are stretched by a factor, in the dtype of a request."""
-        xp, dtype = array_api_compat.array_namespace(request.targets), request.targets.dtype
+        xp, dtype = namespace(request.targets), request.targets.dtype
         parts = [None if x is None else xp.astype(x, dtype, copy=False) for x in self]
         if factor != 1.0:
             parts[:2] = [None if x is None else x * factor for x in parts[:2]]

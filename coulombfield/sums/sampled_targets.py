@@ -10,7 +10,7 @@ from __future__ import annotations
 import array_api_compat
 import numpy as np
 
-from ..arrays import Array, jit, to_numpy
+from ..arrays import Array, jit, namespace, to_numpy
 from ..rng import Streams
 from .pairs.tiles import plain
 from .request import Request, Result
@@ -73,7 +73,7 @@ def _rows(values: Array) -> np.ndarray:
 
 def _places(request: Request, stream: np.random.Generator) -> np.ndarray:
     """Where some charges are, the largest first, shape (charges, m), float64."""
-    xp, device = array_api_compat.array_namespace(request.targets), array_api_compat.device(request.targets)
+    xp, device = namespace(request.targets), array_api_compat.device(request.targets)
     drawn = stream.integers(request.positions.shape[0], size=CANDIDATES)
     drawn[0] = int(xp.argmax(xp.abs(request.weights)))
     sizes = np.abs(to_numpy(xp.take(request.weights, xp.asarray(drawn, device=device), axis=0)).astype(np.float64))

@@ -15,7 +15,7 @@ from collections.abc import Callable
 import array_api_compat
 import numpy as np
 
-from ..arrays import to_numpy
+from ..arrays import namespace, to_numpy
 from ..profiles import GradientSize, Magnitude
 from .request import ExactEngine, FastEngine, OutOfReachError, Plan, Request, Result
 from .sampled_targets import SAMPLE, draw
@@ -164,7 +164,7 @@ class Measure:
 
 def sizes_of(request: Request, name: str) -> Request:
     """Sums of the magnitudes of a request's terms: those of its potential or, by the name of that result, its field."""
-    xp, profile = array_api_compat.array_namespace(request.targets), request.profile
+    xp, profile = namespace(request.targets), request.profile
     return request._replace(
         weights=xp.abs(request.weights),
         profile=Magnitude(profile) if name == "potential" else GradientSize(profile),
@@ -177,7 +177,7 @@ class _Sample:
     """Some of a request's targets, and the exact sums there."""
 
     def __init__(self, request: Request, exact: ExactEngine, result: Result):
-        xp, device = array_api_compat.array_namespace(request.targets), array_api_compat.device(request.targets)
+        xp, device = namespace(request.targets), array_api_compat.device(request.targets)
         drawn, counts = draw(request, result)
         self._rows = xp.asarray(drawn, device=device)
         some = request.at(drawn)
@@ -193,7 +193,7 @@ class _Sample:
 
     def error(self, result: Result) -> float:
         """Relative error at the sampled targets: the larger of the potential's and the field's."""
-        xp = array_api_compat.array_namespace(self._rows)
+        xp = namespace(self._rows)
         return self._measure.error(
             Result(*(x if x is None else to_numpy(xp.take(x, self._rows, axis=0)) for x in result))
         )

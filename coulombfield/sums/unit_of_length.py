@@ -11,10 +11,9 @@ import functools
 import math
 from typing import Any
 
-import array_api_compat
 import numpy as np
 
-from ..arrays import Array, number_in
+from ..arrays import Array, namespace, number_in
 from ..profiles import Laplacian, numbers_of
 from .pairs.tiles import largest
 from .request import Request, Result
@@ -89,7 +88,7 @@ def like(result: Result, request: Request) -> Result:
     dtype = request.targets.dtype
     if all(x is None or x.dtype == dtype for x in result):
         return result
-    xp = array_api_compat.array_namespace(request.targets)
+    xp = namespace(request.targets)
     with np.errstate(over="ignore"):
         return Result(*(None if x is None else xp.astype(x, dtype, copy=False) for x in result))
 
@@ -99,7 +98,7 @@ def is_single(request: Request) -> bool:
     targets = request.targets
     if isinstance(targets, np.ndarray):
         return targets.dtype == np.float32
-    return bool(targets.dtype == array_api_compat.array_namespace(targets).float32)
+    return bool(targets.dtype == namespace(targets).float32)
 
 
 def overflown(result: Result, request: Request) -> bool:
@@ -121,7 +120,7 @@ def _finite(values: Array | None) -> bool:
         return True
     if isinstance(values, np.ndarray) and values.flags.c_contiguous:
         return largest(values) < math.inf
-    xp = array_api_compat.array_namespace(values)
+    xp = namespace(values)
     return bool(number_in(xp.all(xp.isfinite(values)), untold=1.0))
 
 
@@ -186,9 +185,9 @@ def _reach(points: Array) -> float:
     if isinstance(points, np.ndarray) and points.flags.c_contiguous:
         found = largest(points)
     else:
-        xp = array_api_compat.array_namespace(points)
+        xp = namespace(points)
         found = number_in(xp.max(xp.abs(points)), untold=0.0)
     if math.isfinite(found):
         return found
-    xp = array_api_compat.array_namespace(points)
+    xp = namespace(points)
     return number_in(xp.max(xp.abs(xp.where(xp.isfinite(points), points, xp.zeros_like(points)))), untold=0.0)

@@ -14,7 +14,7 @@ import numpy as np
 
 from coulombfield.arrays import jit
 from coulombfield.elementary import expm1
-from coulombfield.lanes import LANE_BYTES, compiled_once
+from coulombfield.lanes import LANE_BYTES, compiled_once, lanes_of
 from nets.primitives.bias_activation import (
     bias_elu_rows,
     bias_identity_rows,
@@ -147,7 +147,7 @@ def weight_panels(start, stop, table, x, results, gradients, factors, into, coun
     A panel is as many columns of a weight as a vector has numbers. Sample i counts ``factors[i]`` times, if there are
     factors.
     """
-    width, zero, one, first = LANE_BYTES // into.itemsize, np.int64(0), np.int64(1), np.int64(0)
+    width, zero, one, first = lanes_of(into), np.int64(0), np.int64(1), np.int64(0)
     counts = np.empty(count, into.dtype)
     for i in range(count):
         counts[i] = factors[i] if factors.size > 0 else 1

@@ -11,12 +11,12 @@ import numpy as np
 
 from coulombfield.arrays import Array, Primitive, jit, module_of
 from coulombfield.lanes import (
-    LANE_BYTES,
     ONE,
     TILE_ROWS,
     add_outer,
     compiled_once,
     copy_lanes,
+    lanes_of,
     static_size,
     store_tile,
     zero_tile,
@@ -90,7 +90,7 @@ def multiply_part(a, a_start, a_row, a_column, b, b_start, b_row, b_column, fact
     with it.
     """
     compiled_once()
-    width, rows = LANE_BYTES // a.itemsize, len(_ROWS)
+    width, rows = lanes_of(a), len(_ROWS)
     panel, tile = np.empty(k * width, a.dtype), np.empty(rows * width, a.dtype)
     for first in range(0, n, width):
         columns = min(width, n - first)

@@ -29,6 +29,7 @@ from ...lanes import (
     compiled_once,
     copy_lanes,
     dot,
+    lanes_of,
     like,
     load_series,
     multiply_each,
@@ -229,7 +230,7 @@ def _terms_overload(value_axes, field_axes, factors, difference):
 def _add(near, blocks, target, own, profile, cutoff, scale, polynomials, axes, value_axes, field_axes, sums):
     """Add all charges of the buffer to the sums at one target, which are in parts."""
     rows = (*axes, 0)
-    lanes, capacity, all_rows = LANE_BYTES // near.itemsize, len(near) // len(rows), len(rows)
+    lanes, capacity, all_rows = lanes_of(near), len(near) // len(rows), len(rows)
     tile = load_series(near, 0, capacity, 0, all_rows, rows)
     nothing = zeros(tile, ONE)  # what charges beyond r_c add
     total = zeros(tile, value_axes + field_axes)
@@ -258,7 +259,7 @@ def _gather(near, cell, table, starts, reaches, shape, nowhere, rows):
     y = cell // shape[0] % shape[1]
     z = cell // (shape[0] * shape[1])
     width = reaches.shape[0] - 1
-    lanes = LANE_BYTES // table.itemsize
+    lanes = lanes_of(table)
     capacity, stride = len(near) // len(rows), len(table) // len(rows)
     count = shift = 0
     for other_z in range(max(z - width, 0), min(z + width + 1, shape[2])):
@@ -291,7 +292,7 @@ def _piece(
     polynomials, axes, value_axes, field_axes, out,
 ):  # fmt: skip
     """The sums at the targets of every ``PIECES``-th cell."""
-    lanes = LANE_BYTES // table.itemsize
+    lanes = lanes_of(table)
     # A buffer for the most that are near any of these cells: Numba compiles one that grows for seconds.
     none = np.empty(0, table.dtype)
     most = 0

@@ -9,9 +9,9 @@ from __future__ import annotations
 import math
 from typing import Any, NamedTuple
 
-import array_api_compat
 import numpy as np
 
+from ...arrays import namespace
 from ...rng import Streams
 from ..costs import Costs, table
 from ..fourier.error_scale import Sample, mean_of_axes, sample, taken
@@ -86,7 +86,7 @@ def scene(request: Request, room: float = 1.0) -> Scene | None:
     None if something is not finite, or there are no weights, no distances or no kernel but 0.
     """
     targets, positions, weights = request.targets, request.positions, request.weights
-    xp = array_api_compat.array_namespace(targets)
+    xp = namespace(targets)
     centre, extents = box_of(targets, positions)
     extents = room * extents
     largest = float(xp.max(xp.abs(weights))) if weights.shape[0] else 0.0

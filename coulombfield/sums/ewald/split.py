@@ -19,10 +19,9 @@ import math
 from collections.abc import Callable, Mapping
 from functools import cached_property, partial
 
-import array_api_compat
 import numpy as np
 
-from ...arrays import library, to_numpy
+from ...arrays import library, namespace, to_numpy
 from ..costs import table
 from ..fourier import transforms
 from ..fourier.periodic import Coefficients, constant, plan_numbers, plan_of_numbers, sums
@@ -149,7 +148,7 @@ def approximate(request: Request, tolerance: float, known: Plan | None = None) -
         If they would take too many modes, or their sizes are 0 or leave the range of a double.
     """
     targets, positions, weights = request.targets, request.positions, request.weights
-    xp = array_api_compat.array_namespace(targets)
+    xp = namespace(targets)
     nothing = constant(targets, math.nan, math.nan, request.potential, request.field)
     finite = xp.all(xp.isfinite(targets), axis=1)
     if not bool(xp.all(finite)):
@@ -195,7 +194,7 @@ def approximate(request: Request, tolerance: float, known: Plan | None = None) -
 
 def _at_one_place(request: Request) -> Result:
     """The sums where all points are the same, or all charges 0; NaN reaches them from either."""
-    xp, at_zero = array_api_compat.array_namespace(request.weights), float(request.profile.value(np, np.zeros(1))[0])
+    xp, at_zero = namespace(request.weights), float(request.profile.value(np, np.zeros(1))[0])
     total = float(xp.sum(request.weights, dtype=xp.float64)) + 0.0 * float(xp.sum(request.positions[0, :]))
     result = constant(request.targets, at_zero * total, 0.0 * total, request.potential, request.field)
     if request.potential and request.exclude_self:

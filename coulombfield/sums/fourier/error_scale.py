@@ -16,7 +16,7 @@ from typing import NamedTuple
 import array_api_compat
 import numpy as np
 
-from ...arrays import Array, to_numpy
+from ...arrays import Array, namespace, to_numpy
 from ...rng import Streams
 from ..request import Request
 
@@ -113,7 +113,7 @@ def _draw(stream: np.random.Generator, total: int, wanted: int) -> np.ndarray:
 
 def taken(array: Array, rows: np.ndarray) -> np.ndarray:
     """Some rows of an array, in float64 on the host."""
-    xp, device = array_api_compat.array_namespace(array), array_api_compat.device(array)
+    xp, device = namespace(array), array_api_compat.device(array)
     return to_numpy(xp.take(array, xp.asarray(rows, device=device), axis=0)).astype(np.float64)
 
 

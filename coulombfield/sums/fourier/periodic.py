@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import array_api_compat
 import numpy as np
 
-from ...arrays import Array
+from ...arrays import Array, namespace
 from ..request import Request, Result
 from . import transforms
 from .series import Axis, Radial, coefficients, find_axis, norms
@@ -171,7 +171,7 @@ def sums(
     -----
     A charge's term with itself is F(0), and its field 0, up to the transforms' error.
     """
-    xp = array_api_compat.array_namespace(targets)
+    xp = namespace(targets)
     series = Series(kernel, plan, budget, float(xp.max(xp.abs(weights))), potential, field)
     result = constant(targets, 0.0, 0.0, potential, field)
     if series.vanishes:
@@ -244,7 +244,7 @@ class Series:
 
     def modes_of(self, positions: Array, weights: Array) -> Array:
         """ρ of charges in units of the largest weight; that of several sets of charges is the sum of theirs."""
-        xp = array_api_compat.array_namespace(positions)
+        xp = namespace(positions)
         dtype = self._places.precision(min(self.budget.first, self.budget.second), xp)
         return transforms.to_modes(
             self._places.angles(positions, dtype),
@@ -256,7 +256,7 @@ class Series:
 
     def waves(self, rho: Array) -> Waves:
         """What is summed at targets, from ρ of all charges; its memory is used again."""
-        xp = array_api_compat.array_namespace(rho)
+        xp = namespace(rho)
         (potential, field), budget = self._wanted, self.budget
         modes = times_even(rho, xp.asarray(self._series))
         # The field in a unit in which it may err as much as the potential.
@@ -272,7 +272,7 @@ class Series:
 
     def write(self, targets: Array, waves: Waves, own: Array | None, result: Result) -> None:
         """Write the sums at targets into a result for them; ``own`` are their charges, whose own terms are left out."""
-        xp, (potential, field) = array_api_compat.array_namespace(targets), self._wanted
+        xp, (potential, field) = namespace(targets), self._wanted
         angles = self._places.angles(targets, waves.packed.dtype)
         found = transforms.to_points(waves.packed, angles, waves.tolerance, self.plan.oversampling)
         # In the result's dtype first: a float32 row times a number of a float64 request may leave its range.
@@ -292,13 +292,13 @@ class Series:
         """Potential of charges at their own places, which is 0 for none."""
         if own is None:
             return 0.0
-        xp = array_api_compat.array_namespace(own)
+        xp = namespace(own)
         return self._at_zero * xp.astype(own, xp.float64)
 
 
 def box_of(targets: Array, positions: Array) -> tuple[np.ndarray, np.ndarray]:
     """Centre of the box around all points and the longest difference along each axis; NaN if a point is NaN."""
-    xp = array_api_compat.array_namespace(targets)
+    xp = namespace(targets)
     parts = [part for part in ([positions] if targets is positions else [targets, positions]) if part.shape[0]]
     if not parts:
         return np.zeros(targets.shape[1]), np.zeros(targets.shape[1])
@@ -323,7 +323,7 @@ def times_even(modes: Array, series: Array) -> Array:
 
 def constant(like: Array, value: float, slope: float, potential: bool, field: bool) -> Result:
     """A result for these targets with the same numbers everywhere."""
-    xp, device = array_api_compat.array_namespace(like), array_api_compat.device(like)
+    xp, device = namespace(like), array_api_compat.device(like)
     return Result(
         xp.full(like.shape[0], value, dtype=like.dtype, device=device) if potential else None,
         xp.full(like.shape, slope, dtype=like.dtype, device=device) if field else None,
@@ -344,7 +344,7 @@ class _Places:
         return xp.complex64 if tolerance >= max(SINGLE_PRECISION, self._rounding) else xp.complex128
 
     def angles(self, points: Array, dtype: Any) -> list[Array]:
-        xp = array_api_compat.array_namespace(points)
+        xp = namespace(points)
         if self._known is not None and self._known[0] is points and self._known[1] == dtype:
             return self._known[2]
         real = xp.float32 if dtype == xp.complex64 else xp.float64
@@ -364,7 +364,7 @@ def _packed(modes: Array, axes: list[Axis], unit: float, potential: bool, field:
 
     Potential first, if wanted, then the field's axes times ``unit``. Shape (pairs, 2K + 1, ...).
     """
-    xp = array_api_compat.array_namespace(modes)
+    xp = namespace(modes)
     along = []
     for number, axis in enumerate(axes):
         shape = [1] * len(axes)

@@ -17,9 +17,9 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-import array_api_compat
 import numpy as np
 
+from ...arrays import namespace
 from ..request import Request
 from .error_scale import Sample, mean_of_axes, sample
 from .periodic import Budget, Layout, box_of, fastest, layout
@@ -63,7 +63,7 @@ def plan(request: Request, length: float, tolerance: float, room: float = 1.0) -
 
     It is for points in a box ``room`` times as large as theirs.
     """
-    xp = array_api_compat.array_namespace(request.targets)
+    xp = namespace(request.targets)
     centre, extents = box_of(request.targets, request.positions)
     extents = room * extents
     largest = float(xp.max(xp.abs(request.weights)))

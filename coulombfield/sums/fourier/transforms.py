@@ -19,7 +19,7 @@ import array_api_compat
 import numba
 import numpy as np
 
-from ...arrays import Array, library
+from ...arrays import Array, library, namespace
 from ...packages import trouble_with
 from ...threads import share
 from ..costs import BUILT_IN, Costs, table
@@ -141,7 +141,7 @@ def to_points(modes: Array, angles: list[Array], tolerance: float, oversampling:
         Complex.
     """
     sets, *shape = modes.shape
-    xp = array_api_compat.array_namespace(modes)
+    xp = namespace(modes)
     if library(type(modes)) != "numpy":
         plan = _plan(2, modes, tuple(shape), sets, tolerance, oversampling, angles)
         return xp.reshape(plan.execute(modes if sets > 1 else modes[0]), (sets, -1))

@@ -14,7 +14,7 @@ from typing import Any
 import array_api_compat
 import numpy as np
 
-from ...arrays import Array
+from ...arrays import Array, namespace
 from ...profiles import slope_at, value_at
 from ..request import Request, Result
 from .near_pairs import Nearness, nearness
@@ -25,7 +25,7 @@ TILE_ROWS, TILE_COLUMNS = 2048, 2048
 def sums(request: Request) -> Result:
     """The sums, for at least one charge and one target."""
     targets, positions, weights = request.targets, request.positions, request.weights
-    xp, device = array_api_compat.array_namespace(targets), array_api_compat.device(targets)
+    xp, device = namespace(targets), array_api_compat.device(targets)
     (T, m), S = targets.shape, positions.shape[0]
     criterion = nearness(m, float(xp.finfo(targets.dtype).eps), request.field)
     same = targets is positions

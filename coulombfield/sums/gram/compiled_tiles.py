@@ -208,7 +208,7 @@ def _add_tile(
             slopes[i] = slope_total
 
 
-@jit(fastmath=LANES)
+@jit(fastmath=LANES, no_cpython_wrapper=True)
 def _square_distances(products, norm, norms, proximity):
     """Put s = ‖a‖² + ‖b‖² − 2 a·b, and no less than 0, in place of a·b; the result is positive if any may be near."""
     zero, one = products.dtype.type(0), products.dtype.type(1)
@@ -223,7 +223,7 @@ def _square_distances(products, norm, norms, proximity):
     return count
 
 
-@jit
+@jit(no_cpython_wrapper=True)
 def _mend(s, target, charges, norm, norms, profile, criterion, itself, near, slope_too):
     """Compute s anew where the pair is near, and list those pairs; their number."""
     count = 0
@@ -243,12 +243,12 @@ def _mend(s, target, charges, norm, norms, profile, criterion, itself, near, slo
     return count
 
 
-@jit
+@jit(no_cpython_wrapper=True)
 def _changes(before, after, change):
     return not abs(after - before) <= change * abs(before)
 
 
-@jit(fastmath=LANES)
+@jit(fastmath=LANES, no_cpython_wrapper=True)
 def _square_distance(target, charge):
     total = target.dtype.type(0)
     for axis in range(target.shape[0]):
@@ -257,27 +257,27 @@ def _square_distance(target, charge):
     return total
 
 
-@jit
+@jit(no_cpython_wrapper=True)
 def _add_term(field, slope, target, charge):
     for axis in range(target.shape[0]):
         field[axis] += slope * (target[axis] - charge[axis])
 
 
-@jit
+@jit(no_cpython_wrapper=True)
 def put_values(terms, s, weights, profile):
     """Put q_j f(s_j) into ``terms``."""
     for j in range(s.shape[0]):
         terms[j] = weights[j] * value_at(profile, np, s[j])
 
 
-@jit
+@jit(no_cpython_wrapper=True)
 def put_slopes(s, pull, profile):
     """Put W_j = −2 q_j f′(s_j) in place of s_j, with ``pull`` for −2 q_j."""
     for j in range(s.shape[0]):
         s[j] = pull[j] * slope_at(profile, np, s[j])
 
 
-@jit(fastmath=LANES)
+@jit(fastmath=LANES, no_cpython_wrapper=True)
 def sum_of(values):
     """Sum in the values' dtype, in lanes."""
     total = values.dtype.type(0)

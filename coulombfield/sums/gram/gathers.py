@@ -35,7 +35,7 @@ def find_nonzeros(start, stop, points, rows, counts, places, values, norms):
         counts[i], norms[i] = count, norm
 
 
-@jit
+@jit(no_cpython_wrapper=True)
 def _count(row, beyond):
     """Number of nonzeros, of which those that aren't finite count as ``beyond`` of them."""
     count = 0
@@ -66,7 +66,7 @@ def gather_rows(start, stop, points, counts, places, values, first, tile):
             tile[i, j] = _product(points[i], first + j, counts, places, values)
 
 
-@jit(fastmath=LANES)
+@jit(fastmath=LANES, no_cpython_wrapper=True)
 def _product(point, other, counts, places, values):
     total = point.dtype.type(0)
     for k in range(counts[other]):
@@ -148,7 +148,7 @@ def add_sparse_rows(
             target[a_places[i, k]] = 0
 
 
-@jit
+@jit(no_cpython_wrapper=True)
 def _merged_distance(a_count, a_places, a_values, b_count, b_places, b_values):
     """Square of the distance of two sparse points by the differences of their nonzeros."""
     total = a_values.dtype.type(0)
@@ -159,7 +159,7 @@ def _merged_distance(a_count, a_places, a_values, b_count, b_places, b_values):
     return total
 
 
-@jit
+@jit(no_cpython_wrapper=True)
 def _add_merged(field, slope, a_count, a_places, a_values, b_count, b_places, b_values):
     """Add ``slope`` times the difference of two sparse points."""
     i = j = 0

@@ -28,10 +28,9 @@ from __future__ import annotations
 import math
 from contextlib import AbstractContextManager
 
-import array_api_compat
 import numpy as np
 
-from ...arrays import Array, float32_products, library
+from ...arrays import Array, float32_products, library, namespace
 from ...profiles import slope_at, value_at
 from .. import direct
 from ..costs import table
@@ -68,7 +67,7 @@ def _seconds(request: Request, near_share: float) -> float:
     if library(type(request.targets)) not in ("numpy", "cupy"):
         return math.inf
     targets, positions = request.targets, request.positions
-    (count, dimension), xp = targets.shape, array_api_compat.array_namespace(targets)
+    (count, dimension), xp = targets.shape, namespace(targets)
     # A field takes a second product, and near pairs as many differences again; float64 takes twice the time.
     costs, passes = table(), 1 + request.field
     pair = costs.gram_pair + dimension * costs.gram_axis
@@ -83,7 +82,7 @@ def evaluate(request: Request) -> Result:
     """The sums."""
     targets, positions = request.targets, request.positions
     if targets.shape[0] == 0 or positions.shape[0] == 0:
-        xp = array_api_compat.array_namespace(targets)
+        xp = namespace(targets)
         zeros = xp.zeros_like(targets)
         return Result(xp.sum(zeros, axis=1) if request.potential else None, zeros if request.field else None)
     with _exact_products(targets):
@@ -102,12 +101,12 @@ def jvp(request: Request, tangent: Tangent) -> Result:
 
 def _exact_products(like: Array) -> AbstractContextManager[None]:
     """Factors rounded to TF32, which CuPy may be told to do, would take from near points what is left of distance."""
-    return float32_products(array_api_compat.array_namespace(like), tf32=False)
+    return float32_products(namespace(like), tf32=False)
 
 
 def _near_share(request: Request) -> float:
     """Share of near pairs among some targets and charges, taken at even distances and never the same point."""
-    xp = array_api_compat.array_namespace(request.targets)
+    xp = namespace(request.targets)
     stride, step = (max(1, points.shape[0] // SAMPLE) for points in (request.targets, request.positions))
     charges = request.positions[step // 2 :: step, :]
     with np.errstate(invalid="ignore", over="ignore", divide="ignore"):

@@ -16,7 +16,7 @@ from typing import Any
 import array_api_compat
 import numpy as np
 
-from ...arrays import Array
+from ...arrays import Array, namespace
 from ...profiles import curvature_at, slope_at, value_at
 from ..request import Request, Result, Tangent
 from .array_tiles import TILE_COLUMNS, TILE_ROWS, centred, near_pairs, rounds, square_distances
@@ -27,7 +27,7 @@ def jvp(request: Request, tangent: Tangent) -> Result:
     """The derivatives, for at least one charge and one target."""
     targets, positions, weights = request.targets, request.positions, request.weights
     profile = request.profile
-    xp, device = array_api_compat.array_namespace(targets), array_api_compat.device(targets)
+    xp, device = namespace(targets), array_api_compat.device(targets)
     T, S = targets.shape[0], positions.shape[0]
     # A motion that all points share cancels from δ, and so from the second product too if it is left out.
     d_targets, d_positions = (

@@ -27,10 +27,9 @@ from collections.abc import Iterator
 from importlib import resources
 from typing import Any
 
-import array_api_compat
 import numpy as np
 
-from ...arrays import Array, cuda_module, gpu_attributes, library
+from ...arrays import Array, cuda_module, gpu_attributes, library, namespace
 from ...profiles import Profile
 from ..costs import table
 from ..request import Request, Result, Tangent
@@ -168,7 +167,7 @@ def packed(profile: Any, dtype: Any, *others: float) -> np.ndarray:
 def _sum(request: Request, text: str, name: str, arrays: tuple[Array, ...]) -> Result:
     """Sums by the entry point named, launched for as many superblocks at a time as the memory for parts allows."""
     targets, dtype = request.targets, request.targets.dtype
-    xp = array_api_compat.array_namespace(targets)
+    xp = namespace(targets)
     (count, dimension), charges = targets.shape, request.positions.shape[0]
     with targets.device:
         # Without charges nothing is launched, and the zeros are the result; what is not asked for has no elements.
@@ -204,7 +203,7 @@ def _functions(text: str, name: str, definitions: tuple[str, ...]) -> tuple[Any,
 
 
 def _zeros_like(array: Array) -> Array:
-    return array_api_compat.array_namespace(array).zeros_like(array)
+    return namespace(array).zeros_like(array)
 
 
 def kinds_of(profile: Any) -> Iterator[type]:

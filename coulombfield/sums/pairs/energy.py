@@ -14,6 +14,7 @@ from ...lanes import (
     add_to_rows,
     compiled_once,
     dot,
+    lanes_of,
     load_rows,
     row_of,
     static_size,
@@ -65,10 +66,12 @@ def energy(positions: np.ndarray, weights: np.ndarray, profile: Any, exclude_sel
 @jit
 def _energies(start, stop, positions, weights, profile, axes, exclude_self, parts):
     """Energy of each tile's charges in the potential of those before them, and in half of their own."""
-    lanes = LANE_BYTES // positions.itemsize
+    lanes = lanes_of(positions)
     count = positions.shape[0]
     tile = np.empty((len(axes), lanes), positions.dtype)
     before, own = np.empty((1, lanes)), np.empty((1, lanes))
+    # not literals, for which the sum below were compiled once more
+    zero, none = np.int64(0), np.bool_(False)
     # The later a tile, the longer its sum: every other tile from the end evens out the parts of the range.
     tiles = parts.shape[0]
     for turn in range(start, stop):
@@ -77,7 +80,7 @@ def _energies(start, stop, positions, weights, profile, axes, exclude_self, part
         load_tile(first, positions, tile)
         before[:] = 0
         own[:] = 0
-        _add_potential(first, 0, first, tile, positions, weights, profile, axes, False, before)
+        _add_potential(first, zero, first, tile, positions, weights, profile, axes, none, before)
         _add_potential(
             first, first, min(first + lanes, count), tile, positions, weights, profile, axes, exclude_self, own
         )
@@ -86,7 +89,7 @@ def _energies(start, stop, positions, weights, profile, axes, exclude_self, part
             parts[index] += weights[first + lane] * (before[0, lane] + 0.5 * own[0, lane])
 
 
-@jit
+@jit(no_cpython_wrapper=True)
 def _add_potential(first, begin, end, tile, positions, weights, profile, axes, exclude_self, sums):
     """Add the terms of the charges from ``begin`` to ``end`` for the tile from ``first`` on."""
     compiled_once()

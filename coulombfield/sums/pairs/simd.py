@@ -24,6 +24,7 @@ from ...lanes import (
     add_to_rows,
     compiled_once,
     dot,
+    lanes_of,
     load_rows,
     multiply_each,
     row_of,
@@ -84,7 +85,7 @@ def evaluate(request: Request, bound: float | None = None) -> Result:
     else:
         sums = np.zeros((tiles, runs, request.potential + dimension * request.field, lanes))
         share(lambda start, stop: _sum_runs(start, stop, *arguments, sums), tiles * runs)
-        _add_runs(sums, *wanted, *output)
+        _add_runs(sums, *output)
     return Result(potential if request.potential else None, field if request.field else None)
 
 
@@ -162,7 +163,7 @@ def _sum_tiles(
     field,
 ):
     """Potential and field of the tiles from ``start`` to ``stop``."""
-    lanes = LANE_BYTES // targets.itemsize
+    lanes = lanes_of(targets)
     tile = np.empty((len(axes), lanes), targets.dtype)
     sums = np.empty((len(value_axes) + len(field_axes), lanes))
     of_run = np.empty((len(value_axes) + len(field_axes), lanes))
@@ -197,10 +198,11 @@ def _sum_runs(
     start, stop, targets, positions, weights, profile, axes, value_axes, field_axes, exclude_self, run_length, sums
 ):
     """Sums of the runs from ``start`` to ``stop``, counted through all tiles."""
-    tile = np.empty((len(axes), sums.shape[3]), targets.dtype)
+    lanes = lanes_of(targets)
+    tile = np.empty((len(axes), lanes), targets.dtype)
     for index in range(start, stop):
         row, run = divmod(index, sums.shape[1])
-        first = row * sums.shape[3]
+        first = row * lanes
         load_tile(first, targets, tile)
         _add_run(
             first,
@@ -218,14 +220,14 @@ def _sum_runs(
         )
 
 
-@jit
-def _add_runs(sums, value_axes, field_axes, value_scale, field_scale, potential, field):
-    """Potential and field from the sums of all runs."""
-    total = np.empty((sums.shape[2], sums.shape[3]))
-    for row in range(sums.shape[0]):
-        _clear(total)
+def _add_runs(sums, value_scale, field_scale, potential, field):
+    """Potential and field from the sums of all runs, added up as by :func:`_sum_tiles`."""
+    total = np.zeros(sums.shape[:1] + sums.shape[2:])
+    with np.errstate(all="ignore"):  # as compiled loops are about numbers that are not finite
         for run in range(sums.shape[1]):
-            for k in range(sums.shape[2]):
-                for lane in range(sums.shape[3]):
-                    total[k, lane] += sums[row, run, k, lane]
-        store_tile(row * sums.shape[3], total, value_axes, value_scale, field_scale, potential, field)
+            total += sums[:, run]
+        rows = total.transpose(1, 0, 2).reshape(sums.shape[2], -1)
+        if potential.size:
+            potential[:] = value_scale * rows[0, : potential.size]
+        if field.size:
+            field[:] = field_scale * rows[-field.shape[1] :, : field.shape[0]].T

@@ -12,6 +12,7 @@ from ...lanes import (
     add_to_rows,
     compiled_once,
     dot,
+    lanes_of,
     load_rows,
     multiply_each,
     row_of,
@@ -104,7 +105,7 @@ def _terms_overload(value_axes, field_axes, profile, weight, moved_weight, diffe
     return both if len(value_axes) else field_only
 
 
-@jit
+@jit(no_cpython_wrapper=True)
 def _add_terms(first, tile, moved_tile, charges, moves, profile, axes, value_axes, field_axes, exclude_self, sums):
     """Add the terms of all charges for the tile of targets from ``first`` on."""
     compiled_once()
@@ -135,8 +136,8 @@ def _add_terms(first, tile, moved_tile, charges, moves, profile, axes, value_axe
 def _derivatives(start, stop, arrays, moves, profile, axes, value_axes, field_axes, exclude_self, potential, field):
     """The derivatives for the tiles from ``start`` to ``stop``."""
     targets, positions, weights = arrays
-    lanes = LANE_BYTES // targets.itemsize
-    tile, moved_tile = np.empty((2, len(axes), lanes), targets.dtype)
+    lanes = lanes_of(targets)
+    tile, moved_tile = np.empty((len(axes), lanes), targets.dtype), np.empty((len(axes), lanes), targets.dtype)
     sums = np.empty((len(value_axes) + len(field_axes), lanes))
     for first in range(start * lanes, stop * lanes, lanes):
         load_tile(first, targets, tile)
@@ -155,4 +156,4 @@ def _derivatives(start, stop, arrays, moves, profile, axes, value_axes, field_ax
             exclude_self,
             sums,
         )
-        store_tile(first, sums, value_axes, 1, -2, potential, field)
+        store_tile(first, sums, value_axes, 1.0, -2.0, potential, field)

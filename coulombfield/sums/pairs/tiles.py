@@ -10,12 +10,11 @@ from numba.extending import overload
 
 from ... import elementary
 from ...arrays import Array, jit
-from ...lanes import Lanes
+from ...lanes import Lanes, number_of, size_bits
 from ...profiles import curvature_at, slope_at, value_at
 
 BLOCK = 256  # charges added up in the arrays' dtype, which bounds the float32 error by that of 256 additions
 PARALLEL_PAIRS = 2**19  # 0.1 ms of work in float32, which repays the tens of µs that waking the threads takes
-BITS: dict[int, type] = {32: np.int32, 64: np.int64}  # integers, by the bits of a number
 LARGEST = 1e150  # coordinate, so that the squares of distances fit a double
 
 
@@ -64,29 +63,16 @@ def largest(numbers: np.ndarray) -> float:
     return _largest(numbers.reshape(-1))  # of one shape, for which the loop is compiled once
 
 
-def _bits(numbers):
-    """The array's memory as integers."""
-
-
-@overload(_bits)
-def _bits_overload(numbers):
-    integer = BITS[numbers.dtype.bitwidth]
-    return lambda numbers: numbers.view(integer)
-
-
 @jit
 def _largest(numbers):
     """The size of the number furthest from 0; inf where one is NaN or inf."""
-    bits = _bits(numbers)
-    # Not by numpy.iinfo, with which all of numba.np.arraymath and scipy.linalg would be loaded with this loop.
-    mask = bits.dtype.type(~(np.int64(1) << (8 * bits.itemsize - 1)))
-    largest = bits.dtype.type(0)
+    zero = numbers.dtype.type(0)
+    largest = size_bits(zero)
     # Bits are ordered as the sizes that they stand for, and unlike these, LLVM compares them in vectors.
-    for i in range(bits.size):
-        largest = max(largest, bits[i] & mask)
-    of_one = np.empty(1, bits.dtype)
-    of_one[0] = largest
-    found = of_one.view(numbers.dtype)[0]
+    for i in range(numbers.size):
+        bits = size_bits(numbers[i])
+        largest = bits if bits > largest else largest
+    found = number_of(largest, zero)
     return found if found < np.inf else np.inf
 
 

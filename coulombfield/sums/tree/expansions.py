@@ -207,7 +207,8 @@ def _add_products(rows, used, columns, out, cell):
             out[cell, r * order + j] += total
 
 
-# Arrays go into these loops one by one: a named tuple of them takes Numba many times as long.
+# Arrays go into these loops one by one: a named tuple of them takes Numba many times as long. A literal integer would
+# be a type of its own, for which what is called were compiled once more.
 
 
 @jit
@@ -227,7 +228,7 @@ def gather(
             count = min(LANES, ranges[cell, 1] - first)
             for lane in range(LANES):
                 rows[0, 0, lane] = weights[first + lane] if lane < count else 0
-            used = 1  # products over the axes so far: p^axis of them
+            used = np.int64(1)  # products over the axes so far: p^axis of them
             for axis in range(dimension):
                 _load(points, axis, first, count, centers[cell, axis], half_widths[cell], lanes)
                 _expand(lanes, nodes, factors, values)

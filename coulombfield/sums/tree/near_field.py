@@ -12,7 +12,6 @@ from typing import NamedTuple
 import numpy as np
 
 from ...arrays import jit
-from ...lanes import compiled_once
 from ...profiles import slope_at, value_at
 from .expansions import SUMS
 
@@ -29,7 +28,8 @@ class Particles(NamedTuple):
 
 # In what follows ``axes`` is the static size m ≤ 2.
 # Arrays go into these loops one by one: a named tuple of them takes Numba many times as long. Where a sum begins with
-# the first source, 0 is written out: knowing that no index is negative, LLVM fills the vector registers.
+# the first source, 0 is written out: knowing that no index is negative, LLVM fills the vector registers. What is copied
+# by functions that have one caller or two is inlined by Numba, so that LLVM works through it once.
 
 
 @jit(fastmath=SUMS, no_cpython_wrapper=True)
@@ -68,7 +68,7 @@ def _both_at(profile, axes, place_x, place_y, sources, begin, end):
     return total, x, y
 
 
-@jit(no_cpython_wrapper=True)
+@jit(inline="always")
 def _copy_charges(points, weights, begin, end, origin, sources, filled):
     """Append a range of charges to the sources."""
     dimension = points.shape[0]
@@ -79,7 +79,7 @@ def _copy_charges(points, weights, begin, end, origin, sources, filled):
         sources[dimension, filled + i] = weights[begin + i]
 
 
-@jit
+@jit(inline="always")
 def _put_origin(centers, half_widths, cell, origin):
     """An origin for the points near a cell from which their coordinates are as exact as can be.
 
@@ -91,13 +91,12 @@ def _put_origin(centers, half_widths, cell, origin):
         origin[axis] = center if abs(center) > 4 * half_widths[cell] else 0.0
 
 
-@jit(no_cpython_wrapper=True)
+@jit(inline="always")
 def _sources_of(
     leaf, origin, charges, weights, ranges, centers, half_widths, near, near_first, outgoing, outgoing_first, scaled,
     proxy_charges,
 ):  # fmt: skip
     """All that is summed directly at a leaf's targets, and what to add to a charge's index to find it among them."""
-    compiled_once()
     dimension, count = scaled.shape
     near_begin, near_end = near_first[leaf], near_first[leaf + 1]
     total = (outgoing_first[leaf + 1] - outgoing_first[leaf]) * count
@@ -211,7 +210,7 @@ def receive(
         for row in range(incoming_first[cell], incoming_first[cell + 1]):
             begin, end = incoming[row, 1], incoming[row, 2]
             sources = np.empty((len(axes) + 1, end - begin), charges.dtype)
-            _copy_charges(charges, weights, begin, end, origin, sources, 0)
+            _copy_charges(charges, weights, begin, end, origin, sources, np.int64(0))
             for a in range(count):
                 x, y = places[0, a], places[len(axes) - 1, a]
                 potential[cell, a] += _potential_at(profile, axes, x, y, sources, 0, end - begin)

@@ -224,6 +224,21 @@ def test_the_length_of_a_run_is_not_compiled_in(monkeypatch):
         assert np.allclose(found.field, expected.field, rtol=1e-10, atol=1e-10)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_the_largest_size_is_inf_where_a_number_is_not_finite(dtype):
+    tiny = float(np.finfo(dtype).smallest_subnormal)
+    for numbers, expected in (
+        ([[1, -3], [2, 0]], 3.0),
+        ([[-0.0, 0.0]], 0.0),
+        ([[tiny, -0.0]], tiny),
+        ([[1.0, np.nan]], np.inf),
+        ([[-np.nan, 5.0]], np.inf),
+        ([[-np.inf, 5.0]], np.inf),
+        (np.empty((0, 2)), 0.0),
+    ):
+        assert tiles.largest(np.array(numbers, dtype)) == expected
+
+
 def test_an_error_in_a_thread_is_raised(monkeypatch):
     monkeypatch.setattr(numba, "get_num_threads", lambda: 2)
 
