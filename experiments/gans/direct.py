@@ -58,7 +58,7 @@ from .acting import at_own
 from .gan import GAN, GANConfig, Gradients, Losses
 
 TABLES = 24
-"""Tables while exponent and softening change at each update: between two of them, they stay as they are."""
+"""Tables in a run: between two of them, exponent and softening stay as they are."""
 TABULATED = 3
 """Dimensions up to which there are tables."""
 
@@ -199,16 +199,14 @@ class DirectOfAll(Direct):
     def __init__(self, config: Config, players: Mapping[str, Player], data: Source, **setting: Any):
         super().__init__(config, players, data, **setting)
         self._tabulated = config.rtol > 0 and math.prod(data.shape[1:]) <= TABULATED
-        changing = max(each.changing(self.length) for each in (config.exponent, config.softening))
-        self._changing = changing if self._tabulated else 0
         self._made: TabulatedField | SummedField | None = None
 
     @property
     def kernel(self) -> Plummer:
         """Kernel of the field at the next update; where there are tables, that of the last one that was due."""
-        if self.updates >= self._changing:
+        if not self._tabulated or "exponential" not in (self.config.exponent.kind, self.config.softening.kind):
             return super().kernel
-        return self._kernel_at(self.updates * TABLES // self._changing * self._changing // TABLES)
+        return self._kernel_at(min(self.updates * TABLES // self.length, TABLES - 1) * self.length // TABLES)
 
     def _real_part(self, x: Array, **draws: Array) -> tuple[Array | float, Array, Array]:
         if self._made is None or self._made.kernel != self.kernel:

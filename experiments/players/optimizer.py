@@ -65,12 +65,6 @@ class ScheduleConfig:
         """A number that stays as it is."""
         return cls(start=value, kind="constant")
 
-    def changing(self, updates: int) -> int:
-        """For how many of a run's updates, from the first on, each has a value of its own."""
-        if self.kind == "piecewise":
-            return min(updates, self.milestones[-1])
-        return updates if self.kind == "exponential" else 0
-
     def over(self, updates: int) -> Schedule:
         """The schedule of a run of this many updates."""
         if self.kind == "exponential":
