@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from dataclasses import dataclass
 from typing import Protocol
@@ -66,36 +65,6 @@ class Step:
     def __call__(self, step: int) -> float:
         """Value at this update."""
         return self.start * self.factor ** sum(step >= milestone for milestone in self.milestones)
-
-
-@dataclass(frozen=True)
-class Piecewise:
-    """Exponential from ``start`` at update 0 to each of the ``values`` at its milestone, and the last from then on.
-
-    Milestones are updates in ascending order, from 1 on.
-    """
-
-    start: float
-    milestones: tuple[int, ...]
-    values: tuple[float, ...]
-
-    def __post_init__(self) -> None:
-        _check_positive("start", self.start)
-        for value in self.values:
-            _check_positive("values", value)
-        if len(self.values) != len(self.milestones):
-            raise ValueError(f"values: expected one for each of {len(self.milestones)} milestones, got {self.values}")
-        if any(after <= before for before, after in itertools.pairwise((0, *self.milestones))):
-            raise ValueError(f"milestones: expected updates in ascending order from 1 on, got {self.milestones}")
-
-    def __call__(self, step: int) -> float:
-        """Value at this update."""
-        begin, value = 0, self.start
-        for milestone, end in zip(self.milestones, self.values, strict=True):
-            if step < milestone:
-                return Exponential(value, end, milestone - begin)(step - begin)
-            begin, value = milestone, end
-        return value
 
 
 @dataclass(frozen=True)

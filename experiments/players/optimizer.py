@@ -8,7 +8,7 @@ from typing import Literal
 
 from nets.optimizers import SGD, Adam, RMSprop
 from nets.parameters import Parameters
-from nets.schedules import Constant, Exponential, Piecewise, Schedule, Step
+from nets.schedules import Constant, Exponential, Schedule, Step
 
 OPTIMIZERS: dict[str, tuple[Callable[..., Adam | RMSprop | SGD], tuple[str, ...]]] = {
     "adam": (Adam, ("beta1", "beta2", "epsilon")),
@@ -26,24 +26,21 @@ class ScheduleConfig:
     ----------
     start : float
         Value at update 0.
-    kind : {"exponential", "constant", "step", "piecewise"}
+    kind : {"exponential", "constant", "step"}
         How it goes on.
     end : float
         ``exponential`` only: value at the last update.
     factor : float
         ``step`` only: what the value is multiplied by at each milestone.
     milestones : tuple of int
-        ``step`` and ``piecewise`` only [updates].
-    values : tuple of float
-        ``piecewise`` only: value at each milestone, to which it goes exponentially, and the last of them from then on.
+        ``step`` only [updates].
     """
 
     start: float
-    kind: Literal["exponential", "constant", "step", "piecewise"] = "exponential"
+    kind: Literal["exponential", "constant", "step"] = "exponential"
     end: float = 0.0
     factor: float = 0.1
     milestones: tuple[int, ...] = ()
-    values: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.start > 0:
@@ -54,11 +51,8 @@ class ScheduleConfig:
             raise ValueError(f"end: expected with the kind exponential only, got {self.end} with {self.kind}")
         if not 0 < self.factor <= 1:
             raise ValueError(f"factor: expected a number in (0, 1], got {self.factor}")
-        if bool(self.milestones) != (self.kind in ("step", "piecewise")):
-            raise ValueError(f"milestones: expected with the kinds step and piecewise only, got {self.milestones}")
-        if self.values and self.kind != "piecewise":
-            raise ValueError(f"values: expected with the kind piecewise only, got {self.values} with {self.kind}")
-        self.over(1)  # raises where the values don't fit
+        if bool(self.milestones) != (self.kind == "step"):
+            raise ValueError(f"milestones: expected with the kind step and only there, got {self.milestones}")
 
     @classmethod
     def of_number(cls, value: float) -> ScheduleConfig:
@@ -71,8 +65,6 @@ class ScheduleConfig:
             return Exponential(self.start, self.end, updates)
         if self.kind == "step":
             return Step(self.start, self.factor, self.milestones)
-        if self.kind == "piecewise":
-            return Piecewise(self.start, self.milestones, self.values)
         return Constant(self.start)
 
 

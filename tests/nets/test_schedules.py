@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nets.schedules import Constant, Exponential, Piecewise, Step
+from nets.schedules import Constant, Exponential, Step
 
 positive = st.floats(1e-6, 1e6)
 ULPS = 1 + 1e-13  # exp and log of numbers up to 28 leave some tens of roundings
@@ -41,19 +40,6 @@ def test_step_multiplies_at_each_milestone(start, factor, milestones):
         assert schedule(step) == pytest.approx(schedule(step - 1) * drop, rel=1e-14)
 
 
-@given(values=st.lists(positive, min_size=4, max_size=4), lengths=st.lists(st.integers(1, 50), min_size=3, max_size=3))
-def test_piecewise_is_an_exponential_between_milestones_and_stays_at_the_last(values, lengths):
-    milestones = tuple(itertools.accumulate(lengths))
-    schedule = Piecewise(values[0], milestones, tuple(values[1:]))
-    begin = 0
-    for (start, end), milestone in zip(itertools.pairwise(values), milestones, strict=True):
-        piece = Exponential(start, end, milestone - begin)
-        steps = range(begin, milestone + 1)
-        assert [schedule(step) for step in steps] == pytest.approx([piece(step - begin) for step in steps], rel=1e-12)
-        begin = milestone
-    assert schedule(begin + 10**6) == values[-1]
-
-
 @given(value=positive, step=st.integers(0, 10**7))
 def test_constant_stays(value, step):
     assert Constant(value)(step) == value
@@ -74,18 +60,3 @@ def test_exponential_names_a_bad_argument(name, bad):
 def test_step_names_a_bad_argument(name, bad):
     with pytest.raises(ValueError, match=f"{name}: expected a positive finite number, got {bad}"):
         Step(**{"start": 1.0, "factor": 0.1, "milestones": (5,), name: bad})
-
-
-@pytest.mark.parametrize(
-    ("settings", "message"),
-    [
-        ({"start": 0.0}, "start: expected a positive finite number, got 0.0"),
-        ({"values": (0.1, math.inf)}, "values: expected a positive finite number, got inf"),
-        ({"values": (0.1,)}, "values: expected one for each of 2 milestones"),
-        ({"milestones": (0, 5)}, "milestones: expected updates in ascending order from 1 on"),
-        ({"milestones": (5, 5)}, "milestones: expected updates in ascending order from 1 on"),
-    ],
-)
-def test_piecewise_says_what_is_wrong(settings, message):
-    with pytest.raises(ValueError, match=message):
-        Piecewise(**{"start": 1.0, "milestones": (5, 9), "values": (0.1, 0.2)} | settings)
