@@ -58,7 +58,7 @@ def potential(
     method : str
         'auto', the fastest; or an engine by name. Exact: 'simd' (NumPy, m ≤ 8), 'gram' (NumPy and CuPy, many
         dimensions), 'cuda' (CuPy, m ≤ 8), 'direct' (any library). To ``rtol``, for m ≤ 3: 'nufft' (ε not far below the
-        extent of the points), 'split' (small ε), both with NumPy and CuPy, 'tree' (NumPy, also for clusters).
+        extent of the points), 'split' (small ε), both with NumPy and CuPy, 'tree' (NumPy, m ≤ 2, clusters too).
 
     Returns
     -------

@@ -6,6 +6,7 @@ the environment says no more than that there is somebody to ask for.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import stat
@@ -25,6 +26,7 @@ THREADS = ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS")
 """Variables that limit a process's threads: OpenBLAS and MKL heed OpenMP's where they have none of their own."""
 PATIENCE = 3.0
 """Seconds that a process which can't go on waits for the others to say the same, before it ends them."""
+STDERR = 2
 LONGEST = 4000
 """Bytes of a last line that the others see."""
 
@@ -153,9 +155,10 @@ def fail() -> None:
 
 
 def _tell(line: str) -> None:
-    """Print a line to stderr in one piece: mpiexec mixes the pieces that processes write."""
-    sys.stderr.write(f"{line}\n")
-    sys.stderr.flush()
+    """Print a line to stderr in one piece, if anybody reads it: mpiexec mixes the pieces that processes write."""
+    with contextlib.suppress(AttributeError, OSError, ValueError):  # there is none, or it is closed
+        sys.stderr.write(f"{line}\n")
+        sys.stderr.flush()
 
 
 def _abort(comm: Any, status: int) -> None:
@@ -165,7 +168,7 @@ def _abort(comm: Any, status: int) -> None:
     so that this one waits, if not for long, until what it said has been taken.
     """
     deadline = time.monotonic() + PATIENCE
-    while _unread(sys.stderr.fileno()) and time.monotonic() < deadline:
+    while _unread(STDERR) and time.monotonic() < deadline:
         time.sleep(0.001)
     comm.Abort(status)
     os._exit(status)
@@ -173,12 +176,12 @@ def _abort(comm: Any, status: int) -> None:
 
 def _unread(file: int) -> int:
     """Bytes in a pipe that nobody has read yet; 0 for what is no pipe, and where the system can't tell."""
-    if not stat.S_ISFIFO(os.fstat(file).st_mode):
-        return 0
     try:
         import fcntl
         import termios
 
+        if not stat.S_ISFIFO(os.fstat(file).st_mode):
+            return 0
         return int.from_bytes(fcntl.ioctl(file, termios.FIONREAD, bytes(4)), sys.byteorder)
     except (ImportError, OSError):
         return 0

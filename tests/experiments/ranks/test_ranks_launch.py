@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import sys
@@ -78,6 +79,13 @@ def test_one_process_has_the_whole_of_everything():
     assert ALONE.first
 
 
+class Broken(io.StringIO):
+    """Output that nobody reads any more."""
+
+    def write(self, text: str) -> int:
+        raise BrokenPipeError
+
+
 def test_the_others_are_ended_when_what_was_said_has_been_read(monkeypatch):
     """MPICH throws away what it has not read by then."""
     reads, writes = os.pipe()
@@ -86,9 +94,21 @@ def test_the_others_are_ended_when_what_was_said_has_been_read(monkeypatch):
     def abort(status):
         found.append((status, os.read(reads, 99) if launch._unread(writes) else b""))
 
-    monkeypatch.setattr(launch.sys, "stderr", SimpleNamespace(fileno=lambda: writes))
+    monkeypatch.setattr(launch, "STDERR", writes)
     monkeypatch.setattr(launch.os, "_exit", lambda status: None)
     monkeypatch.setattr(launch.time, "sleep", lambda seconds: found.append(os.read(reads, 3)))
     os.write(writes, b"a bug\n")
     launch._abort(SimpleNamespace(Abort=abort), 1)
     assert found == [b"a b", b"ug\n", (1, b"")]
+
+
+@pytest.mark.parametrize("stderr", [None, io.StringIO(), Broken()])
+def test_the_others_are_ended_where_nobody_can_be_told_why(stderr, monkeypatch):
+    found = []
+    comm = SimpleNamespace(size=2, rank=1, Abort=found.append)
+    monkeypatch.setitem(launch.sys.modules, "mpi4py.MPI", SimpleNamespace(COMM_WORLD=comm))
+    monkeypatch.setattr(launch.sys, "stderr", stderr)
+    monkeypatch.setattr(launch, "STDERR", -1)
+    monkeypatch.setattr(launch.os, "_exit", found.append)
+    launch.fail()
+    assert found == [1, 1]

@@ -58,6 +58,8 @@ def run(
     """
     size, count = (QUICK_SIZE, QUICK_BATCH) if quick else (inception.SIZE, batch)
     peer = has_torch()
+    # First, since this may fail.
+    of_photographs = list(_on_photographs(QUICK_PHOTOGRAPHS if quick else PHOTOGRAPHS)) if photographs else []
     rows = [_time(size, count, min(seconds, QUICK_SECONDS) if quick else seconds, peer)]
     if memory:
         rows.append(_weigh(size, count, peer))
@@ -65,9 +67,7 @@ def run(
         for dtype, bound in BOUNDS.items():
             print(f"largest relative difference from PyTorch, {np.dtype(dtype).name}:")
             rows.extend(compared(differences(dtype, size), bound=bound))
-    if photographs:
-        rows.extend(_on_photographs(QUICK_PHOTOGRAPHS if quick else PHOTOGRAPHS))
-    return [row._asdict() for row in rows]
+    return [row._asdict() for row in rows + of_photographs]
 
 
 def calls(size: int, batch: int, names: tuple[str, ...]) -> dict[str, Callable[[], object]]:
