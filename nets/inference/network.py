@@ -97,14 +97,12 @@ class Inference:
         def work(start: int, stop: int) -> None:
             workspace = self._free.pop() if self._free else Workspace()
             for part in range(start, stop):
-                some = slice(len(x) * part // parts, len(x) * (part + 1) // parts)
+                some = slice(part * images, (part + 1) * images)
                 operation.apply(x[some], out[some], 0, workspace)
                 workspace.release(0)
             self._free.append(workspace)
 
-        # An even number of nearly equal parts keeps two threads busy to the end.
         parts = -(-len(x) // images)
-        parts = min(len(x), parts + parts % 2)
         if isinstance(x, np.ndarray):
             with lone_products():
                 share(work, parts)
