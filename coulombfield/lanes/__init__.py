@@ -11,10 +11,10 @@ every lane. A product and a sum may be contracted to a fused one, which rounds l
 from .calls import each_lane
 from .functions import (
     TABLE_SIZE,
-    can_look_up,
     exponent_and_fraction,
     exponent_and_fraction_from_one,
     fused,
+    has_avx512,
     like,
     lookup,
     next_powers,
@@ -58,7 +58,6 @@ __all__ = [
     "add_outer",
     "add_series",
     "add_to_rows",
-    "can_look_up",
     "compiled_once",
     "copy_lanes",
     "dot",
@@ -66,6 +65,7 @@ __all__ = [
     "exponent_and_fraction",
     "exponent_and_fraction_from_one",
     "fused",
+    "has_avx512",
     "intrinsic",
     "lanes_of",
     "like",

@@ -69,13 +69,19 @@ def _joined(builder, pieces):
     return pieces[0]
 
 
+@functools.cache
+def has_avx512() -> bool:
+    """Whether loops are compiled for a processor with AVX-512, which :func:`lookup` needs."""
+    return "+avx512f" in cpu_target.target_context.codegen().magic_tuple()[2]
+
+
 def _estimate(x, *, of_float32):
     """An intrinsic that estimates 1/√x; see the two functions made by it."""
 
     def generate(context, builder, signature, values):
         value = values[0]
         scalar, count = value.type.element, x.count
-        if "+avx512f" in context.codegen().magic_tuple()[2]:
+        if has_avx512():
             width, suffix = (16, "ps") if scalar == ir.FloatType() else (8, "pd")
             kind, mask = ir.VectorType(scalar, width), ir.IntType(width)
             function = cgutils.get_or_insert_function(
@@ -263,12 +269,6 @@ def next_powers(typing_context, y, power):
         return context.make_tuple(builder, signature.return_type, results)
 
     return types.UniTuple(y, 3)(y, power), generate
-
-
-@functools.cache
-def can_look_up() -> bool:
-    """Whether compiled code may use :func:`lookup`: on processors with AVX-512."""
-    return "+avx512f" in cpu_target.target_context.codegen().magic_tuple()[2]
 
 
 @intrinsic

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import io
 import json
 import os
 import signal
@@ -10,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from closed_output import ClosedOutput
 
 from experiments import config
 from experiments.__main__ import main
@@ -189,21 +189,14 @@ def test_list_prints_every_preset_with_its_title(capsys, monkeypatch, tmp_path):
     assert capsys.readouterr().out == "tiny  Tiny <run>\n"
 
 
-class Closed(io.StringIO):
-    """Output that nobody reads any more."""
-
-    def write(self, text: str) -> int:
-        raise BrokenPipeError
-
-
 def test_a_list_that_nobody_reads_to_its_end_ends_in_silence(capsys, monkeypatch):
-    monkeypatch.setattr("sys.stdout", Closed())
+    monkeypatch.setattr("sys.stdout", ClosedOutput())
     assert main(["list"]) == 128 + signal.SIGPIPE
     assert capsys.readouterr().err == ""
 
 
 def test_a_run_that_nobody_reads_stops_with_a_word(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr("sys.stdout", Closed())
+    monkeypatch.setattr("sys.stdout", ClosedOutput())
     assert main(["run", str(write_preset(tmp_path)), "--out", str(tmp_path / "run")]) == 128 + signal.SIGPIPE
     assert capsys.readouterr().err == "stopped: nobody reads the output\n"
 

@@ -24,8 +24,8 @@ from numba.extending import overload
 
 from ...elementary import power_from_one
 from ...lanes import (
-    can_look_up,
     fused,
+    has_avx512,
     like,
     next_powers,
     reciprocal_root_estimate,
@@ -254,7 +254,7 @@ def _quick_power(profile, scalar, largest, derivatives):
         return _plain(profile, scalar)
     if (2 * exponent).is_integer() and exponent <= LARGEST_EXPONENT:
         return Scales(*scales, HalvedRootPower(scalar(inverse), static_size(int(exponent))))
-    if can_look_up() and half <= LARGEST_POWER:
+    if has_avx512() and half <= LARGEST_POWER:
         return Scales(*scales, tabled_power(inverse, half, scalar))
     return Scales(*scales, RealPower(scalar(inverse), scalar(-half)))
 

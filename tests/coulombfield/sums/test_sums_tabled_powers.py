@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coulombfield.arrays import jit
-from coulombfield.lanes import LANE_BYTES, ONE, add_to_rows, can_look_up, load_rows
+from coulombfield.lanes import LANE_BYTES, ONE, add_to_rows, has_avx512, load_rows
 from coulombfield.profiles import curvature_at, slope_at, value_at
 from coulombfield.sums.pairs.tabled_powers import LARGEST_POWER, tabled_power
 
-pytestmark = pytest.mark.skipif(not can_look_up(), reason="tables in registers need AVX-512")
+pytestmark = pytest.mark.skipif(not has_avx512(), reason="tables in registers need AVX-512")
 
 
 @jit

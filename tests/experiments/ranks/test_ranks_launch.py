@@ -10,6 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 import ranks_support
+from closed_output import ClosedOutput
 
 from experiments.ranks import launch
 from experiments.ranks.alone import ALONE, Ranks, Shares
@@ -79,13 +80,6 @@ def test_one_process_has_the_whole_of_everything():
     assert ALONE.first
 
 
-class Broken(io.StringIO):
-    """Output that nobody reads any more."""
-
-    def write(self, text: str) -> int:
-        raise BrokenPipeError
-
-
 def test_the_others_are_ended_when_what_was_said_has_been_read(monkeypatch):
     """MPICH throws away what it has not read by then."""
     reads, writes = os.pipe()
@@ -102,7 +96,7 @@ def test_the_others_are_ended_when_what_was_said_has_been_read(monkeypatch):
     assert found == [b"a b", b"ug\n", (1, b"")]
 
 
-@pytest.mark.parametrize("stderr", [None, io.StringIO(), Broken()])
+@pytest.mark.parametrize("stderr", [None, io.StringIO(), ClosedOutput()])
 def test_the_others_are_ended_where_nobody_can_be_told_why(stderr, monkeypatch):
     found = []
     comm = SimpleNamespace(size=2, rank=1, Abort=found.append)
