@@ -44,6 +44,7 @@ from typing import Any, ClassVar
 
 from coulombfield.arrays import Array, module_of
 from nets.primitives.distances import squared_distances
+from nets.primitives.products import new_product
 
 from ..data.dataset import Source
 from ..players.player import Player, Role, Shape
@@ -152,7 +153,8 @@ class Drifting(GAN):
         for temperature in config.temperatures:
             a = _normalized(distances * (-1 / temperature))
             own, others = a[:, :count], a[:, count:]
-            drift = own.sum(axis=1, keepdims=True) * (others @ y) - others.sum(axis=1, keepdims=True) * (own @ x)
+            drift = own.sum(axis=1, keepdims=True) * new_product(others, y)
+            drift -= others.sum(axis=1, keepdims=True) * new_product(own, x)
             if config.normalize:
                 drift /= unit
                 drift *= unit / xp.sqrt(xp.maximum((drift * drift).mean(), LEAST))

@@ -29,6 +29,7 @@ from coulombfield.arrays import Array, module_of
 from nets.arguments import check_floats
 from nets.primitives.distances import squared_distances
 from nets.primitives.gaussians import gaussians
+from nets.primitives.products import new_product
 
 
 def gaussian_mmd2(
@@ -128,7 +129,7 @@ def _sums(a: Array, b: Array, rates: tuple[float, ...]) -> tuple[Array, Array]:
 def _pull(w: Array, a: Array, b: Array) -> Array:
     """Sum over j of w_ij (a_i - b_j), shape of a."""
     pulled = a * w.sum(axis=1)[:, None]
-    pulled -= w @ b
+    pulled -= new_product(w, b)
     return pulled
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from coulombfield.arrays import Array, module_of
+from nets.primitives.products import new_product
 
 FEW = 8
 """Numbers in a sample up to which distances are sums of squared differences; above, they come from a matrix product."""
@@ -19,7 +20,7 @@ def squared_distances(a: Array, b: Array) -> Array:
         for axis in range(1, a.shape[1]):
             s += (a[:, axis : axis + 1] - b[:, axis]) ** 2
         return s
-    s = a @ b.T
+    s = new_product(a, b.T)
     s *= -2
     s += (a * a).sum(axis=1)[:, None]
     s += (b * b).sum(axis=1)

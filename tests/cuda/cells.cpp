@@ -86,9 +86,9 @@ double largest_error(Index targets, Index charges, int per_reach, bool exclude_s
       for (int axis = 0; axis < DIMENSION; ++axis) expected[1 + axis] -= 2 * slope * difference[axis];
       size += 10 * weights[j];
     }
-    worst = std::max(worst, std::abs(potential[i] - expected[0]) / size);
+    worst = larger(worst, std::abs(potential[i] - expected[0]) / size);
     for (int axis = 0; axis < DIMENSION; ++axis) {
-      worst = std::max(worst, std::abs(field[i * DIMENSION + axis] - expected[1 + axis]) / size);
+      worst = larger(worst, std::abs(field[i * DIMENSION + axis] - expected[1 + axis]) / size);
     }
   }
   return worst / std::numeric_limits<Real>::epsilon();
@@ -100,8 +100,8 @@ int main() {
   double worst = 0;
   for (const Index charges : {1, 60, 300}) {
     for (const int per_reach : {1, 3}) {
-      worst = std::max(worst, largest_error(charges, charges, per_reach, true));
-      worst = std::max(worst, largest_error(41, charges, per_reach, false));
+      worst = larger(worst, largest_error(charges, charges, per_reach, true));
+      worst = larger(worst, largest_error(41, charges, per_reach, false));
     }
   }
   std::printf("largest error: %.2f units of rounding of the sum of the terms' sizes\n", worst);

@@ -23,3 +23,6 @@ using std::fmin;
 using std::log1p;
 using std::pow;
 using std::sqrt;
+
+// The larger of two errors, and a NaN if either is one: what std::max makes of it depends on their order.
+inline double larger(double a, double b) { return std::isnan(a) || b <= a ? a : b; }

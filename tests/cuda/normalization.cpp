@@ -13,7 +13,7 @@ double worst = 0;  // error, in units of rounding of the terms' sizes
 
 void compare(double found, double expected, double size) {
   const double error = std::abs(found - expected) / size / std::numeric_limits<Real>::epsilon();
-  worst = error <= worst ? worst : error;  // a NaN stays
+  worst = larger(worst, error);
 }
 
 void check(Index groups, Index rows, Index channels, Index lanes, Index size, double slope) {

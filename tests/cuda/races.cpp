@@ -51,9 +51,9 @@ double largest_error(Index targets, Index charges, bool exclude_self) {
       for (int axis = 0; axis < DIMENSION; ++axis) expected[1 + axis] += 3 * value / (1 + s) * difference[axis];
       size += std::abs(value);
     }
-    worst = std::max(worst, std::abs(potential[i] - expected[0]) / size);
+    worst = larger(worst, std::abs(potential[i] - expected[0]) / size);
     for (int axis = 0; axis < DIMENSION; ++axis) {
-      worst = std::max(worst, std::abs(field[i * DIMENSION + axis] - expected[1 + axis]) / size);
+      worst = larger(worst, std::abs(field[i * DIMENSION + axis] - expected[1 + axis]) / size);
     }
   }
   return worst / std::numeric_limits<Real>::epsilon();
@@ -67,7 +67,7 @@ double largest_error_of_roots() {
   long double worst = 0;
   for (int i = 0; i < 100000; ++i) {
     const Real u = std::ldexp(Real(mantissa(generator)), int(exponent(generator)));
-    worst = std::max(worst, std::abs(inverse_root(u) * std::sqrt((long double)u) - 1));
+    worst = larger(worst, std::abs(inverse_root(u) * std::sqrt((long double)u) - 1));
   }
   return double(worst) / Limits::epsilon();
 }
@@ -88,7 +88,7 @@ int main() {
     for (const Index targets : {1, THREADS * LANES - 1, THREADS * LANES + 1}) {
       for (const bool exclude_self : {false, true}) {
         if (!exclude_self || targets <= charges) {
-          worst = std::max(worst, largest_error(targets, charges, exclude_self));
+          worst = larger(worst, largest_error(targets, charges, exclude_self));
         }
       }
     }

@@ -69,10 +69,10 @@ double largest_error(Index targets, Index charges, Index dimension, Index own_te
         pull[axis] += 3 * term / (1 + s) * (double(positions[i * dimension + axis]) - positions[j * dimension + axis]);
       }
     }
-    worst = std::max(worst, std::abs(potential[i] - value) / size);
+    worst = larger(worst, std::abs(potential[i] - value) / size);
     for (Index axis = 0; axis < dimension; ++axis) {
       const double found = double(field[i * dimension + axis]) + whole[i * dimension + axis];
-      worst = std::max(worst, std::abs(found - pull[axis]) / size);
+      worst = larger(worst, std::abs(found - pull[axis]) / size);
     }
   }
   return worst / std::numeric_limits<Real>::epsilon();
@@ -84,8 +84,8 @@ int main() {
   double worst = 0;
   for (const Index charges : {1, 8, 35}) {
     for (const Index dimension : {1, 11}) {
-      worst = std::max(worst, largest_error(charges < 4 ? charges : 4, charges, dimension, 1));
-      worst = std::max(worst, largest_error(charges < 4 ? charges : 4, charges, dimension, 2));
+      worst = larger(worst, largest_error(charges < 4 ? charges : 4, charges, dimension, 1));
+      worst = larger(worst, largest_error(charges < 4 ? charges : 4, charges, dimension, 2));
     }
   }
   std::printf("largest error: %.2f units of rounding of the sum of the terms' sizes\n", worst);

@@ -1,0 +1,91 @@
+// Product of two small matrices: see products.py.
+//
+// A block of threads has a tile of the product and goes along the sums in chunks, which lie in shared memory while the
+// next one is on its way to registers. A group of threads has the whole tile, each thread a square of it, and every
+// GROUPS-th term of the sums; the groups' sums are added up at the end, in a fixed order.
+//
+// REAL: float or double. THREADS: 256; for tests 8.
+
+using Real = REAL;
+using Index = long long;
+
+constexpr int SIDE = 4;                        // of a thread's square
+constexpr int TILE = THREADS < 256 ? 8 : 32;   // side of a block's tile
+constexpr int CHUNK = 2 * TILE;                // terms of the sums
+constexpr int LINE = TILE + 1;                 // of a chunk in shared memory, where columns then meet different banks
+constexpr int ACROSS = TILE / SIDE, GROUP = ACROSS * ACROSS, GROUPS = THREADS / GROUP;
+constexpr int OWN = CHUNK * TILE / THREADS;    // numbers of a chunk that a thread brings
+
+// The rows of a, or the columns of b.
+struct Operand {
+  const Real* numbers;
+  Index count, length, step, along;  // how many, numbers of each, and the steps to the next one and along one
+
+  // Place in a chunk of a number that this thread brings: neighbours in memory go to neighbouring threads.
+  __device__ void place(int which, int& line, int& term) const {
+    const int index = which * THREADS + int(threadIdx.x);
+    line = along == 1 ? index / CHUNK : index % TILE;
+    term = along == 1 ? index % CHUNK : index / TILE;
+  }
+
+  __device__ void read(Index first_line, Index first_term, Real* own) const {
+    for (int which = 0; which < OWN; ++which) {
+      int line, term;
+      place(which, line, term);
+      const Index i = first_line + line, j = first_term + term;
+      own[which] = i < count && j < length ? numbers[i * step + j * along] : Real(0);
+    }
+  }
+
+  __device__ void write(const Real* own, Real* chunk) const {
+    for (int which = 0; which < OWN; ++which) {
+      int line, term;
+      place(which, line, term);
+      chunk[term * LINE + line] = own[which];
+    }
+  }
+};
+
+extern "C" __global__ void __launch_bounds__(THREADS)
+    product(const Real* a, Index a_row, Index a_column, const Real* b, Index b_row, Index b_column, Real* out, Index m,
+            Index n, Index k) {
+  __shared__ Real memory[2 * CHUNK * LINE];
+  static_assert(GROUPS * TILE * TILE <= 2 * CHUNK * LINE, "the groups' sums take the chunks' place");
+  Real *const of_a = memory, *const of_b = memory + CHUNK * LINE;
+  const Operand rows{a, m, k, a_row, a_column}, columns{b, n, k, b_column, b_row};
+  const Index tiles = (n + TILE - 1) / TILE, i = blockIdx.x / tiles * TILE, j = blockIdx.x % tiles * TILE;
+  const int group = int(threadIdx.x) / GROUP, member = int(threadIdx.x) % GROUP;
+  const int row = member / ACROSS * SIDE, column = member % ACROSS * SIDE;
+
+  Real own_a[OWN], own_b[OWN], sums[SIDE][SIDE] = {};
+  rows.read(i, 0, own_a);
+  columns.read(j, 0, own_b);
+  for (Index first = 0; first < k; first += CHUNK) {
+    __syncthreads();  // all have used the chunk before
+    rows.write(own_a, of_a);
+    columns.write(own_b, of_b);
+    __syncthreads();
+    if (first + CHUNK < k) {
+      rows.read(i, first + CHUNK, own_a);
+      columns.read(j, first + CHUNK, own_b);
+    }
+    for (int term = group; term < CHUNK; term += GROUPS) {
+      for (int y = 0; y < SIDE; ++y) {
+        for (int x = 0; x < SIDE; ++x) {
+          sums[y][x] += of_a[term * LINE + row + y] * of_b[term * LINE + column + x];
+        }
+      }
+    }
+  }
+  __syncthreads();
+  for (int y = 0; y < SIDE; ++y) {
+    for (int x = 0; x < SIDE; ++x) memory[(group * TILE + row + y) * TILE + column + x] = sums[y][x];
+  }
+  __syncthreads();
+  for (int place = int(threadIdx.x); place < TILE * TILE; place += THREADS) {
+    Real sum = 0;
+    for (int part = 0; part < GROUPS; ++part) sum += memory[part * TILE * TILE + place];
+    const Index y = i + place / TILE, x = j + place % TILE;
+    if (y < m && x < n) out[y * n + x] = sum;
+  }
+}
