@@ -131,7 +131,7 @@ class BEGAN(GAN):
             "generator": at_generated,
             "real": at_real,
             "convergence": at_real + xp.abs(self.config.diversity * at_real - at_generated),
-            "k": k,
+            "k": k.copy(),
         }
         return losses, {"discriminator": d_discriminator, "generator": d_generator}
 
@@ -139,7 +139,7 @@ class BEGAN(GAN):
         """Move k towards the balance."""
         xp = self.device.xp
         excess = xp.asarray(self.config.diversity * losses["real"] - losses["generator"])
-        self.memory["k"] = xp.asarray(xp.clip(self.memory["k"] + self.config.gain * excess, 0, 1))
+        self.memory["k"][...] = xp.clip(self.memory["k"] + self.config.gain * excess, 0, 1)
 
     def _of_all(self, mean: Array) -> Array:
         """Mean over the samples of all ranks: k, which all of them share, and M are no means of the ranks' own."""

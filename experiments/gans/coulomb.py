@@ -137,7 +137,7 @@ class CoulombGAN(GAN):
         samples[batch:] = draws["real"]
         values, cache = self.forward("discriminator", samples)
 
-        target, field = self._targets()
+        target, field = self.aside(self._targets)
         loss_d, d_values = potential_regression(values, target, batch, reduction=self.config.reduction)
         if share != 1:
             loss_d, d_values = loss_d * share, d_values * share
@@ -187,6 +187,6 @@ class CoulombGAN(GAN):
         slopes += field.reshape(slopes.shape)
         weight = self.config.field_weight / (len(values) if self.config.reduction == "expectation" else 1)
         weight *= self._share_of_sum
-        loss = 0.5 * weight * xp.vdot(slopes, slopes)
+        loss = 0.5 * weight * xp.square(slopes).sum()
         slopes *= weight
         return loss, player.network.backward_twice(player.params, cache, kept, slopes, workspace=self.workspace)

@@ -158,14 +158,9 @@ class Direct(GAN):
         """
         samples, cache = self.forward("generator", draws["latent"])
         x = samples.reshape(self.batch, -1)
-        every_x, rows = self.all_acting(x), self.acting.rows
-        own = Charges(every_x, self._others(len(every_x)) * generated_charges(every_x).weights)
-        of_own, dx = at_own(potential_and_field, own, rows, self.kernel, exclude_self=self.config.unbiased)
-        of_data, of_real, field_of_real = self._real_part(x, **draws)
-        dx += field_of_real
-        dx *= 1 / self.batch
+        energy, dx = self.aside(lambda: self._energy(x, **draws))
         gradient = self.pull_dparams("generator", cache, dx.reshape(samples.shape))
-        return {"generator": of_data - 0.5 * of_own.mean() - of_real.mean()}, {"generator": gradient}
+        return {"generator": energy}, {"generator": gradient}
 
     def schedule(self) -> dict[str, float]:
         """Learning rate, exponent and softening at the next update."""
@@ -178,6 +173,16 @@ class Direct(GAN):
     def _others(self, count: int) -> float:
         """What makes a mean over all pairs of so many samples one over pairs of different ones, if that is asked."""
         return count / (count - 1) if self.config.unbiased else 1.0
+
+    def _energy(self, x: Array, **draws: Array) -> tuple[Array, Array]:
+        """Energy of samples, and its gradient."""
+        every_x, rows = self.all_acting(x), self.acting.rows
+        own = Charges(every_x, self._others(len(every_x)) * generated_charges(every_x).weights)
+        of_own, dx = at_own(potential_and_field, own, rows, self.kernel, exclude_self=self.config.unbiased)
+        of_data, of_real, field_of_real = self._real_part(x, **draws)
+        dx += field_of_real
+        dx *= 1 / self.batch
+        return of_data - 0.5 * of_own.mean() - of_real.mean(), dx
 
     def _real_part(self, x: Array, **draws: Array) -> tuple[Array | float, Array, Array]:
         """Energy of the real charges among themselves, and their potential and field at the samples."""

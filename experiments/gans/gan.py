@@ -18,6 +18,7 @@ from nets.workspace import Workspace
 from ..data.dataset import Source
 from ..players.player import Generator, Player, Role, Shape
 from ..ranks.alone import ALONE, Ranks, Shares
+from .recorded import RecordedMoves
 
 Losses = dict[str, Array]
 Gradients = dict[str, Parameters]
@@ -116,10 +117,11 @@ class GAN:
         self._all_act = potential == "global"
         self.acting = self.acting_of(self.shares)
         self.updates = 0
-        self.memory: dict[str, Array | float] = {}
-        """Numbers, beside the players, that go on from update to update."""
+        self.memory: dict[str, Array] = {}
+        """Numbers, beside the players, that go on from update to update, and stay in their place."""
         self.workspace = Workspace()
         self._first: str | None = None  # player whose gradient this move has asked for first
+        self._recorded: RecordedMoves | None = None
 
     @property
     def generator(self) -> Generator:
@@ -174,12 +176,44 @@ class GAN:
         draws = {name: getattr(self, f"draw_{name}")() for name in self.draws[move]}
         self._first = None
         self.workspace.release(0)
-        losses, gradients = self.gradients(move, **draws)
+        if self._recorded is None:
+            losses, gradients = self.gradients(move, **draws)
+        else:
+            losses, gradients = self._recorded.gradients(move, draws)
         for name, gradient in gradients.items():
             self.ranks.mean_(gradient.vector, self.shares)
             self.players[name].update(gradient)
         self.after(move, losses)
         return losses
+
+    def record(self) -> None:
+        """Launch what a move computes as one from now on, where it can be recorded; its numbers stay the same.
+
+        Raises
+        ------
+        RuntimeError
+            If there is no GPU that can record, or there are several ranks, which compute together.
+        """
+        if self.ranks.size > 1:
+            raise RuntimeError("several ranks compute together")
+        self._recorded = RecordedMoves(self)
+
+    @property
+    def graphs(self) -> str:
+        """What has become of :meth:`record`, in words."""
+        if self._recorded is None:
+            return "not recorded"
+        return f"not recorded: {self._recorded.given_up}" if self._recorded.given_up else "recorded"
+
+    def aside(self, call: Callable[[], Any]) -> Any:
+        """What a call gives that has other numbers of the host's at each update, such as a softening length.
+
+        Parameters
+        ----------
+        call : callable
+            Gives an array, or a tuple of arrays and of what stays the same, by arrays that stay in their place.
+        """
+        return call() if self._recorded is None else self._recorded.aside(call)
 
     def acting_of(self, shares: Shares) -> Shares:
         """Those of some samples on all ranks that act on a sample of this rank, and who has them."""
@@ -321,7 +355,7 @@ class GAN:
             branch = f"rank {self.ranks.rank} of {self.ranks.size} from update {self.updates}"
             self.streams = Streams(streams[0]["seed"], branch, bit_generator=self.streams.bit_generator)
         for name, value in state.get("memory", {}).items():
-            self.memory[name] = self.device.put(value) if isinstance(value, np.ndarray) else value
+            self.memory[name][...] = self.device.put(np.asarray(value))
 
 
 def streams_of(state: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 TESTS = (
     "tests/coulombfield/test_arrays.py",
+    "tests/coulombfield/test_graphs.py",
     "tests/coulombfield/test_philox.py",
     "tests/coulombfield/sums/test_sums_cuda.py",
     "tests/coulombfield/sums/test_sums_gram.py",
@@ -18,6 +19,7 @@ TESTS = (
     "tests/experiments/data/test_data_images.py::test_a_minibatch_on_cupy_is_that_on_numpy",
     "tests/experiments/gans/test_coulomb_gan.py::test_cupy_takes_the_same_steps_as_numpy",
     "tests/experiments/gans/test_coulomb_gan.py::test_an_update_on_cupy_copies_nothing_to_the_host",
+    "tests/experiments/gans/test_recorded.py",
     "tests/experiments/test_gaussian_mixture.py::test_an_experiment_on_cupy_does_what_it_does_on_numpy",
     "tests/experiments/test_images.py::test_an_experiment_on_cupy_does_what_it_does_on_numpy",
     "tests/experiments/test_random_streams.py",

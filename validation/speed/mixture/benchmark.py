@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from ..timing import CPU, Spread, blas_threads, sgemm_rate, take_turns, timer_of
 
 PRESET = "gaussian-mixture"
 COUNTED = "matrix products of both players, a product and a sum"
+SINGLY = "ours, launched one by one"
 QUICK_SECONDS = 0.1  # below it a GPU's own rates are measured by small arrays too
 
 
@@ -33,9 +35,12 @@ def run(seconds: float, *, device: Device = CPU) -> list[dict[str, Any]]:
     device : Device
         Where to compute.
     """
-    settings = config.resolve(PRESET).config
+    settings = config.resolve(PRESET, [] if device.xp is np else ["training.bit_generator=philox"]).config
     experiment = gan_training.build(settings, device, Streams(settings.seed))
     calls, updates = {"ours": experiment.step} | torch_updates(settings, device), {}
+    if device.xp is not np:
+        apart = replace(settings, training=replace(settings.training, graph=False))
+        calls[SINGLY] = gan_training.build(apart, device, Streams(settings.seed)).step
     if jax_sees(device):
         from . import jax_peer
 
@@ -44,10 +49,10 @@ def run(seconds: float, *, device: Device = CPU) -> list[dict[str, Any]]:
     with blas_threads(settings.training.blas_threads):  # not PyTorch's own products, which have no library beside it
         spreads = take_turns(calls, seconds, timer_of(device))
     spreads |= {name: Spread(*(time / count for time in spreads[name])) for name, count in updates.items()}
-    if len(calls) == 1:
+    if not spreads.keys() - {"ours", SINGLY}:
         print("no peer: neither PyTorch (pip install torch==2.13.0) nor JAX (pip install jax) is installed", end="")
         print("" if device.xp is np else " in a build that sees this GPU")
-    ours = spreads["ours"]
+    ours, singly = spreads.pop("ours"), spreads.pop(SINGLY, None)
     if device.xp is np:
         _print_ours(settings, ours)
         shares: dict[str, Any] = {}
@@ -55,8 +60,11 @@ def run(seconds: float, *, device: Device = CPU) -> list[dict[str, Any]]:
         count = operations(settings)
         of_card = Card(device, quick=seconds < QUICK_SECONDS).shares(ours.median, products=count, operations=count)
         print(f"  {'ours':<28}{ours}   {of_card}")
+        assert singly is not None
+        print(f"  {SINGLY:<28}{singly}   {experiment.gan.graphs}")
         shares = {"device": device.name, **of_card._asdict(), "counted": COUNTED}
-    rows = [_row(name, ours, spread) | shares for name, spread in spreads.items() if name != "ours"]
+        shares |= {"singly_s": singly.median, "graphs": experiment.gan.graphs}
+    rows = [_row(name, ours, spread) | shares for name, spread in spreads.items()]
     return rows if device.xp is np or rows else [_alone(ours) | shares]
 
 
