@@ -11,38 +11,41 @@ using Index = long long;
 
 constexpr int SIDE = 4;                        // of a thread's square
 constexpr int TILE = THREADS < 256 ? 8 : 32;   // side of a block's tile
-constexpr int CHUNK = 2 * TILE;                // terms of the sums
+constexpr int CHUNK = THREADS < 256 ? 8 : 64;  // terms of the sums
 constexpr int LINE = TILE + 1;                 // of a chunk in shared memory, where columns then meet different banks
 constexpr int ACROSS = TILE / SIDE, GROUP = ACROSS * ACROSS, GROUPS = THREADS / GROUP;
 constexpr int OWN = CHUNK * TILE / THREADS;    // numbers of a chunk that a thread brings
+static_assert(THREADS % CHUNK == 0 && THREADS % TILE == 0, "a thread's numbers lie in one row or column");
 
-// The rows of a, or the columns of b.
+// The rows of a, or the columns of b, and which numbers of a chunk this thread brings: neighbours in memory go to
+// neighbouring threads.
 struct Operand {
   const Real* numbers;
   Index count, length, step, along;  // how many, numbers of each, and the steps to the next one and along one
+  int line, term, lines, terms;      // of the first number that it brings, and from one to the next
 
-  // Place in a chunk of a number that this thread brings: neighbours in memory go to neighbouring threads.
-  __device__ void place(int which, int& line, int& term) const {
-    const int index = which * THREADS + int(threadIdx.x);
-    line = along == 1 ? index / CHUNK : index % TILE;
-    term = along == 1 ? index % CHUNK : index / TILE;
+  __device__ Operand(const Real* numbers, Index count, Index length, Index step, Index along)
+      : numbers(numbers), count(count), length(length), step(step), along(along) {
+    const int thread = int(threadIdx.x);
+    const bool inner = along == 1;
+    line = inner ? thread / CHUNK : thread % TILE;
+    term = inner ? thread % CHUNK : thread / TILE;
+    lines = inner ? THREADS / CHUNK : 0;
+    terms = inner ? 0 : THREADS / TILE;
   }
 
   __device__ void read(Index first_line, Index first_term, Real* own) const {
-    for (int which = 0; which < OWN; ++which) {
-      int line, term;
-      place(which, line, term);
-      const Index i = first_line + line, j = first_term + term;
-      own[which] = i < count && j < length ? numbers[i * step + j * along] : Real(0);
+    const Index i = first_line + line, j = first_term + term, next = lines * step + terms * along;
+    const Real* number = numbers + i * step + j * along;
+#pragma unroll
+    for (int which = 0; which < OWN; ++which, number += next) {
+      own[which] = i + which * lines < count && j + which * terms < length ? *number : Real(0);
     }
   }
 
   __device__ void write(const Real* own, Real* chunk) const {
-    for (int which = 0; which < OWN; ++which) {
-      int line, term;
-      place(which, line, term);
-      chunk[term * LINE + line] = own[which];
-    }
+#pragma unroll
+    for (int which = 0; which < OWN; ++which) chunk[(term + which * terms) * LINE + line + which * lines] = own[which];
   }
 };
 
@@ -52,7 +55,7 @@ extern "C" __global__ void __launch_bounds__(THREADS)
   __shared__ Real memory[2 * CHUNK * LINE];
   static_assert(GROUPS * TILE * TILE <= 2 * CHUNK * LINE, "the groups' sums take the chunks' place");
   Real *const of_a = memory, *const of_b = memory + CHUNK * LINE;
-  const Operand rows{a, m, k, a_row, a_column}, columns{b, n, k, b_column, b_row};
+  const Operand rows(a, m, k, a_row, a_column), columns(b, n, k, b_column, b_row);
   const Index tiles = (n + TILE - 1) / TILE, i = blockIdx.x / tiles * TILE, j = blockIdx.x % tiles * TILE;
   const int group = int(threadIdx.x) / GROUP, member = int(threadIdx.x) % GROUP;
   const int row = member / ACROSS * SIDE, column = member % ACROSS * SIDE;
@@ -69,6 +72,7 @@ extern "C" __global__ void __launch_bounds__(THREADS)
       rows.read(i, first + CHUNK, own_a);
       columns.read(j, first + CHUNK, own_b);
     }
+#pragma unroll 2
     for (int term = group; term < CHUNK; term += GROUPS) {
       for (int y = 0; y < SIDE; ++y) {
         for (int x = 0; x < SIDE; ++x) {
