@@ -56,7 +56,9 @@ class RecordedMoves:
 
     def gradients(self, move: str, draws: Mapping[str, Array]) -> tuple[Losses, Gradients]:
         """Losses, to be kept, and gradients of a move, which are valid until its next call."""
-        if self.given_up or move not in self._moves:
+        if self.given_up:
+            return self._gan.gradients(move, **draws)
+        if move not in self._moves:
             self._moves[move] = None
             return self._gan.gradients(move, **draws)
         kept = self._moves[move]
@@ -65,8 +67,7 @@ class RecordedMoves:
         for name, array in draws.items():
             kept.draws[name][...] = array
         kept.recorded()
-        losses, gradients = kept.recorded.result
-        return {name: loss.copy() for name, loss in losses.items()}, gradients
+        return _told(kept.recorded)
 
     def aside(self, call: Callable[[], Any]) -> Any:
         """What a call gives, which a recording leaves out and calls again each time."""
@@ -74,28 +75,25 @@ class RecordedMoves:
 
     def _first(self, move: str, draws: Mapping[str, Array]) -> tuple[Losses, Gradients]:
         """Record a move, if that can be and gives the same."""
-        gan = self._gan
+        gan, xp = self._gan, self._xp
         losses, gradients = gan.gradients(move, **draws)
         expected = [*losses.values(), *(gradient.vector.copy() for gradient in gradients.values())]
         own = {name: array.copy() for name, array in draws.items()}
-        workspace, gan.workspace = (
-            gan.workspace,
-            Workspace(),
-        )  # whose memory is the recording's, and goes to the next one
+        workspace = gan.workspace
+        gan.workspace = Workspace()  # of the recordings' memory, which they use in turns
         try:
-            recorded = Recorded(self._xp, lambda recording: self._record(recording, move, own), self._memory)
-        except NotImplementedError as error:
-            self.given_up = str(error)
+            recorded = Recorded(xp, lambda recording: self._record(recording, move, own), self._memory)
         except Exception as error:  # CuPy's and CUDA's have classes of their own
-            self._give_up(move, f"{type(error).__name__}: {error}")
+            self._give_up(move, error)
+        else:
+            again = [*recorded.result[0].values(), *(gradient.vector for gradient in recorded.result[1].values())]
+            if all(bool(xp.array_equal(a, b, equal_nan=True)) for a, b in zip(expected, again, strict=True)):
+                self._moves[move] = Kept(own, recorded)
+                return _told(recorded)
+            self._give_up(move, ArithmeticError("its gradients differ from those of single launches"))
         finally:
             gan.workspace = workspace
-        if not self.given_up:
-            again = [*recorded.result[0].values(), *(gradient.vector for gradient in recorded.result[1].values())]
-            if all(bool((a == b).all()) for a, b in zip(expected, again, strict=True)):
-                self._moves[move] = Kept(own, recorded)
-                return {name: loss.copy() for name, loss in recorded.result[0].items()}, recorded.result[1]
-            self._give_up(move, "its gradients differ from those of single launches")
+        self._memory.free_all_blocks()
         return gan.gradients(move, **draws)
 
     def _record(self, recording: Recorded[Any], move: str, draws: Mapping[str, Array]) -> tuple[Losses, Gradients]:
@@ -105,10 +103,20 @@ class RecordedMoves:
         finally:
             self._recording = None
 
-    def _give_up(self, move: str, reason: str) -> None:
-        self.given_up = reason
-        warnings.warn(
-            f"training.graph: the move {move} can't be recorded, and its kernels are launched one by one ({reason})",
-            RuntimeWarning,
-            stacklevel=2,
-        )
+    def _give_up(self, move: str, error: Exception) -> None:
+        """Launch one by one from now on; that a library refuses to be recorded is no news."""
+        self.given_up = f"{type(error).__name__}: {error}"
+        self._moves.clear()
+        if not isinstance(error, NotImplementedError):
+            warnings.warn(
+                f"training.graph: the move {move} can't be recorded, and its kernels are launched one by one "
+                f"({self.given_up})",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+
+
+def _told(recorded: Recorded[tuple[Losses, Gradients]]) -> tuple[Losses, Gradients]:
+    """What a recorded move has given, with losses of the caller's own."""
+    losses, gradients = recorded.result
+    return {name: loss.copy() for name, loss in losses.items()}, gradients

@@ -90,9 +90,12 @@ def renewed(old, new):
 
 @pytest.fixture
 def host(monkeypatch):
-    """A host that records, in its way."""
-    monkeypatch.setattr(np, "cuda", SimpleNamespace(MemoryPool=lambda: None), raising=False)
+    """A host that records, in its way; how often memory was given back."""
+    freed = []
+    pool = SimpleNamespace(free_all_blocks=lambda: freed.append(True))
+    monkeypatch.setattr(np, "cuda", SimpleNamespace(MemoryPool=lambda: pool), raising=False)
     monkeypatch.setattr(module, "refusal", lambda xp: "")
+    return freed
 
 
 def built(kind, device=CPU, *more):
@@ -192,6 +195,7 @@ def test_what_can_not_be_recorded_is_computed_as_before(host, monkeypatch, error
         warnings.simplefilter("always")
         for one, other in zip(states(singly, 4), states(recorded, 4), strict=True):
             assert one[0] == other[0]
+    assert host == [True]
     assert [str(each.message) for each in seen] == (
         []
         if isinstance(error, NotImplementedError)
