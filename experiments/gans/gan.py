@@ -179,7 +179,7 @@ class GAN:
         if self._recorded is None:
             losses, gradients = self.gradients(move, **draws)
         else:
-            losses, gradients = self._recorded.gradients(move, draws)
+            losses, gradients = self._recorded(move, draws)
         for name, gradient in gradients.items():
             self.ranks.mean_(gradient.vector, self.shares)
             self.players[name].update(gradient)

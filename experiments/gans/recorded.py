@@ -54,7 +54,7 @@ class RecordedMoves:
         self._recording: Recorded[Any] | None = None
         self.given_up = ""
 
-    def gradients(self, move: str, draws: Mapping[str, Array]) -> tuple[Losses, Gradients]:
+    def __call__(self, move: str, draws: Mapping[str, Array]) -> tuple[Losses, Gradients]:
         """Losses, to be kept, and gradients of a move, which are valid until its next call."""
         if self.given_up:
             return self._gan.gradients(move, **draws)
