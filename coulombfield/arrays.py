@@ -168,9 +168,21 @@ def backend(**arrays: Array) -> ModuleType:
 def namespace(array: Array) -> Any:
     """Array-API namespace of one array that :func:`backend` has seen: for many, a part of what it costs.
 
-    NumPy has what the standard wants; array-api-compat's namespace for it would import all of its submodules.
+    NumPy has what the standard wants; array-api-compat's namespace for it would import all of its submodules. Of CuPy it
+    is asked once.
     """
-    return np if type(array) in PLAIN else array_api_compat.array_namespace(array)
+    kind = type(array)
+    if kind in PLAIN:
+        return np
+    if kind not in _namespaces:
+        found = array_api_compat.array_namespace(array)
+        if library(kind) != "cupy":  # JAX decides by an array's dtype too
+            return found
+        _namespaces[kind] = found
+    return _namespaces[kind]
+
+
+_namespaces: dict[type, Any] = {}
 
 
 def floating(**given: Any) -> tuple[Array, ...]:

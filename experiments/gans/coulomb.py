@@ -102,6 +102,8 @@ class CoulombGAN(GAN):
         # Generated and real samples of one rank, then those of the next, as the points come.
         self._weights = xp.concatenate([part[:n] for n in self.acting.counts for part in (negative, positive)])
         self._both = Shares(tuple(2 * n for n in self.acting.counts), self.acting.rank)
+        alone = self.acting.whole == batch  # then the charges are always these, in memory that is written anew
+        self._charges = Charges(self._points, self._weights) if alone else None
 
     @property
     def second_order(self) -> bool:
@@ -167,8 +169,8 @@ class CoulombGAN(GAN):
 
     def _targets(self) -> tuple[Array, Array | None]:
         """What D and its slope at the minibatch's points ought to be; the field is minus the latter, or None."""
-        charges, scale = Charges(self.all_acting(self._points, self._both), self._weights), self.config.scale
-        rows, exclude_self = self._both.rows, self.config.exclude_self
+        charges = self._charges or Charges(self.all_acting(self._points, self._both), self._weights)
+        scale, rows, exclude_self = self.config.scale, self._both.rows, self.config.exclude_self
         if not self.config.field_weight:
             target = at_own(potential, charges, rows, self.kernel, exclude_self=exclude_self)
             field = None
