@@ -168,8 +168,8 @@ def backend(**arrays: Array) -> ModuleType:
 def namespace(array: Array) -> Any:
     """Array-API namespace of one array that :func:`backend` has seen: for many, a part of what it costs.
 
-    NumPy has what the standard wants; array-api-compat's namespace for it would import all of its submodules. Of CuPy it
-    is asked once.
+    NumPy has what the standard wants; array-api-compat's namespace for it would import all of its submodules. For CuPy
+    it is asked once.
     """
     kind = type(array)
     if kind in PLAIN:
