@@ -156,19 +156,25 @@ class Training:
                 while self.step < self.plan.updates and not (self.ended or self._asked(requests)):
                     self._advance(requests, progress)
                     self._record(progress)
-                if self._asked(requests) and self._saved_step != self.step:
+                stopped = self._asked(requests)
+                if stopped and self._saved_step != self.step:
                     self._save()
         finally:
             progress.close()
-        stopped_by = requests[0] if requests and not self.ended else ""
+        stopped_by = requests[0] if stopped and not self.ended else ""
         return Outcome(self.step, self.seconds, stopped_by, self.ended)
 
     def _asked(self, requests: list[str]) -> bool:
-        """Whether a signal has come, to whichever rank; all of them then know its name."""
-        if self.ranks.size > 1:
-            found = self.ranks.any(bool(requests))
-            requests[:] = sorted(filter(None, self.ranks.objects("".join(requests[:1]))))[:1] if found else []
-        return bool(requests)
+        """Whether a signal has come, to whichever rank; all of them then know its name.
+
+        One that comes while the ranks ask each other is of the next time.
+        """
+        if self.ranks.size == 1:
+            return bool(requests)
+        found = self.ranks.any(bool(requests))
+        if found:
+            requests[:] = sorted(filter(None, self.ranks.objects("".join(requests[:1]))))[:1]
+        return found
 
     def _advance(self, requests: list[str], progress: Progress | Silence) -> None:
         """Step up to the next update at which something is due."""

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import array_api_strict
 import numpy as np
@@ -374,3 +375,24 @@ def test_matrix_products_use_the_threads_asked_for(tmp_path, monkeypatch, asked)
     assert run(tmp_path, f"training.blas_threads={asked}") == 0
     assert seen == [[1] * len(before) if asked else before]
     assert blas_threads() == before
+
+
+def test_a_signal_that_comes_while_ranks_ask_each_other_is_found_the_next_time():
+    """It would be lost, or end one rank while the others go on."""
+    requests = []
+
+    class Two:
+        size = 2
+
+        def any(self, mine):
+            if not mine:
+                requests.append("SIGTERM")  # just after this rank has said that it has none
+            return mine
+
+        def objects(self, mine):
+            return [mine, ""]
+
+    loop = SimpleNamespace(ranks=Two())
+    assert not training.Training._asked(loop, requests)
+    assert training.Training._asked(loop, requests)
+    assert requests == ["SIGTERM"]
