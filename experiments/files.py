@@ -29,8 +29,15 @@ def writing(path: Path) -> Iterator[None]:
         raise WriteError(f"{path}: can't be written ({error.strerror or error})") from error
 
 
-def write_atomically(path: Path, content: bytes | str) -> None:
+def write_atomically(path: Path, *content: bytes | str) -> None:
     """Replace a file so that readers, and a machine that loses power, see the old content or the new, whole.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    content : bytes or str
+        What it will hold, in one part or several.
 
     Raises
     ------
@@ -38,14 +45,15 @@ def write_atomically(path: Path, content: bytes | str) -> None:
         If the system refuses, as on a full disk; the old file then stays.
     """
     # A name of a file whose bytes are no text comes with surrogates, which UTF-8 does not have.
-    data = content.encode(errors="backslashreplace") if isinstance(content, str) else content
+    parts = [part.encode(errors="backslashreplace") if isinstance(part, str) else part for part in content]
     temporary = path.with_name(f".{path.name}.tmp")
     with writing(path):
         try:
             # Made anew: what has this name, be it a link of somebody else's to another file, is not written to.
             temporary.unlink(missing_ok=True)
             with open(temporary, "xb") as file:
-                file.write(data)
+                for part in parts:
+                    file.write(part)
                 os.fsync(file.fileno())
             os.replace(temporary, path)
             sync_folder(path)

@@ -2,7 +2,9 @@
 
 Layout: ``/state`` holds the nested state, a group for each mapping and a dataset for each leaf (arrays and strings as
 they are, other values as JSON text); ``/config`` is the run's configuration as TOML; the root's attributes name the
-format, its version, the step and a checksum over everything. Every dataset has a checksum of its own.
+format, its version, the step and a checksum over everything. Every dataset has a checksum of its own. HDF5's user
+block, the first 512 bytes, has one of all bytes behind it, which is looked at before HDF5 is asked: some damaged files
+make HDF5 1.14.6 end the process. Files of earlier versions have none, and are read as well.
 
 A run keeps ``/state/loop`` (seconds, losses since the last log line) and ``/state/experiment``, where a GAN has::
 
@@ -36,6 +38,10 @@ from .provenance import digest
 
 FORMAT = "coulombfield experiment checkpoint"
 SCHEMA_VERSION = 1
+USER_BLOCK = 512
+"""Bytes before those of HDF5, which it allows for."""
+DIGEST = b"coulombfield checkpoint in HDF5; SHA-256 of what is behind these 512 bytes: "
+"""How the user block begins."""
 
 State = Mapping[str, Any]
 
@@ -92,7 +98,8 @@ def save(path: Path, checkpoint: Checkpoint) -> None:
         file.attrs["checksum"] = _checksum(checkpoint.step, entries)
         file.flush()
         image = file.id.get_file_image()
-    write_atomically(path, image)
+    block = DIGEST + hashlib.sha256(image).hexdigest().encode() + b"\n"
+    write_atomically(path, block.ljust(USER_BLOCK, b"\0"), image)
 
 
 def load(path: Path) -> Checkpoint:
@@ -106,6 +113,7 @@ def load(path: Path) -> Checkpoint:
         If a newer version of this program wrote it.
     """
     try:
+        _check_bytes(path)
         with h5py.File(path, "r") as file:
             return _read(path, file)
     except CheckpointError:
@@ -115,6 +123,16 @@ def load(path: Path) -> Checkpoint:
     except Exception as error:  # on damaged files, h5py raises nearly any class
         reason = " ".join(str(error).split())
         raise CheckpointError(f"{path}: not a readable HDF5 file; truncated, corrupt or foreign ({reason})") from error
+
+
+def _check_bytes(path: Path) -> None:
+    """Raise ValueError unless a file has the bytes that its user block tells of, if it does."""
+    with open(path, "rb") as file:
+        block = file.read(USER_BLOCK)
+        if block.startswith(DIGEST):
+            found = hashlib.file_digest(file, "sha256").hexdigest().encode()
+            if block[len(DIGEST) :].rstrip(b"\0") != found + b"\n":
+                raise ValueError("other bytes than were written")
 
 
 def leaves(state: State, prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -103,7 +103,9 @@ def test_foreign_and_missing_files_are_refused(tmp_path):
 
 
 def edited(path, edit):
+    """A file as earlier versions wrote it, without a checksum of its bytes, or as a newer one may."""
     checkpoint.save(path, simple(5))
+    path.write_bytes(path.read_bytes()[checkpoint.USER_BLOCK :])
     with h5py.File(path, "r+") as file:
         edit(file)
     return path
@@ -125,6 +127,22 @@ def edited(path, edit):
 def test_an_edited_file_is_refused(tmp_path, edit, message):
     with pytest.raises(CheckpointError, match=message):
         checkpoint.load(edited(tmp_path / "file.h5", edit))
+
+
+def test_a_file_of_an_earlier_version_is_read(tmp_path):
+    assert same(checkpoint.load(edited(tmp_path / "file.h5", lambda file: None)).state, simple(5).state)
+
+
+def test_hdf5_sees_no_file_of_other_bytes(tmp_path, monkeypatch):
+    """With some, it ends the process."""
+    path = tmp_path / "file.h5"
+    checkpoint.save(path, simple(5))
+    content = path.read_bytes()
+    monkeypatch.setattr(checkpoint.h5py, "File", lambda *_: pytest.fail("opened"))
+    for other in (content[:-1], content + b"x", content[:700] + b"x" + content[701:], content[:512]):
+        path.write_bytes(other)
+        with pytest.raises(CheckpointError, match="other bytes than were written"):
+            checkpoint.load(path)
 
 
 def test_a_newer_schema_is_refused_and_not_fallen_back_from(tmp_path):
