@@ -3,8 +3,8 @@
 Layout: ``/state`` holds the nested state, a group for each mapping and a dataset for each leaf (arrays and strings as
 they are, other values as JSON text); ``/config`` is the run's configuration as TOML; the root's attributes name the
 format, its version, the step and a checksum over everything. Every dataset has a checksum of its own. HDF5's user
-block, the first 512 bytes, has one of all bytes behind it, which is looked at before HDF5 is asked: some damaged files make
-HDF5 1.14.6 crash or never return. Files of earlier versions have none, and are read as well.
+block, the first 512 bytes, has one of all bytes behind it, which is looked at before HDF5 is asked: some damaged files
+make HDF5 1.14.6 crash or never return. Files of earlier versions have none, and are read as well.
 
 A run keeps ``/state/loop`` (seconds, losses since the last log line) and ``/state/experiment``, where a GAN has::
 
