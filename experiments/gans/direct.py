@@ -73,6 +73,12 @@ class Config(GANConfig):
         d of Eq 5; the authors' "dimension 3" is exponent 1. A number for one that stays.
     softening : ScheduleConfig
         Softening length of Eq 5 [length].
+    own_softening : float
+        Least softening between samples in the first ``own_updates`` updates [length]; 0 for that of the data always.
+        Where it is more than ``softening``, samples repel each other more softly than the data attract them: they
+        contract to the data's modes, and fewer are left between them.
+    own_updates : int
+        How many updates that are [updates].
     unbiased : bool
         Whether pairs of a sample with itself are left out, and N - 1 stands for one N; Eq 33 has them.
     real : {"minibatch", "all"}
@@ -87,12 +93,22 @@ class Config(GANConfig):
 
     exponent: ScheduleConfig
     softening: ScheduleConfig
+    own_softening: float = 0.0
+    own_updates: int = 0
     unbiased: bool = False
     real: Literal["minibatch", "all"] = "minibatch"
     real_batch: int = 0
     rtol: float = 1e-3
 
     def __post_init__(self) -> None:
+        for name in ("own_softening", "own_updates"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name}: expected a number that is not negative, got {getattr(self, name)}")
+        if bool(self.own_softening) != bool(self.own_updates):
+            raise ValueError(
+                f"own_updates: expected with an own_softening and only there, got {self.own_updates} with "
+                f"{self.own_softening}"
+            )
         if self.real_batch < 0:
             raise ValueError(f"real_batch: expected a number that is not negative, got {self.real_batch}")
         if self.real_batch and self.real == "all":
@@ -132,6 +148,14 @@ class Direct(GAN):
         """Kernel of the field at the next update."""
         return self._kernel_at(self.updates)
 
+    @property
+    def own_kernel(self) -> Plummer:
+        """Kernel of the samples' field at each other."""
+        kernel, config = self.kernel, self.config
+        if self.updates < config.own_updates and config.own_softening > kernel.softening:
+            return Plummer(kernel.exponent, config.own_softening)
+        return kernel
+
     def draw_real(self) -> Array:
         """Real samples of this rank's part of a minibatch, shape (real_batch, ...) where there is one rank."""
         return self.data.draw(self._real_shares.own, self.stream("minibatch"))
@@ -152,7 +176,8 @@ class Direct(GAN):
         -------
         losses : dict
             ``generator``, the energy [charge² · length**-d], 0-d; if all real charges make the field, without the
-            data's own part, which the generator does not change.
+            data's own part, which the generator does not change. While ``own_softening`` acts, the samples' own part is
+            of that kernel.
         gradients : dict
             Its gradient in the generator's parameters.
         """
@@ -178,7 +203,7 @@ class Direct(GAN):
         """Energy of samples, and its gradient."""
         every_x, rows = self.all_acting(x), self.acting.rows
         own = Charges(every_x, self._others(len(every_x)) * generated_charges(every_x).weights)
-        of_own, dx = at_own(potential_and_field, own, rows, self.kernel, exclude_self=self.config.unbiased)
+        of_own, dx = at_own(potential_and_field, own, rows, self.own_kernel, exclude_self=self.config.unbiased)
         of_data, of_real, field_of_real = self._real_part(x, **draws)
         dx += field_of_real
         dx *= 1 / self.batch

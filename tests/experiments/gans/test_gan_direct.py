@@ -10,8 +10,10 @@ from coulombfield import (
     Plummer,
     TabulatedField,
     energy_gradient,
+    generated_charges,
     interaction_energy,
     potential,
+    potential_and_field,
     real_charges,
     tabulated,
 )
@@ -54,6 +56,35 @@ def test_samples_move_along_the_field(device, unbiased):
         np.testing.assert_allclose(to_numpy(found), to_numpy(expected), rtol=1e-12, atol=1e-15 * BATCH)
 
 
+@pytest.mark.parametrize("real", ["minibatch", "all"])
+def test_samples_repel_each_other_with_their_own_softening_at_first(device, real):
+    """Their potential and field are of the softer kernel, as the loss and a linear generator's weights show."""
+
+    def found(gan):
+        losses, gradients = gan.gradients("generator", latent=latent, **charges)
+        return float(losses["generator"]), to_numpy(gradients["generator"]["weight"]).copy()
+
+    def made(**own):
+        return build(device, {"generator": Network(Linear(3, 2))}, unbiased=True, real=real, updates=9, **own)
+
+    gan, plain = made(own_softening=2.0, own_updates=1), made()
+    latent, charges = gan.draw_latent(), {} if real == "all" else {"real": gan.draw_real()}
+    samples = forward(gan, "generator", latent)
+    own, others = generated_charges(samples), len(samples) - 1
+    soft, sharp = (
+        potential_and_field(samples, own, Plummer(1.0, softening), exclude_self=True) for softening in (2.0, 0.7)
+    )
+    (with_own, moved), (without, plainly) = found(gan), found(plain)
+    of_loss = -0.5 * len(samples) / others * float((soft[0] - sharp[0]).mean())
+    assert with_own - without == pytest.approx(of_loss, rel=1e-9)
+    np.testing.assert_allclose(
+        moved - plainly, to_numpy(latent.T @ (soft[1] - sharp[1])) / others, rtol=1e-9, atol=1e-15
+    )
+    for later in (gan, made(own_softening=0.5, own_updates=9)):
+        later.updates = 1
+        np.testing.assert_array_equal(found(later)[1], plainly)
+
+
 def test_the_softening_follows_its_schedule():
     gan = build(CPU, softening=ScheduleConfig(start=3.0, end=1.0))
     assert gan.schedule()["softening"] == gan.kernel.softening == 3.0
@@ -73,6 +104,10 @@ def test_bad_settings_are_refused_by_name(monkeypatch):
         ({"real": "all", "real_batch": 5}, "real_batch: expected with real = minibatch only, got 5 with all"),
         ({"rtol": 0.5, "real": "all"}, "rtol: expected 0, or from 1e-4 to 0.1, got 0.5"),
         ({"rtol": 0.01}, "rtol: expected with real = all only, got 0.01 with minibatch"),
+        ({"own_softening": -1.0}, "own_softening: expected a number that is not negative, got -1.0"),
+        ({"own_updates": -1}, "own_updates: expected a number that is not negative, got -1"),
+        ({"own_softening": 1.0}, "own_updates: expected with an own_softening and only there, got 0 with 1.0"),
+        ({"own_updates": 3}, "own_updates: expected with an own_softening and only there, got 3 with 0.0"),
     ):
         with pytest.raises(ValueError, match=message):
             build(CPU, **bad)

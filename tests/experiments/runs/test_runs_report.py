@@ -161,6 +161,7 @@ def test_notes_explain_settings_and_a_changed_run_has_no_results(name):
         "discriminator-or-field",
         "gaussian-mixture",
         "gaussian-mixture-direct",
+        "gaussian-mixture-direct-quick",
         "gaussian-mixture-field",
         "gaussian-mixture-quick",
         "mixture-flow",
