@@ -21,10 +21,10 @@ if FAULT == "bug":
 elif FAULT == "full disk":
     write = checkpoint.write_atomically
 
-    def write_some(path, content):
+    def write_some(path, *content):
         if path.name == "step-000000012.h5":
             raise WriteError(f"{path}: can't be written (No space left on device)")
-        write(path, content)
+        write(path, *content)
 
     checkpoint.write_atomically = write_some
 elif FAULT == "other code" and world().rank == 1:
