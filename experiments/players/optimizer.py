@@ -51,8 +51,6 @@ class ScheduleConfig:
             raise ValueError(f"end: expected with the kind exponential only, got {self.end} with {self.kind}")
         if not 0 < self.factor <= 1:
             raise ValueError(f"factor: expected a number in (0, 1], got {self.factor}")
-        if self.kind != "step" and self.factor != type(self).factor:
-            raise ValueError(f"factor: expected with the kind step only, got {self.factor} with {self.kind}")
         if bool(self.milestones) != (self.kind == "step"):
             raise ValueError(f"milestones: expected with the kind step and only there, got {self.milestones}")
 

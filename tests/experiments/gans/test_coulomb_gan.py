@@ -308,7 +308,6 @@ def test_what_is_not_finite_shows_in_the_losses(device, m, bad):
         ({"start": 1.0, "kind": "step"}, "milestones: expected with the kind step and only there"),
         ({"start": 1.0, "end": 1.0, "milestones": (3,)}, "milestones: expected with the kind step and only there"),
         ({"start": 1.0, "end": 1.0, "factor": 2.0}, "factor: expected a number in"),
-        ({"start": 1.0, "end": 1.0, "factor": 0.5}, "factor: expected with the kind step only"),
     ],
 )
 def test_a_schedule_says_what_is_wrong(settings, message):
