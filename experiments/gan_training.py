@@ -43,7 +43,7 @@ class TrainingConfig(LoopConfig):
     tf32 : bool
         Whether a GPU may round the factors of the networks' products to TF32, 10 bits, for the speed of its tensor
         cores. It has no meaning on a CPU and in float64.
-    graph: bool = True
+    graph : bool
         Whether a GPU launches a move of small networks as one, as CUDA graphs. The numbers are the same.
     """
 
@@ -110,7 +110,8 @@ def build(config: Config, device: Device, streams: Streams) -> GANTraining:
 
 def tied_to_length(config: Config) -> list[str]:
     """Names of the settings whose meaning depends on the number of updates."""
-    return [name for name, schedule in instances(config, ScheduleConfig) if schedule.kind == "exponential"]
+    tied = [name for name, schedule in instances(config, ScheduleConfig) if schedule.kind == "exponential"]
+    return tied + [f"gan.{name}" for name in config.gan.shares if getattr(config.gan, name)]
 
 
 class GANTraining:

@@ -74,11 +74,11 @@ class Config(GANConfig):
     softening : ScheduleConfig
         Softening length of Eq 5 [length].
     own_softening : float
-        Least softening between samples in the first ``own_updates`` updates [length]; 0 for that of the data always.
+        Least softening between samples in the first part of the run [length]; 0 for that of the data always.
         Where it is more than ``softening``, samples repel each other more softly than the data attract them: they
         contract to the data's modes, and fewer are left between them.
-    own_updates : int
-        How many updates that are [updates].
+    own_share : float
+        How much of the run's updates that part is, below 1.
     unbiased : bool
         Whether pairs of a sample with itself are left out, and N - 1 stands for one N; Eq 33 has them.
     real : {"minibatch", "all"}
@@ -90,23 +90,25 @@ class Config(GANConfig):
     """
 
     players: ClassVar[tuple[str, ...]] = ("generator",)
+    shares: ClassVar[tuple[str, ...]] = ("own_share",)
 
     exponent: ScheduleConfig
     softening: ScheduleConfig
     own_softening: float = 0.0
-    own_updates: int = 0
+    own_share: float = 0.0
     unbiased: bool = False
     real: Literal["minibatch", "all"] = "minibatch"
     real_batch: int = 0
     rtol: float = 1e-3
 
     def __post_init__(self) -> None:
-        for name in ("own_softening", "own_updates"):
-            if getattr(self, name) < 0:
-                raise ValueError(f"{name}: expected a number that is not negative, got {getattr(self, name)}")
-        if bool(self.own_softening) != bool(self.own_updates):
+        if self.own_softening < 0:
+            raise ValueError(f"own_softening: expected a number that is not negative, got {self.own_softening}")
+        if not 0 <= self.own_share < 1:
+            raise ValueError(f"own_share: expected a number in [0, 1), got {self.own_share}")
+        if bool(self.own_softening) != bool(self.own_share):
             raise ValueError(
-                f"own_updates: expected with an own_softening and only there, got {self.own_updates} with "
+                f"own_share: expected with an own_softening and only there, got {self.own_share} with "
                 f"{self.own_softening}"
             )
         if self.real_batch < 0:
@@ -142,6 +144,9 @@ class Direct(GAN):
         self._exponent, self._softening = config.exponent.over(self.length), config.softening.over(self.length)
         self._kernel_at(self.length)  # raises where the last one, or the first, is out of range
         self._kernel_at(0)
+        self._own_until = round(config.own_share * self.length)
+        if config.own_softening:
+            self._check_own()
 
     @property
     def kernel(self) -> Plummer:
@@ -151,10 +156,8 @@ class Direct(GAN):
     @property
     def own_kernel(self) -> Plummer:
         """Kernel of the samples' field at each other."""
-        kernel, config = self.kernel, self.config
-        if self.updates < config.own_updates and config.own_softening > kernel.softening:
-            return Plummer(kernel.exponent, config.own_softening)
-        return kernel
+        kernel, own = self.kernel, self.config.own_softening
+        return Plummer(kernel.exponent, own) if self.updates < self._own_until and own > kernel.softening else kernel
 
     def draw_real(self) -> Array:
         """Real samples of this rank's part of a minibatch, shape (real_batch, ...) where there is one rank."""
@@ -190,7 +193,22 @@ class Direct(GAN):
     def schedule(self) -> dict[str, float]:
         """Learning rate, exponent and softening at the next update."""
         kernel = self.kernel
-        return {**super().schedule(), "exponent": kernel.exponent, "softening": kernel.softening}
+        own = {"own_softening": self.own_kernel.softening} if self.config.own_softening else {}
+        return {**super().schedule(), "exponent": kernel.exponent, "softening": kernel.softening, **own}
+
+    def _check_own(self) -> None:
+        """Raise unless the samples' own softening is one of a kernel, and acts at the end of its part at least."""
+        own, last = self.config.own_softening, max(self._own_until - 1, 0)
+        try:
+            Plummer(self._exponent(last), own)
+            Plummer(self._exponent(0), own)
+        except ValueError as error:
+            raise ValueError(f"own_softening: {error}") from None
+        if own <= self._softening(last):
+            raise ValueError(
+                f"own_softening: expected more than the softening of update {last}, {self._softening(last):.3g}, "
+                f"got {own}"
+            )
 
     def _kernel_at(self, step: int) -> Plummer:
         return Plummer(self._exponent(step), self._softening(step))

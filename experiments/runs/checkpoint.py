@@ -42,6 +42,8 @@ USER_BLOCK = 512
 """Bytes before those of HDF5, which it allows for."""
 DIGEST = b"coulombfield checkpoint in HDF5; SHA-256 of what is behind these 512 bytes: "
 """How the user block begins."""
+SIGNATURE = b"\x89HDF\r\n\x1a\n"
+"""How HDF5's own bytes begin, and files of earlier versions with them."""
 
 State = Mapping[str, Any]
 
@@ -126,13 +128,16 @@ def load(path: Path) -> Checkpoint:
 
 
 def _check_bytes(path: Path) -> None:
-    """Raise ValueError unless a file has the bytes that its user block tells of, if it does."""
+    """Raise ValueError unless a file has the bytes that its user block tells of, or is of an earlier version."""
+    if path.exists() and not path.is_file():  # a pipe would never end
+        raise ValueError("no file")
     with open(path, "rb") as file:
         block = file.read(USER_BLOCK)
-        if block.startswith(DIGEST):
-            found = hashlib.file_digest(file, "sha256").hexdigest().encode()
-            if block[len(DIGEST) :].rstrip(b"\0") != found + b"\n":
-                raise ValueError("other bytes than were written")
+        if block.startswith(SIGNATURE):
+            return
+        found = hashlib.file_digest(file, "sha256").hexdigest().encode() if block.startswith(DIGEST) else b""
+        if block.rstrip(b"\0") != DIGEST + found + b"\n":
+            raise ValueError("other bytes than were written")
 
 
 def leaves(state: State, prefix: str = "") -> Iterator[tuple[str, Any]]:

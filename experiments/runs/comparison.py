@@ -67,6 +67,7 @@ class Recorded:
         mapping = config.read(folder.config)
         title = str(mapping.get("title", ""))
         settings = dict(schema.dotted({key: value for key, value in mapping.items() if key not in PRESENTATION}))
+        settings.pop("training.graph", None)  # which changes no bit, and earlier runs don't have
         summary = folder.read_summary() if folder.summary.exists() else {}
         starts = folder.read_starts() if folder.provenance.exists() else []
         return cls(name, folder, title, settings, folder.read_metrics(), summary, starts)

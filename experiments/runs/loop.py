@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import itertools
 import signal
 import time
 from collections.abc import Iterator, Mapping
@@ -53,14 +54,16 @@ class LoopConfig:
     bit_generator: BitGenerator = "sfc64"
 
     def __post_init__(self) -> None:
-        for name in ALTERABLE:
+        for name in _OF_LOOP:
             least, value = 0 if name == "blas_threads" else 1, getattr(self, name)
             if value < least:
                 raise ValueError(f"{name}: expected at least {least}, got {value}")
 
 
-ALTERABLE = tuple(field.name for field in dataclasses.fields(LoopConfig) if field.name != "bit_generator")
-"""Settings of the loop that leave the parameters of each update alone, so that they may change while a run goes on."""
+_OF_LOOP = tuple(field.name for field in dataclasses.fields(LoopConfig) if field.name != "bit_generator")
+ALTERABLE = (*_OF_LOOP, "graph")
+"""Settings under ``training`` that leave the parameters of each update alone, so that they may change while a run goes
+on; not every experiment has all of them."""
 
 
 class NonFiniteError(UserError):
@@ -347,6 +350,7 @@ def stop_requests() -> Iterator[list[str]]:
 
 
 def _stack(scalars: list[Array]) -> np.ndarray:
-    if isinstance(scalars[0], int | float | np.generic | np.ndarray):
-        return np.array(scalars, dtype=np.float64)
-    return to_numpy(backend(loss=scalars[0]).stack(scalars)).astype(np.float64)  # one copy from the device for all
+    """Host array of losses, some brought by a checkpoint; those since then are copied from a GPU all at once."""
+    restored = list(itertools.takewhile(lambda loss: isinstance(loss, int | float | np.generic | np.ndarray), scalars))
+    found, rest = np.array(restored, dtype=np.float64), scalars[len(restored) :]
+    return np.concatenate([found, to_numpy(backend(loss=rest[0]).stack(rest))]) if rest else found

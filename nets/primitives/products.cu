@@ -2,7 +2,8 @@
 //
 // A block of threads has a tile of the product and goes along the sums in chunks, which lie in shared memory while the
 // next one is on its way to registers. A group of threads has the whole tile, each thread a square of it, and every
-// GROUPS-th term of the sums; the groups' sums are added up at the end, in a fixed order.
+// GROUPS-th term of the sums; the groups' sums are added up at the end, in a fixed order. Long sums are made in parts of
+// `span` terms, each by blocks of its own and each a product behind the one before it; the caller adds these up.
 //
 // REAL: float or double. THREADS: 256; for tests 8.
 
@@ -51,24 +52,26 @@ struct Operand {
 
 extern "C" __global__ void __launch_bounds__(THREADS)
     product(const Real* a, Index a_row, Index a_column, const Real* b, Index b_row, Index b_column, Real* out, Index m,
-            Index n, Index k) {
+            Index n, Index k, Index span) {
   __shared__ Real memory[2 * CHUNK * LINE];
   static_assert(GROUPS * TILE * TILE <= 2 * CHUNK * LINE, "the groups' sums take the chunks' place");
   Real *const of_a = memory, *const of_b = memory + CHUNK * LINE;
-  const Operand rows(a, m, k, a_row, a_column), columns(b, n, k, b_column, b_row);
-  const Index tiles = (n + TILE - 1) / TILE, i = blockIdx.x / tiles * TILE, j = blockIdx.x % tiles * TILE;
+  const Index across = (n + TILE - 1) / TILE, tiles = across * ((m + TILE - 1) / TILE), part = blockIdx.x / tiles;
+  const Index i = blockIdx.x % tiles / across * TILE, j = blockIdx.x % across * TILE;
+  const Index begin = part * span, end = begin + span < k ? begin + span : k;
+  const Operand rows(a, m, end, a_row, a_column), columns(b, n, end, b_column, b_row);
   const int group = int(threadIdx.x) / GROUP, member = int(threadIdx.x) % GROUP;
   const int row = member / ACROSS * SIDE, column = member % ACROSS * SIDE;
 
   Real own_a[OWN], own_b[OWN], sums[SIDE][SIDE] = {};
-  rows.read(i, 0, own_a);
-  columns.read(j, 0, own_b);
-  for (Index first = 0; first < k; first += CHUNK) {
+  rows.read(i, begin, own_a);
+  columns.read(j, begin, own_b);
+  for (Index first = begin; first < end; first += CHUNK) {
     __syncthreads();  // all have used the chunk before
     rows.write(own_a, of_a);
     columns.write(own_b, of_b);
     __syncthreads();
-    if (first + CHUNK < k) {
+    if (first + CHUNK < end) {
       rows.read(i, first + CHUNK, own_a);
       columns.read(j, first + CHUNK, own_b);
     }
@@ -88,8 +91,8 @@ extern "C" __global__ void __launch_bounds__(THREADS)
   __syncthreads();
   for (int place = int(threadIdx.x); place < TILE * TILE; place += THREADS) {
     Real sum = 0;
-    for (int part = 0; part < GROUPS; ++part) sum += memory[part * TILE * TILE + place];
+    for (int of = 0; of < GROUPS; ++of) sum += memory[of * TILE * TILE + place];
     const Index y = i + place / TILE, x = j + place % TILE;
-    if (y < m && x < n) out[y * n + x] = sum;
+    if (y < m && x < n) out[(part * m + y) * n + x] = sum;
   }
 }

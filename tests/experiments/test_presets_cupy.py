@@ -99,6 +99,17 @@ def small(preset, files):
     return overrides
 
 
+def test_a_run_on_cupy_that_stopped_between_two_log_lines_goes_on(tmp_path):
+    sizes = ("data.points=300", "data.held_out=100", "training.batch=8", "metrics=[{kind='energy',samples=8}]")
+    loop = ("training.updates=5", "training.log_every=4", "training.evaluate_every=9", "training.checkpoint_every=9")
+    folder = RunFolder(tmp_path / "run")
+    words = [word for override in (*sizes, *loop) for word in ("--set", override)]
+    assert main(["run", "figure-4-gan", "--out", str(folder.path), "--device", "cuda", *words]) == 0
+    assert main(["resume", str(folder.path), "--set", "training.updates=9"]) == 0
+    rows = [row for row in map(json.loads, folder.metrics.open()) if row.get("losses")]
+    assert [row["step"] for row in rows] == [4, 5, 8, 9]
+
+
 @pytest.mark.parametrize("preset", config.preset_names())
 def test_a_preset_on_cupy_runs_and_a_cpu_goes_on_from_its_checkpoint(preset, files, tmp_path, monkeypatch):
     # Theirs are on the host, of thousands of samples in minibatches of eight.

@@ -21,7 +21,7 @@ from nets.layers.linear import Linear
 from nets.layers.scale import Scale
 from nets.network import Network, Sequential, first_rows
 from nets.optimizers import Adam
-from nets.primitives.products import LARGEST, product
+from nets.primitives.products import LARGEST, SPAN, product
 from nets.running import update_running
 from nets.workspace import Workspace
 
@@ -166,6 +166,17 @@ def test_products_of_matrices_and_transposes(dtype, shape, a_order, b_order):
     exact = a.astype(float) @ b.astype(float)
     np.testing.assert_allclose(out[1:-1], exact, rtol=0, atol=2 * k**0.5 * machine_epsilon(dtype) * np.abs(exact).max())
     assert (out[[0, -1]] == 7).all()
+
+
+@pytest.mark.parametrize("k", [SPAN, SPAN + 1, 2 * SPAN + 500])
+def test_products_of_long_sums_cupy(cupy, dtype, k):
+    rng = np.random.default_rng(0)
+    a, b = rng.standard_normal((k, 40)).astype(dtype), rng.standard_normal((k, 3)).astype(dtype)
+    out = cupy.full((40, 3), np.nan, dtype)
+    with mock.patch.object(cupy, "matmul", side_effect=AssertionError):
+        assert product(cupy.asarray(a).T, cupy.asarray(b), out) is out
+    exact = a.astype(float).T @ b.astype(float)
+    np.testing.assert_allclose(out.get(), exact, rtol=0, atol=k**0.5 * machine_epsilon(dtype) * np.abs(exact).max())
 
 
 @pytest.mark.slow

@@ -67,7 +67,7 @@ def test_samples_repel_each_other_with_their_own_softening_at_first(device, real
     def made(**own):
         return build(device, {"generator": Network(Linear(3, 2))}, unbiased=True, real=real, updates=9, **own)
 
-    gan, plain = made(own_softening=2.0, own_updates=1), made()
+    gan, plain = made(own_softening=2.0, own_share=1 / 9), made()
     latent, charges = gan.draw_latent(), {} if real == "all" else {"real": gan.draw_real()}
     samples = forward(gan, "generator", latent)
     own, others = generated_charges(samples), len(samples) - 1
@@ -80,9 +80,11 @@ def test_samples_repel_each_other_with_their_own_softening_at_first(device, real
     np.testing.assert_allclose(
         moved - plainly, to_numpy(latent.T @ (soft[1] - sharp[1])) / others, rtol=1e-9, atol=1e-15
     )
-    for later in (gan, made(own_softening=0.5, own_updates=9)):
-        later.updates = 1
-        np.testing.assert_array_equal(found(later)[1], plainly)
+    assert gan.schedule()["own_softening"] == 2.0
+    gan.updates = 1
+    np.testing.assert_array_equal(found(gan)[1], plainly)
+    assert gan.schedule()["own_softening"] == gan.schedule()["softening"] == 0.7
+    assert "own_softening" not in plain.schedule()
 
 
 def test_the_softening_follows_its_schedule():
@@ -105,9 +107,12 @@ def test_bad_settings_are_refused_by_name(monkeypatch):
         ({"rtol": 0.5, "real": "all"}, "rtol: expected 0, or from 1e-4 to 0.1, got 0.5"),
         ({"rtol": 0.01}, "rtol: expected with real = all only, got 0.01 with minibatch"),
         ({"own_softening": -1.0}, "own_softening: expected a number that is not negative, got -1.0"),
-        ({"own_updates": -1}, "own_updates: expected a number that is not negative, got -1"),
-        ({"own_softening": 1.0}, "own_updates: expected with an own_softening and only there, got 0 with 1.0"),
-        ({"own_updates": 3}, "own_updates: expected with an own_softening and only there, got 3 with 0.0"),
+        ({"own_share": -0.1}, r"own_share: expected a number in \[0, 1\), got -0.1"),
+        ({"own_share": 1.0}, r"own_share: expected a number in \[0, 1\), got 1.0"),
+        ({"own_softening": 1.0}, "own_share: expected with an own_softening and only there, got 0.0 with 1.0"),
+        ({"own_share": 0.3}, "own_share: expected with an own_softening and only there, got 0.3 with 0.0"),
+        ({"own_softening": 0.5, "own_share": 0.3}, "own_softening: expected more than the softening of update 0, 0.7"),
+        ({"own_softening": 1e300, "own_share": 0.3}, "own_softening: softening: in Plummer"),
     ):
         with pytest.raises(ValueError, match=message):
             build(CPU, **bad)

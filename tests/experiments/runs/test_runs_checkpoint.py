@@ -139,10 +139,17 @@ def test_hdf5_sees_no_file_of_other_bytes(tmp_path, monkeypatch):
     checkpoint.save(path, simple(5))
     content = path.read_bytes()
     monkeypatch.setattr(checkpoint.h5py, "File", lambda *_: pytest.fail("opened"))
-    for other in (content[:-1], content + b"x", content[:700] + b"x" + content[701:], content[:512]):
+    marker = b"x" + content[1:]
+    for other in (content[:-1], content + b"x", content[:700] + b"x" + content[701:], content[:512], marker, b""):
         path.write_bytes(other)
         with pytest.raises(CheckpointError, match="other bytes than were written"):
             checkpoint.load(path)
+
+
+def test_a_pipe_is_refused_at_once(tmp_path):
+    os.mkfifo(tmp_path / "file.h5")
+    with pytest.raises(CheckpointError, match="no file"):
+        checkpoint.load(tmp_path / "file.h5")
 
 
 def test_a_newer_schema_is_refused_and_not_fallen_back_from(tmp_path):

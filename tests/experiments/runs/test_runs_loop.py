@@ -396,3 +396,13 @@ def test_a_signal_that_comes_while_ranks_ask_each_other_is_found_the_next_time()
     assert not training.Training._asked(loop, requests)
     assert training.Training._asked(loop, requests)
     assert requests == ["SIGTERM"]
+
+
+def test_losses_of_a_checkpoint_are_before_those_of_the_device():
+    """A run that was stopped between two log lines brings numbers of the host, and goes on with arrays of a GPU."""
+    xp = array_api_strict
+    since = [xp.asarray(3.0, dtype=xp.float32), xp.asarray(4.5, dtype=xp.float32)]
+    for restored in ([1.0, np.float64(2.0)], [np.asarray(1.0)], []):
+        found = training._stack([*restored, *since])
+        np.testing.assert_array_equal(found, [*map(float, restored), 3.0, 4.5])
+        assert found.dtype == np.float64
