@@ -142,6 +142,7 @@ class Panel(NamedTuple):
     noise: float = 0.0
 
 
+FLAT = 1e-6  # relative range of an axis below which rounding would fill it
 NAMED = 12  # [curves]; a legend of more would be larger than the figure
 
 
@@ -202,3 +203,7 @@ def _scale(axes: Axes, kind: str, noise: float) -> None:
         axes.set_yscale("symlog", linthresh=10.0 ** math.ceil(math.log10(noise)))
     else:
         axes.set_yscale("linear")
+    low, high = axes.get_ylim()
+    if axes.get_yscale() == "linear" and high - low < FLAT * max(abs(low), abs(high)):
+        middle = 0.5 * (low + high)
+        axes.set_ylim(middle - 0.05 * abs(middle), middle + 0.05 * abs(middle))

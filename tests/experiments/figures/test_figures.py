@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from matplotlib.figure import Figure
 from matplotlib.image import imread
 
+from experiments.figures import curves
 from experiments.figures.curves import training_curves
 from experiments.figures.points import Panel, histograms, potential_and_field, samples_against_data
 from experiments.figures.style import DPI, WIDTH
@@ -149,3 +151,16 @@ def test_records_that_lack_some_of_their_numbers_are_drawn_as_far_as_they_go(tmp
     ]
     training_curves(tmp_path / "a.png", records, {"kl": Column("")}, {})
     assert (tmp_path / "a.png").stat().st_size > 1000
+
+
+def test_a_number_that_stays_is_a_flat_line_not_its_rounding():
+    axes = Figure().subplots()
+    axes.plot([1, 2, 3], [25.0, 25.0 + 1e-11, 25.0])
+    curves._scale(axes, "linear", 0.0)
+    assert axes.get_ylim() == pytest.approx((23.75, 26.25))
+    axes.plot([1, 2], [24.0, 25.0])
+    axes.relim()
+    axes.autoscale()
+    before = axes.get_ylim()
+    curves._scale(axes, "linear", 0.0)
+    assert axes.get_ylim() == before
