@@ -198,7 +198,7 @@ class Direct(GAN):
 
     def _check_own(self) -> None:
         """Raise unless the samples' own softening is one of a kernel, and acts at the end of its part at least."""
-        own, last = self.config.own_softening, max(self._own_until - 1, 0)
+        own, last = self.config.own_softening, self._own_until
         try:
             Plummer(self._exponent(last), own)
             Plummer(self._exponent(0), own)

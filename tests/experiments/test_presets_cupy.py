@@ -20,7 +20,7 @@ from experiments.runs.folder import RunFolder
 UPDATES = 3
 LOOP = {"updates": UPDATES, "log_every": 1, "evaluate_every": UPDATES, "checkpoint_every": UPDATES}
 # At most this: fields of players and of GANs by their names, in whatever preset they are.
-PLAYER = {"width": 8, "base": 8, "latent": 8, "blocks": 1}
+PLAYER = {"width": 8, "base": 8, "latent": 8, "signs": 4, "blocks": 1}
 GAN = {"critic_steps": 2, "burst_steps": 2, "features": 8, "components": 2}
 SIDE, IMAGES = 16, 40
 STUDIES = {
