@@ -111,7 +111,7 @@ def build(config: Config, device: Device, streams: Streams) -> GANTraining:
 def tied_to_length(config: Config) -> list[str]:
     """Names of the settings whose meaning depends on the number of updates."""
     tied = [name for name, schedule in instances(config, ScheduleConfig) if schedule.kind == "exponential"]
-    return tied + [f"gan.{name}" for name in config.gan.shares if getattr(config.gan, name)]
+    return tied + [f"gan.{name}" for name in config.gan.tied_to_length if getattr(config.gan, name)]
 
 
 class GANTraining:

@@ -90,7 +90,7 @@ class Config(GANConfig):
     """
 
     players: ClassVar[tuple[str, ...]] = ("generator",)
-    shares: ClassVar[tuple[str, ...]] = ("own_share",)
+    tied_to_length: ClassVar[tuple[str, ...]] = ("own_share",)
 
     exponent: ScheduleConfig
     softening: ScheduleConfig

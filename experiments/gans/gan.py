@@ -33,7 +33,7 @@ class GANConfig:
     players: ClassVar[tuple[str, ...]] = ("generator", "discriminator")
     """Names of its players, which are the names of their tables in a preset; one is ``generator``."""
 
-    shares: ClassVar[tuple[str, ...]] = ()
+    tied_to_length: ClassVar[tuple[str, ...]] = ()
     """Names of its settings that are shares of a run's updates."""
 
     def roles(self, latent: int, sample: Shape) -> dict[str, Role]:
